@@ -1,0 +1,1 @@
+"""Tokens <-> Score: vocabularies, the codecs of both stages, and their grammars."""

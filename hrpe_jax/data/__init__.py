@@ -1,0 +1,1 @@
+"""Records, shards, corpora, and the batches that training reads."""

@@ -1,0 +1,1 @@
+"""Music metrics on Scores and reference models to compare with."""

@@ -1,0 +1,1 @@
+"""Jittable kernels on arrays: rotary positions, harmonic relations, attention, losses. JAX only, no parameters."""

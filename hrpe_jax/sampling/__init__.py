@@ -1,0 +1,1 @@
+"""Sampling: grammar-masked decoding of both stages in jitted loops."""

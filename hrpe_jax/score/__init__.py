@@ -1,0 +1,1 @@
+"""The Score value types, and every reader and writer of them."""

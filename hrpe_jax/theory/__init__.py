@@ -1,0 +1,1 @@
+"""Music theory: pitches, chords, keys, harmonic function and meter. Standard library and numpy only."""

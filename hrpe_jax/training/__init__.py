@@ -1,0 +1,1 @@
+"""One sharded trainer for every task."""

@@ -1,0 +1,39 @@
+"""Package definition. Lower bounds only: an upper cap would break platforms whose jax is preinstalled."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+EXTRAS = {
+    "corpus": ["music21>=9.1"],
+    "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "music21>=9.1"],
+}
+
+setup(
+    name="hrpe_jax",
+    version="0.1.0",
+    description="Harmony-aware music generation in JAX: a chord backbone with harmonic relative attention, and a melody over it",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["hrpe_jax", "hrpe_jax.*"]),
+    package_data={"hrpe_jax": ["py.typed"]},
+    install_requires=[
+        "jax>=0.7.2",
+        "flax>=0.11",
+        "optax>=0.2.5",
+        "orbax-checkpoint>=0.11.25",
+        "grain>=0.2.12",
+        "array-record>=0.8",
+        "pretty_midi>=0.2.10",
+        "ml-collections>=1.0",
+        "absl-py>=2.1",
+        "chex>=0.1.90",
+        "numpy>=1.26",
+        "symusic>=0.6.0",
+        "safetensors>=0.4",
+        "rich>=13",
+    ],
+    extras_require=EXTRAS,
+)
