@@ -1,0 +1,171 @@
+"""The score: a melody and its chords on a grid of integer ticks, 12 to the quarter note.
+
+Everything that reads music makes one of these and everything that writes music takes one. Scores never change;
+operations return new ones. A score checks itself when made and says what is wrong and where.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hrpe_jax.theory.chord import Chord
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter
+
+
+class ScoreError(ValueError):
+    """A score that cannot be: the message names the score, the part and the place."""
+
+
+@dataclass(frozen=True, order=True)
+class Note:
+    """One melody note.
+
+    Attributes:
+        onset: ticks from the start.
+        duration: ticks, 1 or more.
+        pitch: MIDI number 0..127.
+        velocity: MIDI velocity 1..127.
+    """
+
+    onset: int
+    duration: int
+    pitch: int
+    velocity: int = 80
+
+    @property
+    def end(self) -> int:
+        """The tick at which it stops."""
+        return self.onset + self.duration
+
+
+@dataclass(frozen=True)
+class ChordSpan:
+    """A chord and how long it sounds, in ticks; the chord may be `Chord.NONE`."""
+
+    onset: int
+    duration: int
+    chord: Chord
+
+    @property
+    def end(self) -> int:
+        """The tick at which it stops."""
+        return self.onset + self.duration
+
+
+@dataclass(frozen=True)
+class Score:
+    """A lead sheet.
+
+    Attributes:
+        id: short name, unique within its data set.
+        title: for people; may be empty.
+        key: the one key of the piece.
+        meter: one that the codecs support.
+        tempo_bpm: quarter notes a minute, more than 0.
+        melody: monophonic: sorted by onset, no two notes overlapping.
+        chords: sorted by onset, not overlapping; no chord sounds in the gaps.
+        source: where it came from.
+        license: licence of the source.
+        bar_resets: ticks > 0, increasing, at which a bar begins off the grid (after a pickup, or after a 2/4 bar in
+            4/4); from each on, bars are counted regularly again. Ticks where a bar begins anyway are dropped.
+
+    Raises:
+        ScoreError: if anything above does not hold.
+    """
+
+    id: str
+    title: str
+    key: Key
+    meter: Meter
+    tempo_bpm: float
+    melody: tuple[Note, ...]
+    chords: tuple[ChordSpan, ...]
+    source: str = ""
+    license: str = ""
+    bar_resets: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("melody", "chords", "bar_resets"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        where = f"score {self.id!r}"
+        if not self.meter.is_supported:
+            raise ScoreError(
+                f"{where}: meter {self.meter}: expected denominator 2, 4, 8 or 16, numerator at most 18 "
+                f"and at most {MAX_BAR_TICKS} ticks a bar"
+            )
+        if not (math.isfinite(self.tempo_bpm) and self.tempo_bpm > 0):
+            raise ScoreError(f"{where}: tempo {self.tempo_bpm}: expected beats a minute above 0")
+        for index, note in enumerate(self.melody):
+            if not 0 <= note.pitch <= 127:
+                raise ScoreError(f"{where}: melody note {index}: pitch {note.pitch}: expected 0 to 127")
+            if not 1 <= note.velocity <= 127:
+                raise ScoreError(f"{where}: melody note {index}: velocity {note.velocity}: expected 1 to 127")
+        _check_line(f"{where}: melody note", self.melody)
+        _check_line(f"{where}: chord", self.chords)
+        object.__setattr__(self, "bar_resets", _irregular_resets(where, self.bar_resets, self.meter.bar_ticks))
+
+    @property
+    def end(self) -> int:
+        """The tick at which the last note or chord span (no-chord spans too) stops; 0 for an empty score."""
+        return max([line[-1].end for line in (self.melody, self.chords) if line], default=0)
+
+    def bar_starts(self) -> tuple[int, ...]:
+        """Ticks at which the bars begin that cover [0, end); the last may reach beyond the end."""
+        starts: list[int] = []
+        limits = [*(tick for tick in self.bar_resets if tick < self.end), self.end]
+        begin = 0
+        for limit in limits:
+            starts.extend(range(begin, limit, self.meter.bar_ticks))
+            begin = limit
+        return tuple(starts)
+
+    def transpose(self, semitones: int) -> Score:
+        """The score so many semitones higher.
+
+        Melody notes that would leave 0..127 go to the nearest octave inside it.
+        """
+        return replace(
+            self,
+            key=self.key.transpose(semitones),
+            melody=tuple(replace(note, pitch=_fold_pitch(note.pitch + semitones)) for note in self.melody),
+            chords=tuple(replace(span, chord=span.chord.transpose(semitones)) for span in self.chords),
+        )
+
+
+def _check_line(what: str, line: Sequence[Note] | Sequence[ChordSpan]) -> None:
+    """Raise ScoreError unless the items are integers in order, each before the next."""
+    previous = 0
+    for index, item in enumerate(line):
+        if not all(isinstance(value, int) for value in (item.onset, item.duration)):
+            raise ScoreError(f"{what} {index}: onset {item.onset!r}, duration {item.duration!r}: expected whole ticks")
+        if item.duration < 1:
+            raise ScoreError(f"{what} {index} at tick {item.onset}: duration {item.duration}: expected 1 or more")
+        if item.onset < previous:
+            expected = f"expected {previous} or later, where the one before it ends" if index else "expected 0 or later"
+            raise ScoreError(f"{what} {index}: onset {item.onset}: {expected}")
+        previous = item.end
+
+
+def _irregular_resets(where: str, resets: tuple[int, ...], bar_ticks: int) -> tuple[int, ...]:
+    """The resets that change something, so that equal bar lines are equal values."""
+    kept: list[int] = []
+    begin = 0
+    for tick in resets:
+        if tick <= 0 or (kept and tick <= kept[-1]):
+            raise ScoreError(f"{where}: bar reset at tick {tick}: expected increasing ticks above 0, got {resets}")
+        if (tick - begin) % bar_ticks:
+            kept.append(tick)
+            begin = tick
+    return tuple(kept)
+
+
+def _fold_pitch(pitch: int) -> int:
+    """The pitch, moved by octaves into 0..127."""
+    if pitch < 0:
+        return pitch % 12
+    if pitch > 127:
+        return pitch - 12 * math.ceil((pitch - 127) / 12)
+    return pitch
