@@ -1,0 +1,396 @@
+"""The only schema of a run: what a file in ``configs/`` may say, its defaults, and what must fit together.
+
+A config file (``config_file`` reads it) returns nested plain values. They become the frozen dataclasses
+below, and nothing after that point reads an unchecked value. The same dataclasses are stored as JSON in a
+workdir, in every checkpoint and in a released model.
+
+This module imports neither JAX nor Flax: configs are read, shown and compared without starting a device.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hrpe_jax.errors import UserError
+from hrpe_jax.schema import build
+
+Variant = Literal["none", "tables", "query", "lagged"]
+Lags = tuple[tuple[int, int], ...]
+ALL_LAGS: Lags = ((0, 0), (0, 1), (1, 2), (2, 3), (3, 4))
+
+
+def _check(holds: bool, message: str) -> None:
+    """Raises ``UserError`` unless ``holds``. Messages begin with the field; ``build`` adds its path."""
+    if not holds:
+        raise UserError(message)
+
+
+def _at_least(config: Any, low: float, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        _check(value >= low, f"{name}: at least {low} expected, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarmonyConfig:
+    """Harmonic Relative Positional Encoding: which relations attention sees, and how they are computed.
+
+    Attributes:
+      variant: the rungs of the ablation. "none": plain RoPE; "tables": learned directed tables A, C, D at lag
+        (0, 0); "query": the query-dependent table E as well; "lagged": "query" at every lag in ``lags``.
+      lags: pairs (a, b): the chord a events before the query against the chord b events before the key.
+      implementation: "reference" builds the [batch, heads, query, key] bias; "folded" puts the same terms
+        into extra features of queries and keys.
+    """
+
+    variant: Variant = "lagged"
+    lags: Lags = ALL_LAGS
+    implementation: Literal["reference", "folded"] = "reference"
+
+    def __post_init__(self) -> None:
+        _check(self.lags[:1] == ((0, 0),), f"lags: must begin with (0, 0), got {self.lags}")
+        _check(len(set(self.lags)) == len(self.lags), f"lags: each pair once, got {self.lags}")
+        _check(min(min(pair) for pair in self.lags) >= 0, f"lags: no lag looks ahead, got {self.lags}")
+
+    @property
+    def relations(self) -> Lags:
+        """The lags in force: none, (0, 0) alone, or all, by ``variant``."""
+        if self.variant == "none":
+            return ()
+        return self.lags if self.variant == "lagged" else ((0, 0),)
+
+    @property
+    def query_dependent(self) -> bool:
+        """Whether the query decides which relations it seeks (table E)."""
+        return self.variant in ("query", "lagged")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelodyHarmonyConfig(HarmonyConfig):
+    """H-RPE in the melody stage.
+
+    Attributes:
+      codes: what is related. "none": nothing, the plain Transformer-XL; "melody": pitch class, duration class
+        and degree over the chord; "chord": root, quality and function of the chord sounding at each event.
+    """
+
+    variant: Variant = "query"
+    codes: Literal["none", "melody", "chord"] = "none"
+
+    @property
+    def relations(self) -> Lags:
+        """The lags in force, () without codes."""
+        return () if self.codes == "none" else super().relations
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """What the models of both stages share.
+
+    Attributes:
+      width: of the residual stream.
+      layers: number of blocks.
+      heads: attention heads per block.
+      head_width: width of one head's queries, keys and values; even, for RoPE.
+      mlp_width: of the gated MLP.
+      residual_rank: rank of the per-id residual beside the factor tables of embedding and head; 0 for none.
+      dropout: rate, in training only.
+      dtype: of the computation; parameters, softmax and loss stay float32.
+      remat: recompute a block in the backward pass instead of keeping its activations.
+      scan_layers: compile one block and scan it over the layers.
+      rope_base: longest RoPE wavelength over 2 pi, in events.
+    """
+
+    width: int = 192
+    layers: int = 4
+    heads: int = 6
+    head_width: int = 32
+    mlp_width: int = 512
+    residual_rank: int = 32
+    dropout: float = 0.1
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: bool = False
+    scan_layers: bool = True
+    rope_base: float = 10000.0
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "width", "layers", "heads", "head_width", "mlp_width")
+        _at_least(self, 0, "residual_rank")
+        _check(
+            self.head_width % 2 == 0, f"head_width: even expected (RoPE turns pairs), not {self.head_width}"
+        )
+        _check(0 <= self.dropout < 1, f"dropout: in [0, 1) expected, got {self.dropout}")
+        _check(self.rope_base > 1, f"rope_base: above 1 expected, got {self.rope_base}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneModelConfig(ModelConfig):
+    """The chord Transformer.
+
+    Attributes:
+      harmony: its H-RPE.
+      input_features: whether root, quality, function and bar phase are embedded at the input.
+    """
+
+    harmony: HarmonyConfig = field(default_factory=HarmonyConfig)
+    input_features: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelodyModelConfig(ModelConfig):
+    """The melody Transformer-XL.
+
+    Attributes:
+      memory: events remembered from before the segment; 0 for none.
+      harmony: its H-RPE.
+    """
+
+    memory: int = 256
+    harmony: MelodyHarmonyConfig = field(default_factory=MelodyHarmonyConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self, 0, "memory")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchConfig:
+    """Shape of a batch: ``[segments, rows, length]`` events.
+
+    Attributes:
+      rows: songs (backbone: packed rows; melody: streams) side by side.
+      length: events of one segment.
+      segments: segments per step, scanned with the carry handed on; the gradient is of their sum.
+      augment: transpose training songs to a random key.
+    """
+
+    rows: int = 16
+    length: int = 256
+    segments: int = 1
+    augment: bool = True
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "rows", "length", "segments")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """AdamW with clipping by global norm, linear warm-up, then cosine decay or a constant rate.
+
+    Attributes:
+      learning_rate: at the end of the warm-up.
+      schedule: "cosine" to ``final_fraction`` of it at the last step, or "constant".
+      warmup_steps: steps from 0 to ``learning_rate``.
+      final_fraction: of the learning rate, at the end of "cosine".
+      weight_decay: decoupled; never on norms, biases and harmonic tables.
+      clip_norm: longest gradient; 0 for no clipping.
+      b1: decay of the first moment.
+      b2: decay of the second moment.
+      eps: of the denominator.
+    """
+
+    learning_rate: float = 2e-3
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_steps: int = 100
+    final_fraction: float = 0.1
+    weight_decay: float = 0.05
+    clip_norm: float = 1.0
+    b1: float = 0.9
+    b2: float = 0.98
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "warmup_steps", "final_fraction", "weight_decay", "clip_norm")
+        _check(self.learning_rate > 0, f"learning_rate: above 0 expected, got {self.learning_rate}")
+        _check(0 <= self.b1 < 1, f"b1: in [0, 1) expected, got {self.b1}")
+        _check(0 <= self.b2 < 1, f"b2: in [0, 1) expected, got {self.b2}")
+        _check(self.eps > 0, f"eps: above 0 expected, got {self.eps}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshConfig:
+    """Devices as a grid.
+
+    Attributes:
+      data: devices over which rows are split; -1 for all that ``model`` leaves.
+      model: devices over which heads and MLP are split.
+      fsdp: whether parameters and optimizer state are also split over ``data``.
+    """
+
+    data: int = -1
+    model: int = 1
+    fsdp: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self.data == -1 or self.data >= 1, f"data: -1 (all) or at least 1 expected, got {self.data}")
+        _at_least(self, 1, "model")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """Training of one stage.
+
+    Attributes:
+      model: its model; ``BackboneStageConfig`` and ``MelodyStageConfig`` say which.
+      batch: shape of its batches.
+      steps: optimizer steps in all.
+      log_every: steps between lines of metrics; training metrics are means over them.
+      eval_every: steps between validations; the last step always validates.
+      eval_batches: batches of one validation, 0 for the whole split.
+      checkpoint_every: steps between checkpoints; the last step always saves.
+      keep: checkpoints kept, beside the best one by validation loss.
+      optimizer: its optimizer.
+      mesh: its devices.
+    """
+
+    model: ModelConfig
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    steps: int = 1000
+    log_every: int = 20
+    eval_every: int = 200
+    eval_batches: int = 0
+    checkpoint_every: int = 200
+    keep: int = 2
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "steps", "log_every", "eval_every", "checkpoint_every", "keep")
+        _at_least(self, 0, "eval_batches")
+        warmup, rows, data = self.optimizer.warmup_steps, self.batch.rows, self.mesh.data
+        _check(
+            warmup < self.steps, f"optimizer.warmup_steps: below steps={self.steps} expected, not {warmup}"
+        )
+        _check(data == -1 or rows % data == 0, f"batch.rows: {rows} rows do not split over mesh.data={data}")
+        heads, parts = self.model.heads, self.mesh.model
+        _check(heads % parts == 0, f"model.heads: {heads} heads do not split over mesh.model={parts}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneStageConfig(StageConfig):
+    """The chord stage: ``StageConfig`` with the backbone's model."""
+
+    model: BackboneModelConfig = field(default_factory=BackboneModelConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelodyStageConfig(StageConfig):
+    """The melody stage: ``StageConfig`` with the melody's model."""
+
+    model: MelodyModelConfig = field(default_factory=MelodyModelConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagesConfig:
+    """The stages to train, in this order; one left out is not trained."""
+
+    backbone: BackboneStageConfig | None = None
+    melody: MelodyStageConfig | None = None
+
+    def __post_init__(self) -> None:
+        _check(any(True for _ in self.items()), "backbone: neither it nor melody is set; set at least one")
+
+    def items(self) -> Iterator[tuple[str, StageConfig]]:
+        """Yields (name, config) of the stages that are set, in training order."""
+        for stage in dataclasses.fields(self):
+            config = getattr(self, stage.name)
+            if config is not None:
+                yield stage.name, config
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where songs come from.
+
+    Attributes:
+      path: folder of prepared shards; "" for ``data`` in the workdir.
+      corpus: what to prepare there if it holds none: "chorales", "pop909", or "" for nothing.
+      input: folder of the corpus, where it does not come with a package ("pop909").
+      splits: JSON file that assigns songs to train, valid and test; "" to split by hash.
+      workers: processes that read and prepare songs.
+    """
+
+    path: str = ""
+    corpus: Literal["", "chorales", "pop909"] = ""
+    input: str = ""
+    splits: str = ""
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "workers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig:
+    """Pieces written after training.
+
+    Attributes:
+      num_pieces: how many.
+      bars: length of each.
+      temperature: of the logits.
+      top_k: keep the k likeliest tokens; 0 for all.
+      top_p: keep the likeliest tokens up to this probability; 1 for all.
+      seed: of the sampling alone.
+    """
+
+    num_pieces: int = 4
+    bars: int = 16
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "num_pieces", "bars")
+        _at_least(self, 0, "top_k", "seed")
+        _check(self.temperature > 0, f"temperature: above 0 expected, got {self.temperature}")
+        _check(0 < self.top_p <= 1, f"top_p: in (0, 1] expected, got {self.top_p}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One run.
+
+    Attributes:
+      name: of the run; the default workdir is ``runs/NAME``. The config file's name where it gives none.
+      seed: of initialisation, dropout, shuffling and augmentation.
+      data: where songs come from.
+      stages: what is trained.
+      sample: what is written at the end; None for nothing.
+    """
+
+    name: str
+    stages: StagesConfig
+    seed: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    sample: SampleConfig | None = None
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.seed < 2**31, f"seed: from 0 to 2**31 - 1 expected, got {self.seed}")
+        _check(
+            self.name not in ("", ".", "..") and "/" not in self.name, f"name: no folder name: {self.name!r}"
+        )
+
+
+def to_json(config: Any, indent: int | None = 2) -> str:
+    """Any of the dataclasses here as JSON text, keys in field order."""
+    return json.dumps(dataclasses.asdict(config), indent=indent)
+
+
+def from_json(text: str, cls: type = Config) -> Any:
+    """Reads what ``to_json`` wrote; as strict as for a file.
+
+    Raises:
+      UserError: no JSON object, or one that does not fit ``cls``.
+    """
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"config JSON: not readable ({error}); write it with to_json") from None
+    if not isinstance(values, dict):
+        raise UserError(f"config JSON: an object expected, got {type(values).__name__}")
+    return build(cls, values)

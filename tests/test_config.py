@@ -1,0 +1,137 @@
+"""The schema: defaults, strictness, overrides, and JSON both ways."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hrpe_jax.config import (
+    BackboneModelConfig,
+    Config,
+    HarmonyConfig,
+    MelodyHarmonyConfig,
+    from_json,
+    to_json,
+)
+from hrpe_jax.config_file import load_config
+from hrpe_jax.errors import UserError
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
+QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.py"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_loads_and_survives_json(path: Path) -> None:
+    config = load_config(path)
+    assert config.name == path.stem
+    assert from_json(to_json(config)) == config
+    assert isinstance(from_json(to_json(config)).seed, int)
+    for _, stage in config.stages.items():
+        assert from_json(to_json(stage), type(stage)) == stage
+        hash(stage)  # a jitted function may take it as static
+
+
+def test_overrides_are_read_by_the_type_of_their_field() -> None:
+    config = load_config(
+        QUICKSTART,
+        [
+            "seed=7",
+            "stages.backbone.model.dropout=0",
+            "stages.backbone.model.harmony.lags=((0,0),(0,1))",
+            "stages.backbone.mesh.fsdp=true",
+            "stages.melody=none",
+            "data.path=12",
+        ],
+    )
+    assert config.seed == 7
+    assert config.stages.backbone is not None
+    assert config.stages.backbone.model.dropout == 0.0
+    assert config.stages.backbone.model.harmony.lags == ((0, 0), (0, 1))
+    assert config.stages.backbone.mesh.fsdp is True
+    assert config.stages.melody is None
+    assert [name for name, _ in config.stages.items()] == ["backbone"]
+    assert config.data.path == "12"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        (
+            "stages.backbone.model.widht=3",
+            "config.stages.backbone.model.widht: no such key; did you mean 'width'?",
+        ),
+        ("stagse.backbone=3", "config.stagse: no such key; did you mean 'stages'?"),
+        ("seed=x", "config.seed: int expected, got 'x' (str)"),
+        ("seed=1.5", "config.seed: int expected, got 1.5 (float)"),
+        ("seed=true", "config.seed: int expected, got 'true' (str)"),
+        ("stages.melody.mesh.fsdp=7", "config.stages.melody.mesh.fsdp: bool expected"),
+        ("stages.melody.model=3", "config.stages.melody.model: a section with keys was expected"),
+        ("seed.x=3", "config.seed: is 0 here, not a section"),
+        ("stages.backbone.model.harmony.variant=querry", "did you mean 'query'?"),
+        (
+            "stages.backbone.model.harmony.lags=((0,1),)",
+            "config.stages.backbone.model.harmony.lags: must begin",
+        ),
+        ("stages.backbone.model.harmony.lags=((0,0,0),)", "harmony.lags[0]: "),
+        ("stages.backbone.model.head_width=7", "config.stages.backbone.model.head_width: even expected"),
+        (
+            "stages.backbone.steps=10",
+            "config.stages.backbone.optimizer.warmup_steps: below steps=10 expected",
+        ),
+        (
+            "stages.backbone.mesh.data=3",
+            "config.stages.backbone.batch.rows: 8 rows do not split over mesh.data=3",
+        ),
+        ("stages.backbone.mesh.model=3", "config.stages.backbone.model.heads: 4 heads do not split"),
+        ("sample.top_p=1.5", "config.sample.top_p: in (0, 1] expected"),
+        ("nothing", "--config.nothing: expected --config.KEY=VALUE"),
+    ],
+)
+def test_a_wrong_override_is_one_line_naming_the_key(override: str, expected: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config(QUICKSTART, [override])
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such config file"):
+        load_config(tmp_path / "absent.py")
+    for text, expected in [
+        ("x = 1", "has no get_config"),
+        ("def get_config(:", ":1: "),
+        ("def get_config():\n  return 3", "must return a ConfigDict or dict, not int"),
+        ("def get_config():\n  return {}", "config.stages: missing"),
+        ("def get_config():\n  return {'stages': {}}", "config.stages.backbone: neither"),
+    ]:
+        path = tmp_path / "config.py"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UserError) as caught:
+            load_config(path)
+        assert expected in str(caught.value)
+    for text in ["{", "[]", '{"name": "x"}']:
+        with pytest.raises(UserError):
+            from_json(text)
+
+
+def test_variants_say_which_relations_are_in_force() -> None:
+    lags = ((0, 0), (0, 1))
+    of = {v: HarmonyConfig(variant=v, lags=lags) for v in ("none", "tables", "query", "lagged")}  # type: ignore[arg-type]
+    assert [c.relations for c in of.values()] == [(), ((0, 0),), ((0, 0),), lags]
+    assert [c.query_dependent for c in of.values()] == [False, False, True, True]
+    assert MelodyHarmonyConfig().relations == ()
+    assert MelodyHarmonyConfig(codes="chord").relations == ((0, 0),)
+    assert BackboneModelConfig().harmony.relations[-1] == (3, 4)
+    assert Config.__dataclass_fields__["seed"].default == 0
+
+
+def test_configs_are_read_without_starting_jax() -> None:
+    code = (
+        "import sys; from hrpe_jax.config_file import load_config; "
+        f"load_config({str(QUICKSTART)!r}); "
+        "sys.exit(any(m in sys.modules for m in ('jax', 'flax', 'numpy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
