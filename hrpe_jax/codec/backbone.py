@@ -1,0 +1,217 @@
+"""The backbone codec: a score's chords as one sequence `BOS KEY METER event... EOS`, and back.
+
+An event is a change of harmony with its duration in beats. Onsets go to the nearest beat, gaps become no chord, equal
+neighbours become one, a foreign bass becomes the root position; whatever is longer than 8 beats is said as 8-beat events
+and a remainder. The events cover whole bars. Bars that a reset cuts short have fewer beats and are not marked in the
+sequence: `decode` takes the resets from the melody, or puts all beats on regular bars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from hrpe_jax.codec.backbone_tokens import (
+    BEATS,
+    BOS,
+    CHORD0,
+    EOS,
+    HARMONY,
+    INVERSION,
+    INVERSIONS,
+    KEY0,
+    KIND,
+    KIND_EVENT,
+    KIND_KEY,
+    KIND_METER,
+    KINDS,
+    MAX_BEATS,
+    METER0,
+    NO_CHORD0,
+    NO_FUNCTION_CODE,
+    NO_QUALITY,
+    NO_QUALITY_CODE,
+    PAD,
+    PREFIX_LENGTH,
+    QUALITY,
+    QUALITY_CODE,
+    ROOT,
+    SIZE,
+    VALID,
+    chord_id,
+    function_table,
+    id_chord,
+    id_meter,
+    key_id,
+    meter_id,
+    transpose_table,
+)
+from hrpe_jax.codec.bars import BeatGrid, bar_spans, beat_ticks
+from hrpe_jax.score.score import ChordSpan, Note, Score
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+
+__all__ = [
+    "BEATS",
+    "BOS",
+    "CHORD0",
+    "EOS",
+    "HARMONY",
+    "INVERSION",
+    "INVERSIONS",
+    "KEY0",
+    "KIND",
+    "KIND_EVENT",
+    "KIND_KEY",
+    "KIND_METER",
+    "KINDS",
+    "MAX_BEATS",
+    "METER0",
+    "NO_CHORD0",
+    "NO_FUNCTION_CODE",
+    "NO_QUALITY",
+    "NO_QUALITY_CODE",
+    "PAD",
+    "PREFIX_LENGTH",
+    "QUALITY",
+    "QUALITY_CODE",
+    "ROOT",
+    "SIZE",
+    "VALID",
+    "chord_id",
+    "decode",
+    "encode",
+    "encode_ids",
+    "function_table",
+    "harmony_of_beats",
+    "id_chord",
+    "id_meter",
+    "key_id",
+    "meter_id",
+    "prefix_of",
+    "transpose_record",
+    "transpose_table",
+]
+
+_DEFAULT_KEY, _DEFAULT_METER = Key(0, "major"), Meter(4, 4)
+
+
+def harmony_of_beats(score: Score) -> tuple[BeatGrid, np.ndarray]:
+    """The beats of the score's bars, and on each the id of the harmony that sounds, for one beat: int64 [beats]."""
+    grid = BeatGrid.of_bars(bar_spans(score), score.meter)
+    harmony = np.full(len(grid.ticks) - 1, NO_CHORD0)
+    if score.chords:
+        starts = grid.nearest(np.array([span.onset for span in score.chords]))
+        stops = grid.nearest(np.array([span.onset + span.duration for span in score.chords]))
+        for span, start, stop in zip(score.chords, starts.tolist(), stops.tolist(), strict=True):
+            harmony[start:stop] = chord_id(span.chord)
+    return grid, harmony
+
+
+def run_starts(values: np.ndarray) -> np.ndarray:
+    """Indices at which a run of equal values begins."""
+    return np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])) if len(values) else np.zeros(0, int)
+
+
+def _event_ids(harmony: np.ndarray) -> list[int]:
+    """Tokens of the runs in a harmony per beat; runs longer than MAX_BEATS are split."""
+    starts = run_starts(harmony)
+    ids: list[int] = []
+    for base, beats in zip(harmony[starts].tolist(), np.diff([*starts, len(harmony)]).tolist(), strict=True):
+        full, rest = divmod(beats, MAX_BEATS)
+        ids += [base + MAX_BEATS - 1] * full
+        if rest:
+            ids.append(base + rest - 1)
+    return ids
+
+
+def encode_ids(score: Score) -> list[int]:
+    """The whole token sequence of a score, BOS to EOS."""
+    _, harmony = harmony_of_beats(score)
+    return [BOS, key_id(score.key), meter_id(score.meter), *_event_ids(harmony), EOS]
+
+
+def encode(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> dict[str, Any]:
+    """The record of a score: the whole song, to be windowed by the pipeline.
+
+    Args:
+        score: any score.
+        beats: what `harmony_of_beats(score)` returned, where it is at hand.
+
+    Returns:
+        `id`; `input_ids`, all tokens but the last; `target_id`, the last (EOS); `root_pc`, `quality_code`,
+        `function_code` of the input ids; `bar_phase`, for each input id the beat of the bar at which the next token's
+        event begins. All are plain lists and integers.
+    """
+    grid, harmony = harmony_of_beats(score) if beats is None else beats
+    ids = np.array([BOS, key_id(score.key), meter_id(score.meter), *_event_ids(harmony)])
+    return {
+        "id": score.id,
+        "input_ids": ids.tolist(),
+        "target_id": EOS,
+        "root_pc": ROOT[ids].tolist(),
+        "quality_code": QUALITY_CODE[ids].tolist(),
+        "function_code": function_table()[score.key.index, ids].tolist(),
+        "bar_phase": grid.phases[np.cumsum(BEATS[ids], dtype=np.int64)].tolist(),
+    }
+
+
+def prefix_of(ids: Iterable[int]) -> tuple[Key, Meter]:
+    """The key and meter that a sequence names first; C major and 4/4 where it does not."""
+    key, meter = _DEFAULT_KEY, _DEFAULT_METER
+    for token in list(ids)[:PREFIX_LENGTH]:
+        if KEY0 <= token < METER0:
+            key = Key.from_index(token - KEY0)
+        elif METER0 <= token < NO_CHORD0 and VALID[token]:
+            meter = id_meter(token)
+    return key, meter
+
+
+def decode(
+    ids: Iterable[int],
+    *,
+    bar_resets: Sequence[int] | None = None,
+    melody: Sequence[Note] = (),
+    tempo_bpm: float = 120.0,
+    id: str = "",
+    title: str = "",
+) -> Score:
+    """A score from backbone tokens. Never raises on any sequence of integers.
+
+    Events are read in order up to EOS, everything else (out of place or out of range) is passed over.
+
+    Args:
+        ids: tokens.
+        bar_resets: increasing ticks above 0 where a bar begins off the grid; None puts all beats in regular bars, the
+            last one short where they do not fill it.
+        melody: notes to put over the chords.
+        tempo_bpm: quarter notes a minute.
+        id: the score's id.
+        title: the score's title.
+    """
+    tokens = [token for token in map(int, ids) if 0 <= token < SIZE]
+    if EOS in tokens:
+        tokens = tokens[: tokens.index(EOS)]
+    key, meter = prefix_of(tokens)
+    events = np.array([token for token in tokens if token >= NO_CHORD0], np.int64)
+    harmony, beats = HARMONY[events], BEATS[events].astype(np.int64)
+    count = int(beats.sum())
+    if bar_resets is None:
+        short = count % meter.beats_per_bar
+        bar_resets = (count * meter.beat_ticks,) if short else ()
+    ticks = beat_ticks(meter, bar_resets, count)
+    starts = run_starts(harmony)
+    edges = [0, *np.cumsum(beats).tolist()]
+    chords = tuple(
+        ChordSpan(ticks[edges[first]], ticks[edges[last]] - ticks[edges[first]], id_chord(int(harmony[first])))
+        for first, last in zip(starts.tolist(), [*starts[1:].tolist(), len(harmony)], strict=False)
+    )
+    return Score(id, title, key, meter, tempo_bpm, tuple(melody), chords, bar_resets=tuple(bar_resets))
+
+
+def transpose_record(record: dict[str, Any], semitones: int) -> dict[str, Any]:
+    """The record of the song so many semitones higher: equal to encoding the transposed score."""
+    ids = transpose_table()[semitones % 12][np.asarray(record["input_ids"])]
+    return {**record, "input_ids": ids.tolist(), "root_pc": ROOT[ids].tolist()}
