@@ -1,0 +1,178 @@
+"""Smoothed n-grams of token sequences: the baseline every trained model is printed beside.
+
+All counts come from sorting integers. A context of m tokens that ends at a position gets an id by joining the id of
+its first m - 1 tokens with its last token, so the n-grams of each order are one `numpy.unique`.
+
+Two smoothings, both interpolated down to a uniform distribution over the vocabulary, so that every token has a
+probability above zero and the probabilities sum to one:
+
+- Witten-Bell: p(w|h) = (c(hw) + T(h) p(w|h')) / (c(h) + T(h)), T(h) = distinct tokens seen after h.
+  Witten and Bell, IEEE Trans. Inf. Theory 37(4), 1991.
+- Modified Kneser-Ney: p(w|h) = (c(hw) - D(c(hw))) / c(h) + sum D / c(h) p(w|h'), three discounts per order, and below
+  the highest order c counts distinct left neighbours. Chen and Goodman, Computer Speech and Language 13(4), 1999.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Smoothing = Literal["witten-bell", "kneser-ney"]
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Counts of the n-grams of one order, sorted by context, then token.
+
+    The weights are those of the interpolation: p(w|h) = gram weight + context backoff * p(w|h').
+
+    Attributes:
+        keys: int64 `[grams]`, context id * vocabulary size + token, sorted. A gram's id is its index here.
+        weights: float64 `[grams]`.
+        starts: int64 `[contexts + 1]`: grams of context i are `starts[i]:starts[i + 1]`.
+        contexts: int64 `[contexts]`, context ids, sorted.
+        backoff: float64 `[contexts]`.
+    """
+
+    keys: np.ndarray
+    weights: np.ndarray
+    starts: np.ndarray
+    contexts: np.ndarray
+    backoff: np.ndarray
+
+
+def _find(sorted_keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Index of each wanted key, -1 where it is missing."""
+    if not len(sorted_keys):
+        return np.full(np.shape(wanted), -1, np.int64)
+    at = np.minimum(np.searchsorted(sorted_keys, wanted), len(sorted_keys) - 1)
+    return np.where(sorted_keys[at] == wanted, at, -1)
+
+
+class NGram:
+    """An interpolated n-gram model.
+
+    Args:
+        order: Longest n-gram; order 1 looks at no context.
+        vocab_size: Number of token ids.
+        smoothing: "witten-bell" or "kneser-ney" (modified).
+    """
+
+    def __init__(self, order: int, vocab_size: int, smoothing: Smoothing = "witten-bell") -> None:
+        if order < 1 or vocab_size < 1:
+            raise ValueError(f"order {order} and vocabulary size {vocab_size} must be at least 1")
+        self.order, self.vocab_size, self.smoothing = order, vocab_size, smoothing
+        self._orders: list[_Order] = []
+
+    def fit(self, sequences: Iterable[Sequence[int] | np.ndarray]) -> NGram:
+        """Counts the n-grams of sequences; contexts do not reach over the start of a sequence. Returns itself."""
+        tokens, begins = self._join(sequences)
+        age = np.arange(len(tokens)) - np.repeat(begins, np.diff([*begins, len(tokens)]))  # tokens before, in sequence
+        context = np.zeros(len(tokens), np.int64)  # id of the context before each position; order 1 has one, empty
+        grams: list[np.ndarray] = []  # gram id that ends at each position, -1 where the sequence is too young
+        counted: list[tuple[np.ndarray, np.ndarray]] = []  # keys, counts
+        for length in range(self.order):
+            old = np.flatnonzero(context >= 0)
+            keys, ids, counts = np.unique(
+                context[old] * self.vocab_size + tokens[old], return_inverse=True, return_counts=True
+            )
+            gram = np.full(len(tokens), -1, np.int64)
+            gram[old] = ids
+            grams.append(gram)
+            counted.append((keys, counts))
+            context = np.concatenate([[-1], gram[:-1]])
+            context[age <= length] = -1
+        self._orders = [
+            self._weigh(keys, self._kneser_ney_counts(grams, counted, length))
+            if self.smoothing == "kneser-ney"
+            else self._weigh(keys, counts)
+            for length, (keys, counts) in enumerate(counted)
+        ]
+        return self
+
+    def log_probs(self, sequence: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Natural log probability of each token given those before it, float64 `[len(sequence)]`."""
+        tokens, _ = self._join([sequence])
+        probability = np.full(len(tokens), 1.0 / self.vocab_size)
+        for order, context in zip(self._orders, self._contexts(tokens), strict=True):
+            if not len(order.keys):
+                break  # no training sequence was this long
+            known = _find(order.contexts, context)
+            gram = _find(order.keys, context * self.vocab_size + tokens)
+            weight = np.where(gram >= 0, order.weights[gram], 0.0)
+            probability = np.where(known >= 0, weight + order.backoff[known] * probability, probability)
+        return np.log(probability)
+
+    def distributions(self, sequence: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
+        """For each position the probabilities of all tokens given those before it, float64 `[vocab_size]`.
+
+        The array is reused: copy what should last.
+        """
+        tokens, _ = self._join([sequence])
+        contexts = self._contexts(tokens)
+        known = [_find(order.contexts, context) for order, context in zip(self._orders, contexts, strict=True)]
+        probability = np.empty(self.vocab_size)
+        for position in range(len(tokens)):
+            probability[:] = 1.0 / self.vocab_size
+            for order, found in zip(self._orders, known, strict=True):
+                index = found[position]
+                if index < 0:
+                    break  # a longer context holds this one, so it was not seen either
+                probability *= order.backoff[index]
+                grams = slice(order.starts[index], order.starts[index + 1])
+                probability[order.keys[grams] - order.contexts[index] * self.vocab_size] += order.weights[grams]
+            yield probability
+
+    def _join(self, sequences: Iterable[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        arrays = [np.asarray(sequence, np.int64) for sequence in sequences]
+        tokens = np.concatenate([np.zeros(0, np.int64), *arrays])
+        if len(tokens) and not (tokens.min() >= 0 and tokens.max() < self.vocab_size):
+            raise ValueError(f"token ids reach {tokens.min()}..{tokens.max()}, expected 0..{self.vocab_size - 1}")
+        return tokens, np.cumsum([0, *(len(array) for array in arrays)])[:-1]
+
+    def _contexts(self, tokens: np.ndarray) -> list[np.ndarray]:
+        """For each order the id of the context before each position, -1 where it was never seen."""
+        contexts = [np.zeros(len(tokens), np.int64)]
+        for order in self._orders[:-1]:
+            gram = np.where(contexts[-1] >= 0, _find(order.keys, contexts[-1] * self.vocab_size + tokens), -1)
+            contexts.append(np.concatenate([[-1], gram[:-1]])[: len(tokens)])
+        return contexts
+
+    def _kneser_ney_counts(
+        self, grams: list[np.ndarray], counted: list[tuple[np.ndarray, np.ndarray]], length: int
+    ) -> np.ndarray:
+        """Distinct left neighbours of each gram; where it opens a sequence, the times it does."""
+        counts = counted[length][1]
+        if length == self.order - 1:
+            return counts
+        shorter, longer = grams[length], grams[length + 1]
+        _, last = np.unique(longer[longer >= 0], return_index=True)
+        neighbours = np.bincount(shorter[longer >= 0][last], minlength=len(counts))
+        return neighbours + np.bincount(shorter[(longer < 0) & (shorter >= 0)], minlength=len(counts))
+
+    def _weigh(self, keys: np.ndarray, counts: np.ndarray) -> _Order:
+        contexts, starts = np.unique(keys // self.vocab_size, return_index=True)
+        bounds = np.append(starts, len(keys))
+        kinds = np.diff(bounds)
+        totals = np.add.reduceat(counts, starts) if len(keys) else counts
+        of_gram = np.repeat(np.arange(len(contexts)), kinds)
+        if self.smoothing == "witten-bell":
+            norm = (totals + kinds).astype(float)
+            return _Order(keys, counts / norm[of_gram], bounds, contexts, kinds / norm)
+        discount = _discounts(counts)[np.minimum(counts, 3)]
+        given_away = np.add.reduceat(discount, starts) if len(keys) else discount
+        return _Order(keys, (counts - discount) / totals[of_gram], bounds, contexts, given_away / totals)
+
+
+def _discounts(counts: np.ndarray) -> np.ndarray:
+    """The discounts of counts 0, 1, 2 and 3 or more (Chen and Goodman 1999, eq. 26)."""
+    ones, twos, threes, fours = (float((counts == n).sum()) for n in (1, 2, 3, 4))
+    if min(ones, twos, threes, fours) > 0:
+        base = ones / (ones + 2 * twos)
+        found = (1 - 2 * base * twos / ones, 2 - 3 * base * threes / twos, 3 - 4 * base * fours / threes)
+        if all(0 < discount <= count for count, discount in enumerate(found, start=1)):
+            return np.asarray([0.0, *found])
+    return np.asarray([0.0, 0.5, 1.0, 1.5])  # a corpus too small to estimate them
