@@ -7,11 +7,21 @@ note.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from hrpe_jax.theory.chord_text import ParsedLabel, parse_harte_text, parse_lead_sheet_text
 from hrpe_jax.theory.key import Key
-from hrpe_jax.theory.quality import CHORD_TONES, NO_CHORD, QUALITIES, coarse_quality, nearest_quality
+from hrpe_jax.theory.pitch import fifths_name, fifths_position, pitch_class_name
+from hrpe_jax.theory.quality import (
+    CHORD_TONES,
+    INTERVALS,
+    NO_CHORD,
+    QUALITIES,
+    coarse_quality,
+    nearest_quality,
+)
 
 __all__ = [
     "CHORD_TONES",
@@ -20,6 +30,10 @@ __all__ = [
     "ChordError",
     "coarse_quality",
     "nearest_quality",
+    "parse_harte",
+    "parse_lead_sheet",
+    "to_harte",
+    "to_lead_sheet",
 ]
 
 
@@ -83,6 +97,24 @@ class Chord:
         """The coarse quality 0-9."""
         return coarse_quality(self.quality)
 
+    @classmethod
+    def from_intervals(cls, root: int, intervals: Iterable[int], bass: int | None = None) -> Chord:
+        """The nearest chord of the vocabulary to semitones over a root (any octave), with a bass pitch class."""
+        return cls(root % 12, nearest_quality(intervals), root % 12 if bass is None else bass % 12)
+
+    def absorb_bass(self) -> Chord:
+        """The chord with a foreign bass made one of its notes, where the vocabulary has such a chord.
+
+        A:min/b7 becomes A:min7/b7 and C:maj/9 becomes C:maj(9)/9: the same notes, but the inversion now says
+        the bass. Any other chord is returned as it is.
+        """
+        interval = (self.bass - self.root) % 12
+        if self.is_none or interval in INTERVALS[self.quality]:
+            return self
+        notes = INTERVALS[self.quality] | {interval}
+        same = next((quality for quality in QUALITIES if INTERVALS[quality] == notes), self.quality)
+        return Chord(self.root, same, self.bass)
+
     def transpose(self, semitones: int) -> Chord:
         """The chord so many semitones higher; no chord stays no chord."""
         if self.is_none:
@@ -90,5 +122,104 @@ class Chord:
         return Chord((self.root + semitones) % 12, self.quality, (self.bass + semitones) % 12)
 
 
+    def __str__(self) -> str:
+        return to_harte(self)
+
 
 Chord.NONE = Chord(0, NO_CHORD)
+
+_NONE_LABELS = frozenset({"n", "nc", "n.c.", "n.c", "no chord", "none", "x", "tacet", "silence"})
+_BASS_DEGREES = ("1", "b9", "9", "b3", "3", "11", "b5", "5", "#5", "13", "b7", "7")
+# Shorthands of qualities that Harte's syntax spells with a degree list.
+_HARTE_NAMES = {
+    "7sus4": "sus4(b7)",
+    "9sus4": "sus4(b7,9)",
+    "5": "(1,5)",
+    "add9": "maj(9)",
+    "minadd9": "min(9)",
+    "6/9": "maj6(9)",
+    "7b9": "7(b9)",
+    "7#9": "7(#9)",
+    "7#11": "7(#11)",
+    "7#5": "aug(b7)",
+    "maj7#5": "aug(7)",
+}
+_LEAD_NAMES = {
+    "maj": "",
+    "min": "m",
+    "aug": "+",
+    "maj6": "6",
+    "min6": "m6",
+    "min7": "m7",
+    "minmaj7": "m(maj7)",
+    "hdim7": "m7b5",
+    "minadd9": "m(add9)",
+    "min9": "m9",
+    "min11": "m11",
+    "7b9": "7(b9)",
+    "7#9": "7(#9)",
+    "7#11": "7(#11)",
+    "7#5": "7(#5)",
+    "maj7#5": "maj7(#5)",
+}
+# Steps along the line of fifths for each interval over the root, so that the third of D is spelled F#, not Gb.
+_FIFTH_STEPS = (0, -5, 2, -3, 4, -1, -6, 1, -4, 3, -2, 5)
+_FIFTH_STEPS_OF = {("aug", 8): 8, ("7#5", 8): 8, ("maj7#5", 8): 8, ("7#11", 6): 6, ("7#9", 3): 9}
+
+
+def parse_harte(label: str) -> Chord:
+    """Read a label in Harte's syntax: "C#:min7/b3", "C:(1,5)", "A:sus4(b7,9)", "G", "N".
+
+    Degree lists that are no quality of the vocabulary go to the nearest one (see `nearest_quality`). "X", an
+    unknown chord, is read as no chord.
+
+    Raises:
+        ChordError: naming the label, if it is not in this syntax.
+    """
+    return _chord(label, parse_harte_text, "Harte's syntax, such as C:maj7, F#:min/b3 or N")
+
+
+def parse_lead_sheet(label: str) -> Chord:
+    """Read a chord as musicians write it: "F#m7b5/C", "Bb", "CΔ7", "G7sus4", "C-7", "Eø", "A7(#9)", "N.C.".
+
+    Raises:
+        ChordError: naming the label, if some part of it has no meaning.
+    """
+    return _chord(label, parse_lead_sheet_text, "a lead-sheet chord, such as Cmaj7, F#m7b5/C or N.C.")
+
+
+def _chord(label: str, parse: Callable[[str], ParsedLabel | None], expected: str) -> Chord:
+    text = label.strip()
+    if text.lower() in _NONE_LABELS:
+        return Chord.NONE
+    parsed = parse(text) if text else None
+    if parsed is None:
+        raise ChordError(f"chord label {label!r}: expected {expected}")
+    return Chord.from_intervals(parsed.root, parsed.intervals, parsed.bass)
+
+
+def _root_name(chord: Chord, key: Key | None) -> str:
+    return key.spell(chord.root) if key is not None else pitch_class_name(chord.root)
+
+
+def to_harte(chord: Chord, key: Key | None = None) -> str:
+    """Harte's label of a chord, its root spelled by the key: "C#:min7/b3"."""
+    if chord.is_none:
+        return NO_CHORD
+    degree = _BASS_DEGREES[(chord.bass - chord.root) % 12]
+    bass = "" if chord.bass == chord.root else f"/{degree}"
+    return f"{_root_name(chord, key)}:{_HARTE_NAMES.get(chord.quality, chord.quality)}{bass}"
+
+
+def to_lead_sheet(chord: Chord, key: Key | None = None) -> str:
+    """The chord as musicians write it, spelled by the key: "F#m7b5/C"; "N.C." for no chord."""
+    if chord.is_none:
+        return "N.C."
+    root = _root_name(chord, key)
+    name = root + _LEAD_NAMES.get(chord.quality, chord.quality)
+    if chord.bass == chord.root:
+        return name
+    interval = (chord.bass - chord.root) % 12
+    steps = _FIFTH_STEPS_OF.get((chord.quality, interval), _FIFTH_STEPS[interval])
+    bass = fifths_name(fifths_position(root) + steps)
+    return f"{name}/{bass if len(bass) < 3 else pitch_class_name(chord.bass)}"

@@ -34,6 +34,12 @@ def fifths_name(position: int) -> str:
     return _FIFTHS[letter] + ("#" * accidental if accidental > 0 else "b" * -accidental)
 
 
+def fifths_position(name: str) -> int:
+    """Place of a pitch class name on the line of fifths; inverse of `fifths_name`."""
+    parse_pitch_class(name)
+    return _FIFTHS.index(name[0].upper()) - 1 + 7 * sum(_ACCIDENTALS[sign] for sign in name[1:])
+
+
 def pitch_class_name(pitch_class: int, fifths: int = -1, flat_reach: int = 4) -> str:
     """Name of a pitch class in a key.
 

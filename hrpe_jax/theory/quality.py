@@ -92,9 +92,9 @@ def coarse_quality(quality: str) -> int:
 
 # How much it matters that a note of the label is missing from the quality, by interval: the third and seventh
 # make the chord what it is, altered fifths nearly as much, sixths and ninths are colour.
-_MISSING = {0: 9.0, 1: 1.5, 2: 1.0, 3: 4.0, 4: 4.0, 5: 1.0, 6: 1.5, 7: 2.0, 8: 1.5, 9: 1.6, 10: 3.0, 11: 3.0}
+_MISSING = {0: 9.0, 1: 1.5, 2: 1.0, 3: 4.0, 4: 4.0, 5: 1.1, 6: 1.5, 7: 2.0, 8: 1.5, 9: 1.6, 10: 3.0, 11: 3.0}
 # ... and that the quality has a note that the label does not: a fifth is left out freely, a seventh changes the chord.
-_ADDED = {0: 9.0, 1: 2.0, 2: 0.8, 3: 4.0, 4: 4.0, 5: 1.5, 6: 2.0, 7: 0.5, 8: 2.0, 9: 1.8, 10: 2.5, 11: 2.5}
+_ADDED = {0: 9.0, 1: 2.0, 2: 0.8, 3: 4.0, 4: 4.0, 5: 1.5, 6: 2.0, 7: 0.5, 8: 2.0, 9: 1.8, 10: 3.6, 11: 3.6}
 
 
 def nearest_quality(intervals: Iterable[int]) -> str:

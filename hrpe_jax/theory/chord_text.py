@@ -1,0 +1,224 @@
+"""The grammar of chord labels: from text to root, intervals and bass. `chord` makes chords of these.
+
+A label is read as a set of semitones over the root, never looked up as a whole, so that spellings nobody listed
+still parse: C:maj(9), C:(1,5), C:7(b9,*5), Cm7-5, C7sus4(b9), CΔ9#11.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hrpe_jax.theory.pitch import NOTE_PATTERN, parse_pitch_class
+from hrpe_jax.theory.quality import CHORD_TONES
+
+
+@dataclass(frozen=True)
+class ParsedLabel:
+    """What a label says: root and bass as pitch classes, intervals as semitones 0-11 over the root."""
+
+    root: int
+    intervals: frozenset[int]
+    bass: int
+
+
+_DEGREES = {1: 0, 2: 2, 3: 4, 4: 5, 5: 7, 6: 9, 7: 11}
+
+# Harte's shorthands where they differ from our quality names or go beyond them.
+_HARTE: dict[str, tuple[int, ...]] = {
+    **{name: tones for name, tones in CHORD_TONES.items() if name != "N"},
+    "": (0, 4, 7),
+    "1": (0,),
+    "min13": (0, 3, 7, 10, 14, 17, 21),
+    "maj11": (0, 4, 7, 11, 14, 17),
+    "b9": (0, 4, 7, 10, 13),
+    "#9": (0, 4, 7, 10, 15),
+    "#11": (0, 4, 7, 10, 14, 18),
+    "b13": (0, 4, 7, 10, 14, 20),
+    "dim9": (0, 3, 6, 9, 14),
+}
+
+
+def parse_harte_text(label: str) -> ParsedLabel | None:
+    """Parse "ROOT[:SHORTHAND][(DEGREE,...)][/DEGREE]"; None if the label does not have that form."""
+    match = re.fullmatch(
+        rf"({NOTE_PATTERN})(?::([A-Za-z0-9#/]*?))?(?:\(([^()]*)\))?(?:/([#b]*\d{{1,2}}))?", label.replace(" ", "")
+    )
+    if match is None or label[0].islower():
+        return None
+    root_text, shorthand, degrees, bass_text = match.groups()
+    if shorthand is None and degrees is not None:  # "C(9)" without a colon is not Harte
+        return None
+    if not shorthand:
+        notes = {0} if degrees is not None else {0, 4, 7}  # a list alone says all notes; nothing says major
+    elif shorthand in _HARTE:
+        notes = {tone % 12 for tone in _HARTE[shorthand]}
+    else:
+        return None
+    for item in (degrees or "").split(",") if degrees else ():
+        omitted = item.startswith("*")
+        interval = _degree(item.removeprefix("*"))
+        if interval is None:
+            return None
+        if shorthand and item in ("b5", "#5"):  # written as an addition, meant as an alteration
+            notes.discard(7)
+        notes = notes - {interval} if omitted else notes | {interval}
+    root = parse_pitch_class(root_text)
+    bass = _degree(bass_text) if bass_text else 0
+    if bass is None:
+        return None
+    return ParsedLabel(root, frozenset(notes), (root + bass) % 12)
+
+
+def _degree(text: str) -> int | None:
+    """Semitones 0-11 of a degree such as "b7", "9", "#11"."""
+    match = re.fullmatch(r"([#b]*)(\d{1,2})", text)
+    if match is None or not 1 <= int(match[2]) <= 13:
+        return None
+    shift = match[1].count("#") - match[1].count("b")
+    return (_DEGREES[(int(match[2]) - 1) % 7 + 1] + shift) % 12
+
+
+_SIGNS = str.maketrans({"♭": "b", "♯": "#", "−": "-", "–": "-", "∆": "Δ", "△": "Δ", "Ø": "ø", "º": "°", "⁰": "°"})
+_LEAD = re.compile(
+    rf"(?P<root>{NOTE_PATTERN.replace('A-Ga-g', 'A-G')})(?P<rest>.*?)(?:/(?P<bass>[A-Ga-g](?:[#b+]{{1,2}})?))?"
+)
+_MAJOR = r"maj|Maj|MAJ|ma(?!dd)|Ma|MA|M(?!i)|Δ|\^|j"
+_TOKENS = re.compile(
+    rf"""
+    (?P<sus>sus\ ?(?P<sus_number>24|[24](?![0-9])|7|9|11|13)?)
+  | (?P<add>add(?P<add_sign>[#b+-]?)(?P<add_number>2|4|6|9|11|13))
+  | (?P<omit>(?:no|omit)(?P<omit_number>[35]))
+  | (?P<alt>alt)
+  | (?P<major>{_MAJOR})
+  | (?P<half>hdim7?|ø7?|h7?)
+  | (?P<dim>dim|°|o)
+  | (?P<aug>aug|\+(?![0-9])|(?<!\d)\+(?=7|9))
+  | (?P<altered>(?P<sign>[#b+-])(?P<degree>5|6|9|11|13))
+  | (?P<minor>min|Min|MIN|mi|Mi|MI|m|-)
+  | (?P<number>6/?9|13|11|[245679])
+    """,
+    re.VERBOSE,
+)
+_SEVENTH_UP = {"7": (), "9": (2,), "11": (2, 5), "13": (2, 9)}
+
+
+def parse_lead_sheet_text(label: str) -> ParsedLabel | None:
+    """Parse "F#m7b5/C" and its many relatives; None if some part has no meaning."""
+    text = label.strip().translate(_SIGNS)
+    if re.fullmatch(r"\([^()]*\)", text):  # a chord in brackets is optional in the source, but it is a chord
+        text = text[1:-1]
+    match = _LEAD.fullmatch(text)
+    if match is None:
+        return None
+    root = parse_pitch_class(match["root"])
+    suffix = re.sub(r"[()\[\],\s]", "", match["rest"])
+    if re.fullmatch(r"[da]\d*", suffix):  # the Nottingham collection's "Gd" and "Fa7"
+        suffix = {"d": "dim", "a": "aug"}[suffix[0]] + suffix[1:]
+    intervals = _suffix_intervals(suffix)
+    if intervals is None:
+        return None
+    bass = parse_pitch_class(match["bass"].replace("+", "#")) if match["bass"] else root
+    return ParsedLabel(root, intervals, bass)
+
+
+class _Builder:
+    """The chord while its suffix is read from left to right."""
+
+    def __init__(self) -> None:
+        self.third: int | None = 4
+        self.fifth: set[int] = {7}
+        self.seventh: int | None = None
+        self.extra: set[int] = set()
+        self.major_seventh = False
+        self.diminished = False
+
+    def number(self, text: str) -> None:
+        """A plain extension: 7, 9, 13 ... after whatever stood before it."""
+        if text in _SEVENTH_UP:
+            self.extra |= set(_SEVENTH_UP[text])
+            if self.major_seventh:
+                self.seventh = 11
+            elif self.seventh is None:
+                self.seventh = 9 if self.diminished else 10
+        elif text == "5":
+            self.third = None
+        elif text == "6":
+            self.extra.add(9)
+        elif text in ("69", "6/9"):
+            self.extra |= {9, 2}
+        elif text == "2":
+            self.extra.add(2)
+        elif text == "4":
+            self.third = 5
+
+    def altered(self, sign: str, degree: str) -> None:
+        """A signed degree: b5, #9, -5, +11 ..."""
+        shift = 1 if sign in "#+" else -1
+        if degree == "5":
+            self.fifth = (self.fifth - {7}) | {7 + shift}
+            return
+        interval = _degree(degree)
+        assert interval is not None
+        self.extra.add((interval + shift) % 12)
+        if degree in ("9", "11"):  # the natural one gives way: 9#11 keeps its 9, 11b9 loses it
+            self.extra.discard(interval)
+
+    def suspend(self, number: str | None) -> None:
+        """sus, sus2, sus4, sus24; sus7, sus9, sus13 mean a suspended seventh chord."""
+        self.third = 2 if number == "2" else 5
+        if number == "24":
+            self.extra.add(2)
+        elif number in _SEVENTH_UP:
+            self.number(number)
+
+    def notes(self) -> frozenset[int]:
+        return frozenset({0, *self.fifth, *self.extra} | ({self.third, self.seventh} - {None}))  # type: ignore[arg-type]
+
+
+def _suffix_intervals(suffix: str) -> frozenset[int] | None:
+    """Semitones over the root said by what follows the root of a lead-sheet chord; None if it has no meaning."""
+    chord = _Builder()
+    position = 0
+    while position < len(suffix):
+        token = _TOKENS.match(suffix, position)
+        if token is None:
+            return None
+        kind = token.lastgroup
+        rest = suffix[token.end() :]
+        if token["sus"]:
+            chord.suspend(token["sus_number"])
+        elif token["add"]:
+            shift = {"#": 1, "+": 1, "b": -1, "-": -1, "": 0}[token["add_sign"]]
+            chord.extra.add(((_degree(token["add_number"]) or 0) + shift) % 12)
+        elif token["omit"]:
+            if token["omit_number"] == "3":
+                chord.third = None
+            else:
+                chord.fifth = set()
+        elif token["alt"]:
+            chord.seventh, chord.fifth = 10, set()
+            chord.extra |= {1, 3}
+        elif token["major"]:
+            chord.major_seventh = True
+            # Δ alone, "mMaj" and Brazilian "7M" say the seventh without a number; "maj" alone is a triad.
+            if token["major"] in ("Δ", "^", "j") or position > 0:
+                chord.seventh = 11
+            if rest.startswith("6"):
+                chord.major_seventh, chord.seventh = False, None
+        elif token["half"]:
+            chord.third, chord.fifth, chord.seventh = 3, {6}, 10
+        elif token["dim"]:
+            chord.third, chord.fifth, chord.diminished = 3, {6}, True
+        elif token["aug"]:
+            chord.fifth = {8}
+        elif token["altered"] and not (position == 0 and token["sign"] == "-" and token["degree"] != "5"):
+            chord.altered(token["sign"], token["degree"])
+        elif token["minor"] or token["altered"]:
+            chord.third = 3
+            if kind and token["altered"]:  # "C-9", "C-6": the minus was minor, the number comes next
+                chord.number(token["degree"])
+        else:
+            chord.number(token["number"])
+        position = token.end()
+    return chord.notes()
