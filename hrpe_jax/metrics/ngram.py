@@ -1,15 +1,16 @@
 """Smoothed n-grams of token sequences: the baseline every trained model is printed beside.
 
-All counts come from sorting integers. A context of m tokens that ends at a position gets an id by joining the id of
-its first m - 1 tokens with its last token, so the n-grams of each order are one `numpy.unique`.
+All counts come from sorting integers. A context of m tokens that ends at a position gets an id by joining the
+id of its first m - 1 tokens with its last token, so the n-grams of each order are one `numpy.unique`.
 
-Two smoothings, both interpolated down to a uniform distribution over the vocabulary, so that every token has a
-probability above zero and the probabilities sum to one:
+Two smoothings, both interpolated down to a uniform distribution over the vocabulary, so that every token has
+a probability above zero and the probabilities sum to one:
 
 - Witten-Bell: p(w|h) = (c(hw) + T(h) p(w|h')) / (c(h) + T(h)), T(h) = distinct tokens seen after h.
   Witten and Bell, IEEE Trans. Inf. Theory 37(4), 1991.
-- Modified Kneser-Ney: p(w|h) = (c(hw) - D(c(hw))) / c(h) + sum D / c(h) p(w|h'), three discounts per order, and below
-  the highest order c counts distinct left neighbours. Chen and Goodman, Computer Speech and Language 13(4), 1999.
+- Modified Kneser-Ney: p(w|h) = (c(hw) - D(c(hw))) / c(h) + sum D / c(h) p(w|h'), three discounts an order;
+  below the highest order c counts distinct left neighbours.
+  Chen and Goodman, Computer Speech and Language 13(4), 1999.
 """
 
 from __future__ import annotations
@@ -68,11 +69,14 @@ class NGram:
         self._orders: list[_Order] = []
 
     def fit(self, sequences: Iterable[Sequence[int] | np.ndarray]) -> NGram:
-        """Counts the n-grams of sequences; contexts do not reach over the start of a sequence. Returns itself."""
+        """Counts the n-grams of sequences, none reaching over the start of its sequence. Returns itself."""
         tokens, begins = self._join(sequences)
-        age = np.arange(len(tokens)) - np.repeat(begins, np.diff([*begins, len(tokens)]))  # tokens before, in sequence
-        context = np.zeros(len(tokens), np.int64)  # id of the context before each position; order 1 has one, empty
-        grams: list[np.ndarray] = []  # gram id that ends at each position, -1 where the sequence is too young
+        # How many tokens of its sequence stand before each position.
+        age = np.arange(len(tokens)) - np.repeat(begins, np.diff([*begins, len(tokens)]))
+        # Id of the context before each position (order 1 has only the empty one), and of the gram that ends at
+        # it; -1 where the sequence is too young.
+        context = np.zeros(len(tokens), np.int64)
+        grams: list[np.ndarray] = []
         counted: list[tuple[np.ndarray, np.ndarray]] = []  # keys, counts
         for length in range(self.order):
             old = np.flatnonzero(context >= 0)
@@ -113,7 +117,9 @@ class NGram:
         """
         tokens, _ = self._join([sequence])
         contexts = self._contexts(tokens)
-        known = [_find(order.contexts, context) for order, context in zip(self._orders, contexts, strict=True)]
+        known = [
+            _find(order.contexts, context) for order, context in zip(self._orders, contexts, strict=True)
+        ]
         probability = np.empty(self.vocab_size)
         for position in range(len(tokens)):
             probability[:] = 1.0 / self.vocab_size
@@ -123,14 +129,17 @@ class NGram:
                     break  # a longer context holds this one, so it was not seen either
                 probability *= order.backoff[index]
                 grams = slice(order.starts[index], order.starts[index + 1])
-                probability[order.keys[grams] - order.contexts[index] * self.vocab_size] += order.weights[grams]
+                tokens_seen = order.keys[grams] - order.contexts[index] * self.vocab_size
+                probability[tokens_seen] += order.weights[grams]
             yield probability
 
     def _join(self, sequences: Iterable[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         arrays = [np.asarray(sequence, np.int64) for sequence in sequences]
         tokens = np.concatenate([np.zeros(0, np.int64), *arrays])
         if len(tokens) and not (tokens.min() >= 0 and tokens.max() < self.vocab_size):
-            raise ValueError(f"token ids reach {tokens.min()}..{tokens.max()}, expected 0..{self.vocab_size - 1}")
+            raise ValueError(
+                f"token ids reach {tokens.min()}..{tokens.max()}, expected 0..{self.vocab_size - 1}"
+            )
         return tokens, np.cumsum([0, *(len(array) for array in arrays)])[:-1]
 
     def _contexts(self, tokens: np.ndarray) -> list[np.ndarray]:

@@ -76,7 +76,7 @@ def test_repetition_is_learned(smoothing: str) -> None:
 
 
 def test_token_outside_the_vocabulary() -> None:
-    with pytest.raises(ValueError, match="expected 0..4"):
+    with pytest.raises(ValueError, match=r"expected 0\.\.4"):
         NGram(2, 5).fit([[0, 5]])
 
 

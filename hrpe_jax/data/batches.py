@@ -1,0 +1,108 @@
+"""From the pieces of a plan to a batch: one copy per piece, then one transposition of the whole."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hrpe_jax.codec import backbone_tokens
+from hrpe_jax.data.augment import (
+    transpose_backbone_ids,
+    transpose_keys,
+    transpose_melody_ids,
+    transpose_roots,
+)
+from hrpe_jax.data.features import (
+    BACKBONE_FIELDS,
+    BACKBONE_PADDING,
+    EMPTY_ROW,
+    MELODY_FIELDS,
+    MELODY_PADDING,
+    MELODY_ROW_FIELDS,
+    SongCache,
+)
+from hrpe_jax.data.plan import BatchShape, Piece
+
+Batch = dict[str, np.ndarray]
+
+
+def _blank(names: tuple[str, ...], padding: dict[str, int], size: tuple[int, int, int]) -> np.ndarray:
+    values = np.asarray([padding.get(name, 0) for name in names], np.int32)
+    return np.broadcast_to(values[:, None, None, None], (len(names), *size)).copy()
+
+
+def backbone_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows: range) -> Batch:
+    """Lays out a backbone batch.
+
+    Targets that are the key or the meter carry no weight: both are asked for, not predicted, and in a
+    transposed song the key is a fair die.
+
+    Args:
+        pieces: What the plan found for `rows`.
+        songs: Decoded songs.
+        shape: Size of the whole batch.
+        rows: The rows to lay out.
+
+    Returns:
+        int32 leaves `[segments, len(rows), length]` named by `BACKBONE_FIELDS`, with `segment_ids` (0
+        padding, songs of a row from 1) and `weights` (float32).
+    """
+    size = (shape.segments, len(rows), shape.length)
+    fields = _blank(BACKBONE_FIELDS, BACKBONE_PADDING, size)
+    segment_ids, shifts, weights = (
+        np.zeros(size, np.int32),
+        np.zeros(size, np.int32),
+        np.zeros(size, np.float32),
+    )
+    for piece in pieces:
+        stop = piece.column + piece.stop - piece.start
+        place = (piece.segment, piece.row - rows.start, slice(piece.column, stop))
+        fields[:, *place] = songs[piece.song].fields[:, piece.start : piece.stop]
+        segment_ids[place], shifts[place], weights[place] = piece.number, piece.shift, piece.counts
+    batch = dict(zip(BACKBONE_FIELDS, fields, strict=True))
+    if shifts.any():
+        for name in ("input_ids", "target_ids"):
+            batch[name] = transpose_backbone_ids(batch[name], shifts)
+        batch["root_pc"] = transpose_roots(batch["root_pc"], batch["quality_code"], shifts)
+        batch["key"] = transpose_keys(batch["key"], shifts)
+    kind = backbone_tokens.KIND[batch["target_ids"]]
+    asked_for = (kind == backbone_tokens.KIND_KEY) | (kind == backbone_tokens.KIND_METER)
+    return {**batch, "segment_ids": segment_ids, "weights": np.where(asked_for, np.float32(0), weights)}
+
+
+def melody_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows: range) -> Batch:
+    """Lays out a melody batch.
+
+    Args:
+        pieces: What the plan found for `rows`, at most one for each segment of a row.
+        songs: Decoded songs.
+        shape: Size of the whole batch.
+        rows: The rows to lay out.
+
+    Returns:
+        int32 leaves `[segments, len(rows), length]` named by `MELODY_FIELDS` and `weights` (float32); int32
+        leaves `[segments, len(rows)]` named by `MELODY_ROW_FIELDS` and `reset` (bool: forget what this row
+        played before).
+    """
+    size = (shape.segments, len(rows), shape.length)
+    fields, weights = _blank(MELODY_FIELDS, MELODY_PADDING, size), np.zeros(size, np.float32)
+    shifts, reset = np.zeros(size[:2], np.int32), np.ones(size[:2], np.bool_)
+    about = np.empty((len(MELODY_ROW_FIELDS), *size[:2]), np.int32)
+    about[:] = np.asarray(EMPTY_ROW, np.int32)[:, None, None]
+    for piece in pieces:
+        song, place = songs[piece.song], (piece.segment, piece.row - rows.start)
+        length = piece.stop - piece.start
+        fields[:, *place, :length] = song.fields[:, piece.start : piece.stop]
+        weights[*place, :length] = 1.0
+        shifts[place], reset[place] = piece.shift, piece.start == 0
+        about[:, *place] = song.row
+    batch = dict(zip(MELODY_FIELDS, fields, strict=True)) | dict(zip(MELODY_ROW_FIELDS, about, strict=True))
+    if shifts.any():
+        by_position = np.broadcast_to(shifts[:, :, None], size)
+        for name in ("event_ids", "target_ids"):
+            batch[name] = transpose_melody_ids(batch[name], by_position)
+        for name in ("chord_id", "next_chord_id"):
+            batch[name] = transpose_backbone_ids(batch[name], by_position)
+        for name, quality in (("root_pc", "quality_code"), ("next_root_pc", "next_quality_code")):
+            batch[name] = transpose_roots(batch[name], batch[quality], by_position)
+        batch["key"] = transpose_keys(batch["key"], shifts)
+    return {**batch, "weights": weights, "reset": reset}

@@ -1,0 +1,168 @@
+"""A record as one int32 matrix `[fields, positions]`, so that placing a stretch of a song is a single copy.
+
+A field that is constant over a song (key, meter) is a row too where the batch wants it per position.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.theory.meter import Meter
+
+BACKBONE_FIELDS = (
+    "input_ids",
+    "target_ids",
+    "root_pc",
+    "quality_code",
+    "function_code",
+    "bar_phase",
+    "key",
+    "beats_per_bar",
+    "positions",
+)
+MELODY_FIELDS = (
+    "event_ids",
+    "target_ids",
+    "chord_id",
+    "root_pc",
+    "quality_code",
+    "function_code",
+    "next_chord_id",
+    "next_root_pc",
+    "next_quality_code",
+    "ticks_to_next",
+    "bar_phase",
+    "positions",
+)
+MELODY_ROW_FIELDS = ("key", "meter_num", "meter_den", "tempo_bin")
+
+# Where nothing stands: no chord, and values that are legal indices everywhere.
+BACKBONE_PADDING = {
+    "input_ids": backbone_tokens.PAD,
+    "target_ids": backbone_tokens.PAD,
+    "quality_code": backbone_tokens.NO_QUALITY_CODE,
+    "function_code": backbone_tokens.NO_FUNCTION_CODE,
+    "beats_per_bar": 1,
+}
+MAX_TICKS_TO_NEXT = 95
+MELODY_PADDING = {
+    "event_ids": melody_tokens.PAD,
+    "target_ids": melody_tokens.PAD,
+    "chord_id": backbone_tokens.NO_CHORD0,
+    "quality_code": backbone_tokens.NO_QUALITY_CODE,
+    "function_code": backbone_tokens.NO_FUNCTION_CODE,
+    "next_chord_id": backbone_tokens.NO_CHORD0,
+    "next_quality_code": backbone_tokens.NO_QUALITY_CODE,
+    "ticks_to_next": MAX_TICKS_TO_NEXT,
+}
+
+TEMPO_BINS, SLOWEST_BPM, FASTEST_BPM = 16, 40.0, 240.0
+
+
+def tempo_bin(bpm: float) -> int:
+    """The bin 0..15 of a tempo: equal ratios from 40 to 240 quarters a minute, the outer bins beyond."""
+    octave = math.log(max(bpm, SLOWEST_BPM) / SLOWEST_BPM) / math.log(FASTEST_BPM / SLOWEST_BPM)
+    return min(TEMPO_BINS - 1, int(TEMPO_BINS * octave))
+
+
+EMPTY_ROW = (0, 4, 4, tempo_bin(120.0))
+"""Melody row fields where a row has ended: C major, 4/4, 120."""
+
+
+@dataclass(frozen=True)
+class Song:
+    """A decoded record.
+
+    Attributes:
+        fields: int32 `[fields, positions]`, in the order of `BACKBONE_FIELDS` or `MELODY_FIELDS`.
+        row: Melody: key, meter numerator and denominator, tempo bin; backbone: empty.
+    """
+
+    fields: np.ndarray
+    row: tuple[int, ...] = ()
+
+
+def backbone_song(record: Mapping[str, Any]) -> Song:
+    """Decodes a backbone record; position i reads `input_ids[i]` and predicts the token after it."""
+    inputs = np.asarray(record["input_ids"], np.int32)
+    length = len(inputs)
+    fields = np.empty((len(BACKBONE_FIELDS), length), np.int32)
+    fields[0] = inputs
+    fields[1, :-1] = inputs[1:]
+    fields[1, -1] = record["target_id"]
+    for index in range(2, 6):
+        fields[index] = record[BACKBONE_FIELDS[index]]
+    fields[6] = inputs[1] - backbone_tokens.KEY0
+    fields[7] = backbone_tokens.id_meter(int(inputs[2])).beats_per_bar
+    fields[8] = np.arange(length)
+    return Song(fields)
+
+
+def melody_song(record: Mapping[str, Any]) -> Song:
+    """Decodes a melody record; position i reads `event_ids[i]`, with the harmony at the clock after it."""
+    events = np.asarray(record["event_ids"], np.int32)
+    following = np.asarray(record["next_chord_ids"], np.int32)[:-1]
+    fields = np.empty((len(MELODY_FIELDS), len(events) - 1), np.int32)
+    fields[0], fields[1] = events[:-1], events[1:]
+    fields[2] = record["conditioning_chord_ids"][:-1]
+    fields[3] = record["conditioning_root_pc"][:-1]
+    fields[4] = record["conditioning_quality_code"][:-1]
+    fields[5] = record["conditioning_function_code"][:-1]
+    fields[6] = following
+    fields[7] = backbone_tokens.ROOT[following]
+    fields[8] = backbone_tokens.QUALITY_CODE[following]
+    fields[9] = record["ticks_to_next"][:-1]
+    fields[10] = record["bar_phase"][:-1]
+    fields[11] = np.arange(len(events) - 1)
+    about = record["metadata"]
+    key = int(about["key_signature_root"]) + 12 * int(is_minor(about))
+    meter = Meter(int(about["time_signature_num"]), int(about["time_signature_den"]))
+    return Song(fields, (key, meter.numerator, meter.denominator, tempo_bin(float(about["tempo_bpm"]))))
+
+
+def is_minor(metadata: Mapping[str, Any]) -> bool:
+    """Whether a melody record's metadata name a minor key."""
+    return metadata["key_signature_mode"] in ("minor", 1)
+
+
+class SongCache:
+    """Decoded songs by index, kept in memory up to a number of bytes; the least recently used leave first.
+
+    Args:
+        read: Returns the record of a song.
+        decode: `backbone_song` or `melody_song`.
+        limit: Bytes to keep.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int], Mapping[str, Any]],
+        decode: Callable[[Mapping[str, Any]], Song],
+        limit: int,
+    ) -> None:
+        self._read, self._decode, self._limit = read, decode, limit
+        self._songs: OrderedDict[int, Song] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def __getitem__(self, index: int) -> Song:
+        with self._lock:
+            if index in self._songs:
+                self._songs.move_to_end(index)
+                return self._songs[index]
+        song = self._decode(self._read(index))  # outside the lock: two threads may decode the same song once
+        with self._lock:
+            if index not in self._songs and song.fields.nbytes <= self._limit:
+                self._songs[index] = song
+                self._bytes += song.fields.nbytes
+                while self._bytes > self._limit:
+                    self._bytes -= self._songs.popitem(last=False)[1].fields.nbytes
+        return song

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from hrpe_jax.codec import backbone, melody
+from hrpe_jax.codec import backbone_tokens as bt
+from hrpe_jax.codec import melody_tokens as mt
+from hrpe_jax.data import features
+from hrpe_jax.data.pipeline import Batches, eval_batches, train_batches
+from hrpe_jax.data.plan import BatchShape
+from hrpe_jax.errors import UserError
+
+STAGES = ("backbone", "melody")
+SHAPE = BatchShape(rows=4, length=32, segments=2)
+
+
+def assert_same(first: dict, second: dict) -> None:
+    assert first.keys() == second.keys()
+    for name, leaf in first.items():
+        assert leaf.dtype == second[name].dtype
+        np.testing.assert_array_equal(leaf, second[name], err_msg=name)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_leaves(fake_dataset, stage: str) -> None:
+    batch = next(train_batches(fake_dataset, stage, SHAPE, seed=0, num_steps=1))
+    per_row = {*features.MELODY_ROW_FIELDS, "reset"} if stage == "melody" else set()
+    names = features.BACKBONE_FIELDS if stage == "backbone" else features.MELODY_FIELDS
+    extra = {"weights", "segment_ids"} if stage == "backbone" else {"weights"}
+    assert set(batch) == {*names, *extra, *per_row}
+    for name, leaf in batch.items():
+        assert leaf.shape == ((2, 4) if name in per_row else (2, 4, 32))
+        assert leaf.dtype == {"weights": np.float32, "reset": np.bool_}.get(name, np.int32), name
+        assert leaf.flags.c_contiguous
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_batch_depends_on_its_step_alone(fake_dataset, stage: str) -> None:
+    stream = list(train_batches(fake_dataset, stage, SHAPE, seed=7, num_steps=40))
+    assert len(stream) == 40
+    for step in (39, 0, 17, 3):
+        fresh = train_batches(fake_dataset, stage, SHAPE, seed=7, num_steps=40, cache_bytes=1000).batches
+        assert_same(stream[step], fresh[step])
+    other = train_batches(fake_dataset, stage, SHAPE, seed=8, num_steps=40).batches
+    assert any((stream[3][name] != other[3][name]).any() for name in other[3])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_resume(fake_dataset, stage: str) -> None:
+    first = train_batches(fake_dataset, stage, SHAPE, seed=7, num_steps=20)
+    for _ in range(5):
+        next(first)
+    assert first.get_state() == 5
+    second = train_batches(fake_dataset, stage, SHAPE, seed=7, num_steps=20)
+    second.set_state(first.get_state())
+    for expected, found in zip(list(first), list(second), strict=True):
+        assert_same(expected, found)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("training", [True, False])
+def test_hosts_share_the_rows(fake_dataset, stage: str, training: bool) -> None:
+    def read(**host: int) -> Batches:
+        if training:
+            return train_batches(fake_dataset, stage, SHAPE, seed=1, num_steps=9, **host).batches
+        return eval_batches(fake_dataset, stage, SHAPE, **host)
+
+    whole, parts = read(), [read(host_index=index, host_count=2) for index in range(2)]
+    assert {len(part) for part in parts} == {len(whole)}
+    for step in range(len(whole)):
+        joined = [part[step] for part in parts]
+        together = {name: np.concatenate([part[name] for part in joined], axis=1) for name in joined[0]}
+        assert_same(whole[step], together)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_transposed_batch_is_the_batch_of_transposed_songs(
+    fake_dataset, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    codec = {"backbone": backbone, "melody": melody}[stage]
+    plain = eval_batches(fake_dataset, stage, SHAPE)
+    shifts = [index % 12 - 5 for index in range(len(fake_dataset.records(stage, "valid")))]
+
+    class Transposed:
+        lengths = fake_dataset.lengths
+
+        def records(self, stage: str, split: str) -> list:
+            records = fake_dataset.records(stage, split)
+            return [codec.transpose_record(record, n) for record, n in zip(records, shifts, strict=True)]
+
+    expected = eval_batches(Transposed(), stage, SHAPE)
+    pieces = plain._plan.pieces
+    monkeypatch.setattr(
+        plain._plan,
+        "pieces",
+        lambda step, rows: [piece._replace(shift=shifts[piece.song]) for piece in pieces(step, rows)],
+    )
+    for step in range(len(plain)):
+        assert_same(expected[step], plain[step])
+
+
+def test_packing_keeps_songs_apart(fake_dataset) -> None:
+    songs: dict[tuple, int] = defaultdict(int)
+    for batch in eval_batches(fake_dataset, "backbone", BatchShape(4, 100)):
+        for row in range(4):
+            ids, inputs, targets = (
+                batch[name][0, row] for name in ("segment_ids", "input_ids", "target_ids")
+            )
+            for number in range(1, ids.max(initial=0) + 1):
+                (at,) = np.nonzero(ids == number)
+                assert (np.diff(at) == 1).all()
+                np.testing.assert_array_equal(batch["positions"][0, row, at], np.arange(len(at)))
+                assert (inputs[at[0]], targets[at[-1]]) == (bt.BOS, bt.EOS)
+                np.testing.assert_array_equal(inputs[at[1:]], targets[at[:-1]])
+                assert batch["weights"][0, row, at].tolist() == [0, 0] + [1] * (len(at) - 2)
+                songs[tuple(inputs[at])] += 1
+            assert not batch["weights"][0, row, ids == 0].any()
+            assert (inputs[ids == 0] == bt.PAD).all()
+    assert songs == {tuple(record["input_ids"]): 1 for record in fake_dataset.records("backbone", "valid")}
+
+
+def test_cut_songs_are_counted_once(fake_dataset) -> None:
+    # The fake songs reach 62 tokens: rows of 16 cut most of them into windows.
+    weight = sum(
+        float(batch["weights"].sum()) for batch in eval_batches(fake_dataset, "backbone", BatchShape(3, 16))
+    )
+    assert weight == sum(len(record["input_ids"]) - 2 for record in fake_dataset.records("backbone", "valid"))
+
+
+def test_rows_concatenate_to_whole_songs(fake_dataset) -> None:
+    rows: list[list] = [[] for _ in range(4)]
+    found = []
+    for batch in train_batches(fake_dataset, "melody", SHAPE, seed=3, num_steps=30, augment=False):
+        for segment in range(2):
+            for row in range(4):
+                if batch["reset"][segment, row]:
+                    found.append(rows[row])
+                    rows[row] = []
+                kept = batch["weights"][segment, row] > 0
+                assert (batch["event_ids"][segment, row, ~kept] == mt.PAD).all()
+                rows[row] += batch["event_ids"][segment, row, kept].tolist()
+    songs = {tuple(record["event_ids"][:-1]) for record in fake_dataset.records("melody", "train")}
+    whole = [tuple(song) for song in found if song]
+    assert len(whole) > 40
+    assert set(whole) == songs
+
+
+def test_augmentation_reaches_all_keys(fake_dataset) -> None:
+    keys = {
+        int(key)
+        for batch in train_batches(fake_dataset, "melody", SHAPE, seed=3, num_steps=60)
+        for key in batch["key"].ravel()
+    }
+    assert len(keys) == 24
+
+
+def test_bad_use(fake_dataset) -> None:
+    with pytest.raises(ValueError, match="4 rows cannot be dealt to 3 hosts"):
+        train_batches(fake_dataset, "melody", SHAPE, seed=0, num_steps=1, host_count=3)
+
+    class Empty:
+        def records(self, stage: str, split: str) -> list:
+            return []
+
+        def lengths(self, stage: str, split: str) -> list:
+            return []
+
+    with pytest.raises(UserError, match="no melody song in its train split"):
+        train_batches(Empty(), "melody", SHAPE, seed=0, num_steps=1)
+    for stage in STAGES:
+        assert len(eval_batches(Empty(), stage, SHAPE)) == 0
