@@ -1,14 +1,16 @@
 """The backbone codec: a score's chords as one sequence `BOS KEY METER event... EOS`, and back.
 
-An event is a change of harmony with its duration in beats. Onsets go to the nearest beat, gaps become no chord, equal
-neighbours become one, a foreign bass becomes the root position; whatever is longer than 8 beats is said as 8-beat events
-and a remainder. The events cover whole bars. Bars that a reset cuts short have fewer beats and are not marked in the
-sequence: `decode` takes the resets from the melody, or puts all beats on regular bars.
+An event is a change of harmony with its duration in beats. Onsets go to the nearest beat, gaps become no
+chord, equal neighbours become one, a foreign bass becomes the root position; whatever is longer than 8 beats
+is said as 8-beat events and a remainder. The events cover whole bars. Bars that a reset cuts short have fewer
+beats and are not marked in the sequence: `decode` takes the resets from the melody, or puts all beats on regular
+bars.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,26 +18,13 @@ import numpy as np
 from hrpe_jax.codec.backbone_tokens import (
     BEATS,
     BOS,
-    CHORD0,
     EOS,
     HARMONY,
-    INVERSION,
-    INVERSIONS,
     KEY0,
-    KIND,
-    KIND_EVENT,
-    KIND_KEY,
-    KIND_METER,
-    KINDS,
     MAX_BEATS,
     METER0,
     NO_CHORD0,
-    NO_FUNCTION_CODE,
-    NO_QUALITY,
-    NO_QUALITY_CODE,
-    PAD,
     PREFIX_LENGTH,
-    QUALITY,
     QUALITY_CODE,
     ROOT,
     SIZE,
@@ -53,53 +42,11 @@ from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 
-__all__ = [
-    "BEATS",
-    "BOS",
-    "CHORD0",
-    "EOS",
-    "HARMONY",
-    "INVERSION",
-    "INVERSIONS",
-    "KEY0",
-    "KIND",
-    "KIND_EVENT",
-    "KIND_KEY",
-    "KIND_METER",
-    "KINDS",
-    "MAX_BEATS",
-    "METER0",
-    "NO_CHORD0",
-    "NO_FUNCTION_CODE",
-    "NO_QUALITY",
-    "NO_QUALITY_CODE",
-    "PAD",
-    "PREFIX_LENGTH",
-    "QUALITY",
-    "QUALITY_CODE",
-    "ROOT",
-    "SIZE",
-    "VALID",
-    "chord_id",
-    "decode",
-    "encode",
-    "encode_ids",
-    "function_table",
-    "harmony_of_beats",
-    "id_chord",
-    "id_meter",
-    "key_id",
-    "meter_id",
-    "prefix_of",
-    "transpose_record",
-    "transpose_table",
-]
-
 _DEFAULT_KEY, _DEFAULT_METER = Key(0, "major"), Meter(4, 4)
 
 
 def harmony_of_beats(score: Score) -> tuple[BeatGrid, np.ndarray]:
-    """The beats of the score's bars, and on each the id of the harmony that sounds, for one beat: int64 [beats]."""
+    """The beats of a score, and the harmony on each as its one-beat token: int64 [beats]."""
     grid = BeatGrid.of_bars(bar_spans(score), score.meter)
     harmony = np.full(len(grid.ticks) - 1, NO_CHORD0)
     if score.chords:
@@ -112,7 +59,7 @@ def harmony_of_beats(score: Score) -> tuple[BeatGrid, np.ndarray]:
 
 def run_starts(values: np.ndarray) -> np.ndarray:
     """Indices at which a run of equal values begins."""
-    return np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])) if len(values) else np.zeros(0, int)
+    return np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])[: len(values)])
 
 
 def _event_ids(harmony: np.ndarray) -> list[int]:
@@ -142,8 +89,8 @@ def encode(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> di
 
     Returns:
         `id`; `input_ids`, all tokens but the last; `target_id`, the last (EOS); `root_pc`, `quality_code`,
-        `function_code` of the input ids; `bar_phase`, for each input id the beat of the bar at which the next token's
-        event begins. All are plain lists and integers.
+        `function_code` of the input ids; `bar_phase`, for each input id the beat of the bar at which the next
+        token's event begins. All are plain lists and integers.
     """
     grid, harmony = harmony_of_beats(score) if beats is None else beats
     ids = np.array([BOS, key_id(score.key), meter_id(score.meter), *_event_ids(harmony)])
@@ -158,10 +105,16 @@ def encode(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> di
     }
 
 
+def _content(ids: Iterable[int]) -> list[int]:
+    """The tokens before EOS, without what is no token."""
+    tokens = [token for token in map(int, ids) if 0 <= token < SIZE]
+    return tokens[: tokens.index(EOS)] if EOS in tokens else tokens
+
+
 def prefix_of(ids: Iterable[int]) -> tuple[Key, Meter]:
     """The key and meter that a sequence names first; C major and 4/4 where it does not."""
     key, meter = _DEFAULT_KEY, _DEFAULT_METER
-    for token in list(ids)[:PREFIX_LENGTH]:
+    for token in _content(ids)[:PREFIX_LENGTH]:
         if KEY0 <= token < METER0:
             key = Key.from_index(token - KEY0)
         elif METER0 <= token < NO_CHORD0 and VALID[token]:
@@ -184,16 +137,14 @@ def decode(
 
     Args:
         ids: tokens.
-        bar_resets: increasing ticks above 0 where a bar begins off the grid; None puts all beats in regular bars, the
-            last one short where they do not fill it.
+        bar_resets: increasing ticks above 0 where a bar begins off the grid; None puts all beats in regular
+            bars, the last one short where they do not fill it.
         melody: notes to put over the chords.
         tempo_bpm: quarter notes a minute.
         id: the score's id.
         title: the score's title.
     """
-    tokens = [token for token in map(int, ids) if 0 <= token < SIZE]
-    if EOS in tokens:
-        tokens = tokens[: tokens.index(EOS)]
+    tokens = _content(ids)
     key, meter = prefix_of(tokens)
     events = np.array([token for token in tokens if token >= NO_CHORD0], np.int64)
     harmony, beats = HARMONY[events], BEATS[events].astype(np.int64)
@@ -204,11 +155,11 @@ def decode(
     ticks = beat_ticks(meter, bar_resets, count)
     starts = run_starts(harmony)
     edges = [0, *np.cumsum(beats).tolist()]
-    chords = tuple(
-        ChordSpan(ticks[edges[first]], ticks[edges[last]] - ticks[edges[first]], id_chord(int(harmony[first])))
-        for first, last in zip(starts.tolist(), [*starts[1:].tolist(), len(harmony)], strict=False)
-    )
-    return Score(id, title, key, meter, tempo_bpm, tuple(melody), chords, bar_resets=tuple(bar_resets))
+    chords = []
+    for first, last in pairwise([*starts.tolist(), len(harmony)]):
+        onset, end = ticks[edges[first]], ticks[edges[last]]
+        chords.append(ChordSpan(onset, end - onset, id_chord(int(harmony[first]))))
+    return Score(id, title, key, meter, tempo_bpm, tuple(melody), tuple(chords), bar_resets=tuple(bar_resets))
 
 
 def transpose_record(record: dict[str, Any], semitones: int) -> dict[str, Any]:

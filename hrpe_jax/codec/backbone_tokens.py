@@ -62,11 +62,12 @@ def chord_id(chord: Chord | None, beats: int = 1) -> int:
     if chord is None or chord.is_none:
         return NO_CHORD0 + beats - 1
     quality = QUALITIES.index(chord.quality)
-    return CHORD0 + ((chord.root * len(QUALITIES) + quality) * INVERSIONS + chord.inversion) * MAX_BEATS + beats - 1
+    code = (chord.root * len(QUALITIES) + quality) * INVERSIONS + chord.inversion
+    return CHORD0 + code * MAX_BEATS + beats - 1
 
 
 def id_chord(token: int) -> Chord:
-    """The chord that an event token names; an inversion which the chord has no tone for is its root position."""
+    """The chord that an event token names; an inversion it has no tone for is its root position."""
     if token < CHORD0:
         return Chord.NONE
     rest = (token - CHORD0) // MAX_BEATS
@@ -118,7 +119,7 @@ INVERSION = _TABLES["inversion"]  # uint8 [SIZE], 0 .. 3
 BEATS = _TABLES["beats"]  # uint8 [SIZE], 1 .. 8, 0 where the token is no event
 QUALITY_CODE = _TABLES["quality_code"]  # uint8 [SIZE], coarse, 9 where no chord
 HARMONY = _TABLES["harmony"]  # int32 [SIZE], the id of the same harmony for one beat, 0 where no event
-VALID = _TABLES["valid"]  # bool [SIZE], false on PAD, unsupported meters and inversions the chord has no tone for
+VALID = _TABLES["valid"]  # bool [SIZE], false on PAD and on meters and inversions there are none of
 
 
 @functools.cache
@@ -127,7 +128,6 @@ def function_table() -> np.ndarray:
 
     A function is relative to the key, so it is worked out for the tonic C and looked up at root - tonic.
     """
-    qualities = len(QUALITIES)
     relative = np.array(
         [
             [[function_code(Chord(root, quality), key) for quality in QUALITIES] for root in range(12)]
@@ -136,7 +136,8 @@ def function_table() -> np.ndarray:
         np.uint8,
     )
     keys = np.arange(KEYS)[:, None]
-    chords = relative[keys // 12, (ROOT[None].astype(int) - keys % 12) % 12, np.minimum(QUALITY, qualities - 1)[None]]
+    degree = (ROOT[None].astype(int) - keys % 12) % 12
+    chords = relative[keys // 12, degree, np.minimum(QUALITY, len(QUALITIES) - 1)[None]]
     table = np.where(np.arange(SIZE) >= CHORD0, chords, NO_FUNCTION_CODE).astype(np.uint8)
     table.setflags(write=False)
     return table

@@ -41,7 +41,9 @@ class BeatGrid:
     @classmethod
     def of_bars(cls, spans: Sequence[tuple[int, int]], meter: Meter) -> BeatGrid:
         """The beats of bars given as (start, length); in every bar they count from its start."""
-        step, ticks, phases, end = meter.beat_ticks, [], [], 0
+        step, end = meter.beat_ticks, 0
+        ticks: list[int] = []
+        phases: list[int] = []
         for start, length in spans:
             beats = range(start, start + length, step)
             ticks.extend(beats)
@@ -50,7 +52,7 @@ class BeatGrid:
         return cls(np.array([*ticks, end]), np.array([*phases, 0]))
 
     def nearest(self, ticks: np.ndarray) -> np.ndarray:
-        """Number of the beat nearest to each tick; half way counts as the later beat, which it anticipates."""
+        """Number of the beat nearest to each tick; half way is the later beat, which it anticipates."""
         last = len(self.ticks) - 1
         before = np.clip(np.searchsorted(self.ticks, ticks, "right") - 1, 0, last)
         after = np.minimum(before + 1, last)
@@ -58,7 +60,7 @@ class BeatGrid:
 
 
 def beat_ticks(meter: Meter, bar_resets: Sequence[int], beats: int) -> list[int]:
-    """The ticks of `beats` beats and of the end behind them, in bars of `meter` that begin again at each reset."""
+    """The ticks of `beats` beats and of the end behind them, in bars that begin again at each reset."""
     step, ticks, tick, resets = meter.beat_ticks, [0], 0, list(bar_resets)
     for _ in range(beats):
         tick += step

@@ -1,4 +1,4 @@
-"""The melody codec: a score's melody as a clock over the bar, each event with the chord it is written over, and back.
+"""The melody codec: a melody as a clock over the bar, each event with its chord, and back.
 
     BAR              a bar begins; the clock is 0
     VEL v            the bar's mean velocity falls in another bin than that of the last bar with notes
@@ -7,7 +7,7 @@
                      right after DUR 48: the rest of a part longer than that
     REST POS t       silence until tick t of the bar
     REST BAR         silence to the end of a full bar (also REST EOS)
-    BAR (EOS) early  the bar is cut short where the clock stands: a bar reset (REST POS t BAR: it ends in silence)
+    BAR (EOS) early  the bar is cut short where the clock stands: a bar reset (REST POS t BAR: after silence)
 
 The melody covers the same bars as the chords.
 """
@@ -124,9 +124,10 @@ class Harmony:
         return cls(grid.ticks[starts], harmony[starts], int(grid.ticks[-1]))
 
     def at(self, ticks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What sounds at each tick: (chord id, id of the next harmony, ticks until it begins), each as `ticks`.
+        """What sounds at each tick: chord id, id of the next harmony, ticks until that begins.
 
-        No chord sounds from the end on; where nothing follows, the next is no chord in MAX_TICKS_TO_NEXT ticks.
+        No chord sounds from the end on; where nothing follows, the next is no chord in MAX_TICKS_TO_NEXT
+        ticks.
         """
         changes = np.append(self.ticks, np.iinfo(np.int64).max)
         ids = np.append(self.ids, NO_CHORD_ID)
@@ -138,17 +139,18 @@ class Harmony:
 def encode(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> dict[str, Any]:
     """The record of a score's melody over its chords: the whole song.
 
-    Everything about "event i" is what holds at the clock after it, where event i + 1 begins, since that is what the
-    model may know when it says event i + 1.
+    Everything about "event i" is what holds at the clock after it, where event i + 1 begins, since that is
+    what the model may know when it says event i + 1.
 
     Args:
         score: any score.
         beats: what `backbone.harmony_of_beats(score)` returned, where it is at hand.
 
     Returns:
-        `id`, `metadata`, `event_ids` and, per event, `conditioning_chord_ids` (one-beat tokens of the backbone),
-        `conditioning_root_pc`, `conditioning_quality_code`, `conditioning_function_code`, `next_chord_ids`,
-        `ticks_to_next` (0 < ticks <= 95) and `bar_phase` (the clock, 0..72 ticks). All are plain lists and values.
+        `id`, `metadata`, `event_ids` and, per event, `conditioning_chord_ids` (one-beat tokens of the
+        backbone), `conditioning_root_pc`, `conditioning_quality_code`, `conditioning_function_code`,
+        `next_chord_ids`, `ticks_to_next` (0 < ticks <= 95) and `bar_phase` (the clock, 0..72 ticks). All are
+        plain lists and values.
     """
     ids, clocks, starts = _events(score)
     harmony = Harmony.of_beats(*(harmony_of_beats(score) if beats is None else beats))
@@ -191,9 +193,10 @@ class Melody:
 def decode(ids: Iterable[int], meter: Meter) -> Melody:
     """The notes that melody tokens say. Never raises on any sequence of integers.
 
-    Tokens are read in order up to EOS. What the grammar does not allow is bent or passed over: a note is cut at the end
-    of its bar, a pitch without duration and a position that lies behind are dropped, a duration without a note is
-    silence, a bar without events is silent to its end, and so is one that the sequence breaks off in.
+    Tokens are read in order up to EOS. What the grammar does not allow is bent or passed over: a note is cut
+    at the end of its bar, a pitch without duration and a position that lies behind are dropped, a duration
+    without a note is silence, a bar without events is silent to its end, and so is one that the sequence
+    breaks off in.
     """
     full = meter.bar_ticks
     notes: list[list[int]] = []  # onset, duration, pitch, velocity

@@ -36,6 +36,15 @@ CLASSES = 10
 CLASS_NAMES = ("PITCH", "PAD", "BOS", "EOS", "BAR", "REST", "VEL", "DUR", "DUR_MAX", "POS")
 
 
+_SAID_FROM = {
+    CLASS_PITCH: PITCH0,
+    CLASS_VEL: VEL0,
+    CLASS_POS: POS0 - 1,
+    CLASS_DUR: DUR0 - 1,
+    CLASS_DUR_MAX: DUR0 - 1,
+}
+
+
 def velocity_id(velocity: int) -> int:
     """The token of a velocity 0..127."""
     return VEL0 + velocity // VEL_WIDTH
@@ -59,9 +68,8 @@ def position_id(tick: int) -> int:
 def token_name(token: int) -> str:
     """A token as people read it, such as `PITCH 60`, `DUR 12`, `BAR`."""
     kind = int(CLASS_OF[token])
-    offsets = {CLASS_PITCH: -PITCH0, CLASS_VEL: -VEL0, CLASS_POS: 1 - POS0, CLASS_DUR: 1 - DUR0, CLASS_DUR_MAX: 1 - DUR0}
     name = CLASS_NAMES[kind].removesuffix("_MAX")
-    return f"{name} {token + offsets[kind]}" if kind in offsets else name
+    return f"{name} {token - _SAID_FROM[kind]}" if kind in _SAID_FROM else name
 
 
 def _class_of() -> np.ndarray:
@@ -77,7 +85,7 @@ def _class_of() -> np.ndarray:
 
 _IDS = np.arange(SIZE)
 CLASS_OF = _class_of()  # uint8 [SIZE]
-DURATION = np.where((_IDS >= DUR0) & (_IDS < POS0), _IDS - DUR0 + 1, 0).astype(np.int32)  # ticks, 0 where no DUR
+DURATION = np.where(_IDS < POS0, np.maximum(_IDS - DUR0 + 1, 0), 0).astype(np.int32)  # ticks, 0 where no DUR
 POSITION = np.where(_IDS >= POS0, _IDS - POS0 + 1, 0).astype(np.int32)  # ticks, 0 where no POS
 
 # What a token does to the clock (ticks since the bar began): set it where CLOCK_SET >= 0, else add CLOCK_ADD.
