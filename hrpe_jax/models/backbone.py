@@ -1,0 +1,98 @@
+"""The backbone: a causal Transformer over chord events with RoPE and H-RPE.
+
+Every position knows its chord's factors, the chord before (a token shift), the key, and at which beat of the bar the next
+event begins; attention knows how any two chords relate (``ops.hrpe``). The whole song is in view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.config import BackboneModelConfig
+from hrpe_jax.models import history as histories
+from hrpe_jax.models.factors import STDDEV, ChordFactors
+from hrpe_jax.models.history import History
+from hrpe_jax.models.layers import Past, Stack, lecun, normal
+from hrpe_jax.ops import hrpe
+
+CATEGORIES = (tokens.NO_QUALITY_CODE, tokens.NO_FUNCTION_CODE)  # sizes of quality and function codes
+KEYS = tokens.KEYS
+MAX_BEATS_PER_BAR = 18
+
+
+class Backbone(nn.Module):
+    """The chord model."""
+
+    config: BackboneModelConfig
+
+    @nn.compact
+    def __call__(
+        self, batch: Mapping[str, Array], history: History | None = None, train: bool = False
+    ) -> tuple[Array, History]:
+        """Scores the next event at every position.
+
+        Args:
+          batch: int ``[batch, length]`` each: ``input_ids, root_pc, quality_code, function_code, bar_phase`` (beat at which
+            the next event begins), ``key`` (0-23), ``beats_per_bar``, ``positions``, ``segment_ids``.
+          history: a cache from ``init_cache`` with the events before these; None where the row begins here.
+          train: whether dropout is on.
+
+        Returns:
+          Logits float32 ``[batch, length, 12395]``, and the history with these events.
+        """
+        config = self.config
+        relations = config.harmony.relations
+        ids, positions, segments = batch["input_ids"], batch["positions"], batch["segment_ids"]
+        if history is None:
+            history = histories.empty(ids.shape[0], 0, relations, config.width, len(CATEGORIES), Past())
+        # The key and the meter are themselves predicted: they may be seen from their own token on, not before.
+        key = jnp.where(positions >= 1, batch["key"], KEYS)
+        beats_per_bar = jnp.where(positions >= 2, batch["beats_per_bar"], 0)
+        tonic = jnp.where(key < KEYS, key, 0) % 12
+
+        factors = ChordFactors(config.width, config.residual_rank, name="factors")
+        token = factors.embed(ids, tonic)
+        before = jnp.concatenate([history.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
+        before = before * (positions > 0)[..., None]
+        shift = self.param("shift", lecun(config.width, "embed", "embed2"), (config.width, config.width))
+        x = token + before @ shift
+        if config.input_features:
+            features = (
+                ("quality", batch["quality_code"], CATEGORIES[0] + 1),
+                ("function", batch["function_code"], CATEGORIES[1] + 1),
+                ("key", key, KEYS + 1),
+                ("bar_phase", batch["bar_phase"], MAX_BEATS_PER_BAR + 1),
+                ("beats_per_bar", beats_per_bar, MAX_BEATS_PER_BAR + 1),
+            )
+            for name, codes, size in features:
+                table = self.param(f"{name}_in", normal(STDDEV, "vocab", "embed"), (size, config.width))
+                x = x + table[codes]
+        x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
+        x = nn.Dropout(config.dropout, deterministic=not train)(x)
+
+        codes = hrpe.Codes(
+            batch["root_pc"],
+            (batch["quality_code"], batch["function_code"]),
+            (batch["quality_code"] != tokens.NO_QUALITY_CODE) & (segments > 0),
+        )
+        history = histories.append(history, positions, segments, codes)
+        context = histories.context(history, ids.shape[1], relations, config.head_width, config.rope_base)
+        x, past = Stack(config, config.harmony, CATEGORIES, name="stack")(x, history.past, context, train)
+        index = None if history.index is None else history.index + ids.shape[1]
+        history = history._replace(previous=token[:, -1].astype(jnp.float32), past=past, index=index)
+        return factors.logits(x, ids, tonic), history
+
+
+def init_cache(config: BackboneModelConfig, batch: int, capacity: int) -> History:
+    """An empty cache for up to ``capacity`` events."""
+    shape = (config.layers, batch, config.heads, capacity, config.head_width)
+    dtype = jnp.dtype(config.dtype)
+    past = Past(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))
+    relations = config.harmony.relations
+    cache = histories.empty(batch, capacity, relations, config.width, len(CATEGORIES), past)
+    return cache._replace(index=jnp.zeros((), jnp.int32))

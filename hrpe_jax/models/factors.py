@@ -1,0 +1,129 @@
+"""Chords as sums of factors, at the input and (tied) at the output.
+
+A chord token is root, quality, inversion and duration at once; a vector for each of the 12,395 tokens would leave most of
+them untrained. So the embedding of a token, and its row in the output head, is a sum of small tables: its scale degree
+with its quality, its root, quality, inversion, duration, plus a low-rank residual of its own. In the head the root is also
+seen as an interval from the chord before.
+
+Scale degrees and intervals are the root minus the tonic or minus the previous root; the head computes logits over them
+and turns them to absolute roots, so what is learned in one key holds in all.
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.models.layers import normal
+
+ROOTS = 12
+QUALITIES = tokens.NO_QUALITY  # fine qualities; the same number stands for "no chord"
+STDDEV = 0.02
+
+
+def turn(logits: Array, origin: Array) -> Array:
+    """From "intervals above an origin" to absolute pitch classes.
+
+    Args:
+      logits: ``[batch, length, 12, ...]``, by interval.
+      origin: pitch classes ``[batch, length]``.
+
+    Returns:
+      ``out[..., r, :] = logits[..., (r - origin) % 12, :]``. A matrix product with a permutation, because the gradient of
+      a gather is slow on CPU and TPU.
+    """
+    intervals = (jnp.arange(ROOTS) - origin[..., None]) % ROOTS
+    permutation = jax.nn.one_hot(intervals, ROOTS, dtype=logits.dtype)
+    flat = logits.reshape(*logits.shape[:3], -1)
+    return jnp.einsum("blrn,blnx->blrx", permutation, flat).reshape(logits.shape)
+
+
+class ChordFactors(nn.Module):
+    """The tables of the backbone's embedding and head.
+
+    Attributes:
+      width: of the model.
+      residual_rank: of the per-token residual; 0 for none.
+    """
+
+    width: int
+    residual_rank: int
+
+    def setup(self) -> None:
+        """Creates the tables."""
+
+        def table(name: str, size: int) -> Array:
+            return self.param(name, normal(STDDEV, "vocab", "embed"), (size, self.width))
+
+        self.degree_quality = table("degree_quality", ROOTS * QUALITIES)
+        self.root = table("root", ROOTS)
+        self.step = table("step", ROOTS)
+        self.quality = table("quality", QUALITIES + 1)
+        self.inversion = table("inversion", tokens.INVERSIONS)
+        self.beats = table("beats", tokens.MAX_BEATS)
+        self.prefix = table("prefix", tokens.NO_CHORD0)
+        if self.residual_rank:
+            chords = tokens.SIZE - tokens.CHORD0
+            self.residual = self.param(
+                "residual", normal(0.1, "vocab", "rank"), (chords, self.residual_rank)
+            )
+            self.residual_out = self.param(
+                "residual_out", normal(STDDEV, "rank", "embed"), (self.residual_rank, self.width)
+            )
+
+    def embed(self, ids: Array, tonic: Array) -> Array:
+        """Token ids and tonics ``[batch, length]`` to float32 ``[batch, length, width]``."""
+        kind_is_event = ids >= tokens.NO_CHORD0
+        is_chord = ids >= tokens.CHORD0
+        root, quality = jnp.asarray(tokens.ROOT)[ids].astype(jnp.int32), jnp.asarray(tokens.QUALITY)[ids]
+        inversion, beats = jnp.asarray(tokens.INVERSION)[ids], jnp.asarray(tokens.BEATS)[ids].astype(jnp.int32)
+        degree = (root - tonic) % ROOTS
+        chord = self.degree_quality[degree * QUALITIES + jnp.minimum(quality, QUALITIES - 1)]
+        chord = chord + self.root[root] + self.inversion[inversion]
+        if self.residual_rank:
+            chord = chord + self.residual[jnp.maximum(ids - tokens.CHORD0, 0)] @ self.residual_out
+        event = self.quality[quality] + self.beats[jnp.maximum(beats - 1, 0)]
+        event = event + jnp.where(is_chord[..., None], chord, 0.0)
+        prefix = self.prefix[jnp.minimum(ids, tokens.NO_CHORD0 - 1)]
+        return jnp.where(kind_is_event[..., None], event, prefix)
+
+    def logits(self, hidden: Array, ids: Array, tonic: Array) -> Array:
+        """Scores of every token as the next.
+
+        Args:
+          hidden: ``[batch, length, width]``.
+          ids: the present tokens ``[batch, length]``, origin of the interval table.
+          tonic: ``[batch, length]``.
+
+        Returns:
+          float32 ``[batch, length, SIZE]``; tokens that name no chord or meter (``VALID``) are at -1e9.
+        """
+
+        def score(table: Array) -> Array:
+            return jnp.einsum(
+                "bld,vd->blv", hidden, table.astype(hidden.dtype), preferred_element_type=jnp.float32
+            )
+
+        batch, length = ids.shape
+        shape = (batch, length, ROOTS, QUALITIES, tokens.INVERSIONS, tokens.MAX_BEATS)
+        chord = turn(score(self.degree_quality).reshape(shape[:4]), tonic)
+        step = turn(score(self.step), jnp.asarray(tokens.ROOT)[ids].astype(jnp.int32))
+        step = jnp.where((ids >= tokens.CHORD0)[..., None], step, 0.0)
+        quality, beats = score(self.quality), score(self.beats)
+        chord = chord + (score(self.root) + step)[..., None] + quality[..., None, :QUALITIES]
+        grid = (score(self.inversion)[..., None] + beats[..., None, :])[:, :, None, None]
+        grid = chord[..., None, None] + grid
+        if self.residual_rank:
+            low = jnp.einsum("bld,rd->blr", hidden, self.residual_out.astype(hidden.dtype))
+            grid = grid + score_low_rank(low, self.residual).reshape(shape)
+        no_chord = quality[..., QUALITIES:] + beats
+        flat = jnp.concatenate([score(self.prefix), no_chord, grid.reshape(batch, length, -1)], axis=-1)
+        return flat + jnp.where(jnp.asarray(tokens.VALID), 0.0, -1e9)
+
+
+def score_low_rank(low: Array, residual: Array) -> Array:
+    """``[batch, length, rank]`` against ``[tokens, rank]``, float32."""
+    return jnp.einsum("blr,vr->blv", low, residual.astype(low.dtype), preferred_element_type=jnp.float32)

@@ -1,0 +1,103 @@
+"""What attention has to know of events before the present ones, beside the layers' own states.
+
+Hidden states or cached keys are not enough: RoPE needs the keys' positions, H-RPE their codes (and, for lagged
+relations, the codes of a few events before the first key), the mask which slots hold a real event, and the input
+embedding the event before. A ``History`` carries all of it, in the same shape for the XL memory and for a cache.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hrpe_jax.models.layers import Context, Past
+from hrpe_jax.ops import attention as attention_ops
+from hrpe_jax.ops import hrpe, rope
+
+Lags = tuple[tuple[int, int], ...]
+
+
+class History(NamedTuple):
+    """Events so far. Arrays are ``[batch, margin + capacity]``; the margin holds codes that only lags need.
+
+    Attributes:
+      positions: int, events since the song's start.
+      segments: int, 0 where the slot is empty or of another song.
+      codes: what H-RPE relates.
+      previous: embedding of the last event, ``[batch, width]``, zero at a song's start.
+      past: the layers' states, layers leading.
+      index: int scalar, the slot (after the margin) of the next event; only in a cache.
+    """
+
+    positions: Array
+    segments: Array
+    codes: hrpe.Codes
+    previous: Array
+    past: Past
+    index: Array | None = None
+
+
+def margin(lags: Lags) -> int:
+    """How many events before the first key the lags look at."""
+    return max((max(pair) for pair in lags), default=0)
+
+
+def empty(batch: int, capacity: int, lags: Lags, width: int, categories: int, past: Past) -> History:
+    """A history without events."""
+    shape = (batch, margin(lags) + capacity)
+    zeros = jnp.zeros(shape, jnp.int32)
+    codes = hrpe.Codes(zeros, (zeros,) * categories, jnp.zeros(shape, bool))
+    return History(zeros, zeros, codes, jnp.zeros((batch, width), jnp.float32), past)
+
+
+def forget(history: History, reset: Array) -> History:
+    """Empties the rows where ``reset [batch]`` is true: a new song begins there."""
+    kept = ~reset[:, None]
+    codes = history.codes._replace(present=history.codes.present & kept)
+    return history._replace(
+        segments=history.segments * kept, codes=codes, previous=history.previous * kept
+    )
+
+
+def append(history: History, positions: Array, segments: Array, codes: hrpe.Codes) -> History:
+    """Adds new events ``[batch, length]``: behind the last slot, or in a cache at ``index``."""
+    new = (positions, segments, codes)
+    old = (history.positions, history.segments, history.codes)
+    if history.index is None:
+        joined = jax.tree.map(lambda a, b: jnp.concatenate([a, b.astype(a.dtype)], axis=1), old, new)
+    else:
+        # Slot 0 lies behind the margin, whose width is what the arrays have more than the cached keys.
+        slot = history.segments.shape[1] - history.past.keys.shape[-2] + history.index
+        joined = jax.tree.map(
+            lambda a, b: jax.lax.dynamic_update_slice(a, b.astype(a.dtype), (0, slot)), old, new
+        )
+    return history._replace(positions=joined[0], segments=joined[1], codes=joined[2])
+
+
+def context(history: History, new: int, lags: Lags, head_width: int, base: float) -> Context:
+    """The context of the last ``new`` events (in a cache: of those at ``index``) among all of ``history``."""
+    edge = margin(lags)
+    capacity = history.segments.shape[1] - edge
+    start = capacity - new if history.index is None else history.index
+
+    def keys(x: Array) -> Array:
+        return x[:, edge:]
+
+    def queries(x: Array) -> Array:
+        return jax.lax.dynamic_slice_in_dim(x, edge + start, new, axis=1)
+
+    lagged = {n: hrpe.lag(history.codes, n, history.segments) for n in {n for pair in lags for n in pair}}
+    sides = [attention_ops.Side(part(history.positions), part(history.segments)) for part in (queries, keys)]
+    query_turn = rope.rotation(sides[0].positions, head_width, base)
+    key_turn = query_turn if history.index is not None else rope.rotation(sides[1].positions, head_width, base)
+    return Context(
+        attention_ops.mask(*sides),
+        query_turn,
+        key_turn,
+        tuple(jax.tree.map(queries, lagged[a]) for a, _ in lags),
+        tuple(jax.tree.map(keys, lagged[b]) for _, b in lags),
+        history.index,
+    )

@@ -1,0 +1,258 @@
+"""Building blocks of both networks: norm, gated MLP, harmonic attention, and the stack of blocks.
+
+A block reads its keys from one of three places, which is all that differs between training the backbone, training
+the melody and sampling: from its own input, from remembered hidden states followed by its own input (Transformer-XL),
+or from a cache of keys and values.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hrpe_jax.config import HarmonyConfig, ModelConfig
+from hrpe_jax.ops import attention as attention_ops
+from hrpe_jax.ops import hrpe, rope
+
+PERIOD = 12  # pitch classes
+
+
+class Context(NamedTuple):
+    """What every block needs beside its input; the same for all layers.
+
+    Attributes:
+      seen: bool ``[batch, 1, query, key]``.
+      query_turn: RoPE at the new events.
+      key_turn: RoPE at all events whose keys are computed here (memory, then the new ones).
+      query_codes: lagged codes of the new events, one per relation.
+      key_codes: lagged codes of all keys, one per relation.
+      index: where new keys go in the cache; None without a cache.
+    """
+
+    seen: Array
+    query_turn: rope.Rotation
+    key_turn: rope.Rotation
+    query_codes: tuple[hrpe.Codes, ...]
+    key_codes: tuple[hrpe.Codes, ...]
+    index: Array | None = None
+
+
+class Past(NamedTuple):
+    """What one layer remembers, or all layers with a leading axis: XL memory *or* cached keys and values.
+
+    Attributes:
+      hidden: inputs of the layer at remembered events, ``[batch, memory, width]``.
+      keys: rotated, ``[batch, heads, capacity, head_width]``.
+      values: ``[batch, heads, capacity, head_width]``.
+    """
+
+    hidden: Array | None = None
+    keys: Array | None = None
+    values: Array | None = None
+
+
+def normal(stddev: float, *axes: str) -> Any:
+    """An initialiser that names the logical axes of its parameter."""
+    return nn.with_logical_partitioning(nn.initializers.normal(stddev), axes)
+
+
+def zeros(*axes: str) -> Any:
+    """As ``normal``, all zero."""
+    return nn.with_logical_partitioning(nn.initializers.zeros, axes)
+
+
+def lecun(fan_in: int, *axes: str) -> Any:
+    """As ``normal``, with variance 1 / fan_in."""
+    return normal(fan_in**-0.5, *axes)
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm (Zhang and Sennrich, 2019), computed in float32."""
+
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Norms the last axis."""
+        scale = self.param(
+            "scale", nn.with_logical_partitioning(nn.initializers.ones, ("embed",)), (x.shape[-1],)
+        )
+        wide = x.astype(jnp.float32)
+        wide = wide * jax.lax.rsqrt(jnp.mean(jnp.square(wide), axis=-1, keepdims=True) + 1e-6)
+        return (wide * scale).astype(self.dtype)
+
+
+class GatedMLP(nn.Module):
+    """Gated MLP with SiLU (SwiGLU; Shazeer, 2020)."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """``[batch, length, width]`` to the same."""
+        width, hidden = self.config.width, self.config.mlp_width
+        gate = self.param("gate", lecun(width, "embed", "mlp"), (width, hidden)).astype(x.dtype)
+        up = self.param("up", lecun(width, "embed", "mlp"), (width, hidden)).astype(x.dtype)
+        down = self.param("down", lecun(hidden, "mlp", "embed"), (hidden, width)).astype(x.dtype)
+        return (nn.silu(x @ gate) * (x @ up)) @ down
+
+
+class HarmonicTables(nn.Module):
+    """The learned tables of H-RPE, all zero at the start.
+
+    Attributes:
+      config: which relations exist.
+      heads: attention heads.
+      head_width: of a query.
+      categories: sizes of the categorical codes; a lagged relation uses only the first.
+    """
+
+    config: HarmonyConfig
+    heads: int
+    head_width: int
+    categories: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self) -> tuple[hrpe.Relation, ...]:
+        """The tables, one ``Relation`` for each lag."""
+        relations = []
+        for a, b in self.config.relations:
+            name = f"lag_{a}_{b}"
+            here = (a, b) == (0, 0)
+            cyclic = self.param(f"{name}_cyclic", zeros("heads", "table"), (self.heads, PERIOD))
+            categories = tuple(
+                self.param(f"{name}_category_{i}", zeros("heads", "table", "table2"), (self.heads, size, size))
+                for i, size in enumerate(self.categories if here else self.categories[:1])
+            )
+            query = None
+            if here and self.config.query_dependent:
+                query = self.param(
+                    f"{name}_query", zeros("heads", "table", "kv"), (self.heads, PERIOD, self.head_width)
+                )
+            relations.append(hrpe.Relation(cyclic, categories, query))
+        return tuple(relations)
+
+
+class HarmonicAttention(nn.Module):
+    """Multi-head attention with RoPE and H-RPE."""
+
+    config: ModelConfig
+    harmony: HarmonyConfig
+    categories: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, x: Array, past: Array | None, cached: Past, context: Context) -> tuple[Array, Past]:
+        """Attends from ``x [batch, length, width]``.
+
+        Args:
+          x: normed input.
+          past: normed memory ``[batch, memory, width]`` or None.
+          cached: keys and values so far, or an empty ``Past``.
+          context: see there.
+
+        Returns:
+          The output ``[batch, length, width]`` and the cache with the new keys and values.
+        """
+        config = self.config
+        heads, head_width = config.heads, config.head_width
+
+        def project(name: str, source: Array) -> Array:
+            kernel = self.param(
+                name, lecun(config.width, "embed", "heads", "kv"), (config.width, heads, head_width)
+            )
+            flat = source @ kernel.reshape(config.width, heads * head_width).astype(source.dtype)
+            return flat.reshape(*source.shape[:2], heads, head_width).swapaxes(1, 2)
+
+        source = x if past is None else jnp.concatenate([past, x], axis=1)
+        q, k, v = project("query", x), project("key", source), project("value", source)
+        turned_q, k = rope.rotate(q, context.query_turn), rope.rotate(k, context.key_turn)
+        if cached.keys is not None:
+            start = (0, 0, context.index, 0)
+            k = jax.lax.dynamic_update_slice(cached.keys, k.astype(cached.keys.dtype), start)
+            v = jax.lax.dynamic_update_slice(cached.values, v.astype(cached.values.dtype), start)
+            cached = Past(keys=k, values=v)
+        relations = HarmonicTables(self.harmony, heads, head_width, self.categories, name="tables")()
+        extra: dict[str, Any] = {}
+        if relations:
+            form = hrpe.fold if self.harmony.implementation == "folded" else hrpe.bias
+            # The query-dependent term shares the scale of the content term, so that E lives at the size of a key.
+            terms = form(context.query_codes, context.key_codes, relations, q * head_width**-0.5)
+            extra["features" if self.harmony.implementation == "folded" else "bias"] = terms
+        mixed = attention_ops.attention(turned_q, k, v, context.seen, **extra)
+        mixed = mixed.swapaxes(1, 2).reshape(*x.shape[:2], heads * head_width)
+        out = self.param(
+            "out", lecun(heads * head_width, "heads", "kv", "embed"), (heads, head_width, config.width)
+        )
+        return mixed @ out.reshape(heads * head_width, config.width).astype(x.dtype), cached
+
+
+class Block(nn.Module):
+    """Pre-norm attention and MLP with residual connections."""
+
+    config: ModelConfig
+    harmony: HarmonyConfig
+    categories: tuple[int, ...]
+    train: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array, past: Past, context: Context) -> tuple[Array, Past]:
+        """One layer.
+
+        Returns:
+          The output, and what to remember: the layer's input as ``hidden``, or the grown cache.
+        """
+        dtype = x.dtype
+        dropout = nn.Dropout(self.config.dropout, deterministic=not self.train)
+        norm = RMSNorm(dtype, name="attention_norm")
+        memory = None if past.hidden is None else norm(past.hidden)
+        attend = HarmonicAttention(self.config, self.harmony, self.categories, name="attention")
+        mixed, cached = attend(norm(x), memory, past, context)
+        out = x + dropout(mixed)
+        out = out + dropout(GatedMLP(self.config, name="mlp")(RMSNorm(dtype, name="mlp_norm")(out)))
+        return out, cached if past.keys is not None else Past(hidden=x)
+
+
+class Stack(nn.Module):
+    """All blocks and the last norm. Parameters of scanned layers have a leading axis "layers"."""
+
+    config: ModelConfig
+    harmony: HarmonyConfig
+    categories: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, x: Array, past: Past, context: Context, train: bool) -> tuple[Array, Past]:
+        """Runs the layers.
+
+        Args:
+          x: ``[batch, length, width]``.
+          past: with a leading axis of layers; an empty ``Past`` for none.
+          context: see there.
+          train: whether dropout is on.
+
+        Returns:
+          Normed output ``[batch, length, width]`` and what each layer remembers, layers leading.
+        """
+        block = nn.remat(Block, prevent_cse=not self.config.scan_layers) if self.config.remat else Block
+        arguments = (self.config, self.harmony, self.categories, train)
+        if self.config.scan_layers:
+            scanned = nn.scan(
+                block,
+                variable_axes={"params": 0},
+                split_rngs={"params": True, "dropout": True},
+                in_axes=(0, nn.broadcast),
+                length=self.config.layers,
+                metadata_params={nn.PARTITION_NAME: "layers"},
+            )
+            x, remembered = scanned(*arguments, name="blocks")(x, past, context)
+        else:
+            kept = []
+            for i in range(self.config.layers):
+                layer = jax.tree.map(lambda leaf, i=i: leaf[i], past)
+                x, kept_here = block(*arguments, name=f"block_{i}")(x, layer, context)
+                kept.append(kept_here)
+            remembered = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kept)
+        return RMSNorm(x.dtype, name="final_norm")(x), remembered

@@ -1,0 +1,244 @@
+"""The melody: a Transformer-XL (Dai et al., 2019) over melody events, with RoPE, over given chords.
+
+Every event sees the chord that sounds where the next event begins, the chord after it and the ticks until then, its place in
+the bar, and the piece's key, meter and tempo. Pitches are scored as MIDI numbers, as degrees over the chord and over the
+tonic, and as intervals from the note before, so that what is learned over one chord in one key holds over all.
+
+A segment attends to its own events and to the remembered inputs of each layer; the memory (``models.history``) goes from
+segment to segment as an explicit value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.config import MelodyModelConfig
+from hrpe_jax.models import history as histories
+from hrpe_jax.models.factors import QUALITIES, ROOTS, STDDEV, turn
+from hrpe_jax.models.history import History
+from hrpe_jax.models.layers import Past, Stack, lecun, normal
+from hrpe_jax.ops import hrpe
+from hrpe_jax.theory.meter import MAX_BAR_TICKS
+
+PITCHES = melody_tokens.PITCHES
+NO_PITCH = -1
+MAX_TICKS_TO_NEXT = 95
+TEMPO_BINS = 16
+MAX_METER = 32
+SEGMENT_CAPACITY = 256  # default room in a cache beside the memory
+
+
+def _event_kinds() -> np.ndarray:
+    """A category for H-RPE: 0 a pitch, 1-48 a duration, 49 BAR, 50 REST, 51 VEL and specials, 52-63 a position in sixths of a beat."""
+    kinds = np.full(melody_tokens.SIZE, 51, np.int32)
+    kinds[:PITCHES] = 0
+    kinds[melody_tokens.DUR0 : melody_tokens.POS0] = np.arange(1, melody_tokens.MAX_DURATION + 1)
+    kinds[melody_tokens.BAR], kinds[melody_tokens.REST] = 49, 50
+    kinds[melody_tokens.POS0 :] = 52 + np.arange(1, melody_tokens.MAX_POSITION + 1) // 6
+    return kinds
+
+
+EVENT_KINDS = _event_kinds()
+CATEGORIES = {
+    "melody": (64, ROOTS + 1),
+    "chord": (backbone_tokens.NO_QUALITY_CODE, backbone_tokens.NO_FUNCTION_CODE),
+    "none": (),
+}
+
+
+class MelodyHistory(NamedTuple):
+    """``History`` and the last pitch sung, ``[batch]``, -1 where there is none yet."""
+
+    events: History
+    last_pitch: Array
+
+
+class Melody(nn.Module):
+    """The melody model."""
+
+    config: MelodyModelConfig
+
+    @nn.compact
+    def __call__(
+        self, batch: Mapping[str, Array], history: MelodyHistory, train: bool = False
+    ) -> tuple[Array, MelodyHistory]:
+        """Scores the next event at every position of a segment.
+
+        Args:
+          batch: int ``[batch, length]`` each: ``event_ids, chord_id, root_pc, quality_code, function_code, next_chord_id,
+            ticks_to_next, bar_phase, positions``; and ``[batch]`` each: ``key, meter_num, meter_den, tempo_bin``.
+          history: from ``init_memory`` or ``init_cache``, or what the last call returned.
+          train: whether dropout is on.
+
+        Returns:
+          Logits float32 ``[batch, length, 260]``, and the history with these events.
+        """
+        config, harmony = self.config, self.config.harmony
+        ids, positions = batch["event_ids"], batch["positions"]
+        segments = (ids != melody_tokens.PAD).astype(jnp.int32)
+        tonic = jnp.broadcast_to((batch["key"] % 12)[:, None], ids.shape)
+        pitch = last_pitches(ids, history.last_pitch)
+        root, quality = _chord(batch["chord_id"])
+        degree = jnp.where((pitch >= 0) & (quality < QUALITIES), (pitch - root) % ROOTS, ROOTS)
+
+        def table(name: str, size: int) -> Array:
+            return self.param(name, normal(STDDEV, "vocab", "embed"), (size, config.width))
+
+        events = table("events", melody_tokens.SIZE)
+        token = events[ids] + jnp.where(
+            (ids < PITCHES)[..., None], table("over_tonic", ROOTS)[(pitch - tonic) % ROOTS], 0.0
+        )
+        token = token + table("over_chord", ROOTS * QUALITIES + 1)[_joint(degree, quality)]
+        before = jnp.concatenate([history.events.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
+        before = before * (positions > 0)[..., None]
+        shift = self.param("shift", lecun(config.width, "embed", "embed2"), (config.width, config.width))
+        x = token + before @ shift
+        next_root, next_quality = _chord(batch["next_chord_id"])
+        features = (
+            ("chord", _joint((root - tonic) % ROOTS, quality), ROOTS * QUALITIES + 1),
+            ("next_chord", _joint((next_root - tonic) % ROOTS, next_quality), ROOTS * QUALITIES + 1),
+            ("quality", batch["quality_code"], backbone_tokens.NO_QUALITY_CODE + 1),
+            ("function", batch["function_code"], backbone_tokens.NO_FUNCTION_CODE + 1),
+            ("ticks_to_next", jnp.minimum(batch["ticks_to_next"], MAX_TICKS_TO_NEXT), MAX_TICKS_TO_NEXT + 1),
+            ("bar_phase", batch["bar_phase"], MAX_BAR_TICKS + 1),
+            # The metadata prefix: added to every event instead of standing before the first one, so that it
+            # never scrolls out of the memory.
+            ("key", batch["key"][:, None], backbone_tokens.KEYS),
+            ("meter_num", batch["meter_num"][:, None], MAX_METER + 1),
+            ("meter_den", batch["meter_den"][:, None], MAX_METER + 1),
+            ("tempo", batch["tempo_bin"][:, None], TEMPO_BINS),
+        )
+        for name, codes, size in features:
+            x = x + table(f"{name}_in", size)[codes]
+        x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
+        x = nn.Dropout(config.dropout, deterministic=not train)(x)
+
+        codes = _codes(harmony.codes, batch, pitch, degree, segments)
+        joined = histories.append(history.events, positions, segments, codes)
+        context = histories.context(joined, ids.shape[1], harmony.relations, config.head_width, config.rope_base)
+        stack = Stack(config, harmony, CATEGORIES[harmony.codes], name="stack")
+        x, past = stack(x, joined.past, context, train)
+        kept = _remember(joined, past, token[:, -1].astype(jnp.float32), history.events, ids.shape[1])
+
+        def score(rows: Array) -> Array:
+            return jnp.einsum("bld,vd->blv", x, rows.astype(x.dtype), preferred_element_type=jnp.float32)
+
+        over_chord = turn(score(table("chord_degree_out", ROOTS)), root)
+        over_chord = jnp.where((quality < QUALITIES)[..., None], over_chord, 0.0)
+        classes = over_chord + turn(score(table("tonic_degree_out", ROOTS)), tonic)
+        pitches = jnp.tile(classes, PITCHES // ROOTS + 1)[..., :PITCHES]
+        intervals = score(table("interval_out", 2 * PITCHES - 1))
+        from_last = jnp.arange(PITCHES) - jnp.maximum(pitch, 0)[..., None] + PITCHES - 1
+        steps = jnp.take_along_axis(intervals, from_last, axis=-1)
+        pitches = pitches + jnp.where((pitch >= 0)[..., None], steps, 0.0)
+        logits = score(events)
+        logits = jnp.concatenate([logits[..., :PITCHES] + pitches, logits[..., PITCHES:]], axis=-1)
+        return logits, MelodyHistory(kept, pitch[:, -1])
+
+
+def init_memory(config: MelodyModelConfig, batch: int) -> MelodyHistory:
+    """A memory of ``config.memory`` events, all empty."""
+    shape = (config.layers, batch, config.memory, config.width)
+    past = Past(hidden=jnp.zeros(shape, jnp.dtype(config.dtype)))
+    return MelodyHistory(_empty(config, batch, config.memory, past), jnp.full((batch,), NO_PITCH))
+
+
+def init_cache(config: MelodyModelConfig, batch: int, segment: int = SEGMENT_CAPACITY) -> MelodyHistory:
+    """A cache that sees exactly what training sees with segments of ``segment`` events: see ``advance``."""
+    capacity = config.memory + segment
+    shape = (config.layers, batch, config.heads, capacity, config.head_width)
+    dtype = jnp.dtype(config.dtype)
+    past = Past(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))
+    events = _empty(config, batch, capacity, past)._replace(index=jnp.asarray(config.memory, jnp.int32))
+    return MelodyHistory(events, jnp.full((batch,), NO_PITCH))
+
+
+def advance(config: MelodyModelConfig, cache: MelodyHistory) -> MelodyHistory:
+    """Where the cache is full, makes its last ``memory`` events the memory of a new segment. Jittable."""
+    events = cache.events
+    capacity = events.past.keys.shape[-2]
+    segment = capacity - config.memory
+
+    def move(old: History) -> History:
+        def roll(x: Array, axis: int) -> Array:
+            return jnp.roll(x, -segment, axis)
+
+        sides = jax.tree.map(lambda x: roll(x, 1), (old.positions, old.segments, old.codes))
+        # What stood before the roll at the front is now behind the last event and must not be taken for one.
+        slots = jnp.arange(sides[1].shape[1]) < sides[1].shape[1] - segment
+        past = jax.tree.map(lambda x: roll(x, -2), old.past)
+        return old._replace(
+            positions=sides[0],
+            segments=jnp.where(slots, sides[1], 0),
+            codes=sides[2],
+            past=past,
+            index=jnp.asarray(config.memory, old.index.dtype),
+        )
+
+    return cache._replace(events=jax.lax.cond(events.index >= capacity, move, lambda old: old, events))
+
+
+def forget(history: MelodyHistory, reset: Array) -> MelodyHistory:
+    """Empties the rows where ``reset [batch]`` is true: a new song begins there."""
+    last_pitch = jnp.where(reset, NO_PITCH, history.last_pitch)
+    return MelodyHistory(histories.forget(history.events, reset), last_pitch)
+
+
+def last_pitches(ids: Array, before: Array) -> Array:
+    """The pitch last sung at or before each event: ids ``[batch, length]``, before ``[batch]``; -1 for none."""
+    where = jnp.where(ids < PITCHES, jnp.arange(ids.shape[1]), -1)
+    latest = jax.lax.cummax(where, axis=1)
+    found = jnp.take_along_axis(ids, jnp.maximum(latest, 0), axis=1)
+    return jnp.where(latest >= 0, found, before[:, None])
+
+
+def _chord(ids: Array) -> tuple[Array, Array]:
+    """Root and fine quality of chord ids."""
+    root, quality = jnp.asarray(backbone_tokens.ROOT)[ids], jnp.asarray(backbone_tokens.QUALITY)[ids]
+    return root.astype(jnp.int32), quality.astype(jnp.int32)
+
+
+def _joint(degree: Array, quality: Array) -> Array:
+    """Index of (degree, quality) in a joint table, whose last row is "none"."""
+    none = (degree >= ROOTS) | (quality >= QUALITIES)
+    return jnp.where(none, ROOTS * QUALITIES, degree * QUALITIES + quality)
+
+
+def _codes(kind: str, batch: Mapping[str, Array], pitch: Array, degree: Array, segments: Array) -> hrpe.Codes:
+    if kind == "melody":
+        return hrpe.Codes(
+            jnp.maximum(pitch, 0) % 12,
+            (jnp.asarray(EVENT_KINDS)[batch["event_ids"]], degree),
+            (pitch >= 0) & (segments > 0),
+        )
+    categories = (batch["quality_code"], batch["function_code"]) if kind == "chord" else ()
+    sounding = batch["quality_code"] != backbone_tokens.NO_QUALITY_CODE
+    return hrpe.Codes(batch["root_pc"], categories, sounding & (segments > 0))
+
+
+def _empty(config: MelodyModelConfig, batch: int, capacity: int, past: Past) -> History:
+    categories = len(CATEGORIES[config.harmony.codes])
+    return histories.empty(batch, capacity, config.harmony.relations, config.width, categories, past)
+
+
+def _remember(joined: History, past: Past, previous: Array, before: History, length: int) -> History:
+    """The history after a segment: a grown cache, or the memory cut to its size, without gradients."""
+    if joined.index is not None:
+        return joined._replace(previous=previous, past=past, index=joined.index + length)
+    slots = before.segments.shape[1]
+    memory = before.past.hidden.shape[2]
+    hidden = jnp.concatenate([before.past.hidden, past.hidden], axis=2)
+    hidden = hidden[:, :, hidden.shape[2] - memory :]
+    sides = jax.tree.map(
+        lambda x: x[:, x.shape[1] - slots :], (joined.positions, joined.segments, joined.codes)
+    )
+    kept = History(*sides, previous=previous, past=Past(hidden=hidden))
+    return jax.lax.stop_gradient(kept)

@@ -1,0 +1,20 @@
+"""Losses and accuracies as (sum, weight) pairs, so that parts of a batch add up right."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def log_likelihood(logits: Array, targets: Array) -> Array:
+    """Natural log probability of the targets: ``[..., vocabulary]`` and ``[...]`` to ``[...]``, float32."""
+    logits = logits.astype(jnp.float32)
+    chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    return chosen - jax.nn.logsumexp(logits, axis=-1)
+
+
+def weighted(values: Array, weights: Array) -> tuple[Array, Array]:
+    """The pair (sum of values times weights, sum of weights)."""
+    weights = weights.astype(jnp.float32)
+    return jnp.sum(values * weights), jnp.sum(weights)
