@@ -73,7 +73,7 @@ class NGram:
         tokens, begins = self._join(sequences)
         # How many tokens of its sequence stand before each position.
         age = np.arange(len(tokens)) - np.repeat(begins, np.diff([*begins, len(tokens)]))
-        # Id of the context before each position (order 1 has only the empty one), and of the gram that ends at
+        # Id of the context before each position (order 1 has only the empty one) and of the gram that ends at
         # it; -1 where the sequence is too young.
         context = np.zeros(len(tokens), np.int64)
         grams: list[np.ndarray] = []
