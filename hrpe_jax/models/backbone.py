@@ -59,7 +59,7 @@ class Backbone(nn.Module):
         token = factors.embed(ids, tonic)
         before = jnp.concatenate([history.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
         before = before * (positions > 0)[..., None]
-        shift = self.param("shift", lecun(config.width, "embed", "embed2"), (config.width, config.width))
+        shift = self.param("shift", lecun(config.width, "embed", None), (config.width, config.width))
         x = token + before @ shift
         if config.input_features:
             features = (

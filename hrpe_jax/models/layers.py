@@ -55,7 +55,7 @@ class Past(NamedTuple):
     values: Array | None = None
 
 
-def normal(stddev: float, *axes: str) -> Any:
+def normal(stddev: float, *axes: str | None) -> Any:
     """An initialiser that names the logical axes of its parameter."""
     return nn.with_logical_partitioning(nn.initializers.normal(stddev), axes)
 
@@ -65,7 +65,7 @@ def zeros(*axes: str) -> Any:
     return nn.with_logical_partitioning(nn.initializers.zeros, axes)
 
 
-def lecun(fan_in: int, *axes: str) -> Any:
+def lecun(fan_in: int, *axes: str | None) -> Any:
     """As ``normal``, with variance 1 / fan_in."""
     return normal(fan_in**-0.5, *axes)
 

@@ -99,7 +99,7 @@ class Melody(nn.Module):
         token = token + table("over_chord", ROOTS * QUALITIES + 1)[_joint(degree, quality)]
         before = jnp.concatenate([history.events.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
         before = before * (positions > 0)[..., None]
-        shift = self.param("shift", lecun(config.width, "embed", "embed2"), (config.width, config.width))
+        shift = self.param("shift", lecun(config.width, "embed", None), (config.width, config.width))
         x = token + before @ shift
         next_root, next_quality = _chord(batch["next_chord_id"])
         features = (

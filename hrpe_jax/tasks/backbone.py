@@ -1,0 +1,82 @@
+"""Training the backbone: the next chord event, whole songs in view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.config import BackboneModelConfig
+from hrpe_jax.models.backbone import Backbone
+from hrpe_jax.ops import losses
+from hrpe_jax.tasks.base import LinenTask, Pair, Segment
+
+FIELDS = (
+    "input_ids", "root_pc", "quality_code", "function_code", "bar_phase", "key", "beats_per_bar",
+    "positions", "segment_ids",
+)  # fmt: skip
+
+
+class BackboneTask(LinenTask):
+    """See ``tasks.base.Task``. Rows hold whole songs, so nothing is carried."""
+
+    def __init__(self, config: BackboneModelConfig) -> None:
+        self.module = Backbone(config)
+
+    def _init(self, key: Array) -> Any:
+        return self.module.init(key, {name: jnp.zeros((1, 4), jnp.int32) for name in FIELDS})
+
+    def init_carry(self, rows: int) -> None:
+        """Nothing."""
+        del rows
+
+    def carry_axes(self) -> None:
+        """Nothing."""
+
+    def segment_loss(
+        self, params: Any, carry: None, segment: Segment, key: Array, train: bool
+    ) -> tuple[Pair, None, dict[str, Pair]]:
+        """Negative log likelihood of every next token, the key and meter of the prefix included.
+
+        Metrics are over events and the end only: ``nll``, ``accuracy``; and, when not training, ``chord_nll`` and
+        ``chord_accuracy``: root and fine quality, whatever the inversion and duration, where the chord changes.
+        """
+        logits, _ = self.module.apply({"params": params}, segment, train=train, rngs={"dropout": key})
+        targets, weights = segment["target_ids"], segment["weights"]
+        likelihood = losses.log_likelihood(logits, targets)
+        events = weights * (segment["positions"] >= tokens.PREFIX_LENGTH - 1)
+        correct = jnp.argmax(logits, axis=-1) == targets
+        metrics = {"nll": losses.weighted(-likelihood, events), "accuracy": losses.weighted(correct, events)}
+        if not train:
+            harmony = jnp.asarray(tokens.HARMONY)
+            changes = events * (targets >= tokens.NO_CHORD0)
+            changes *= harmony[targets] != harmony[segment["input_ids"]]
+            chords, target = root_quality(logits), root_quality_of(targets)
+            metrics["chord_nll"] = losses.weighted(-losses.log_likelihood(chords, target), changes)
+            metrics["chord_accuracy"] = losses.weighted(jnp.argmax(chords, axis=-1) == target, changes)
+        return losses.weighted(-likelihood, weights), None, metrics
+
+
+def root_quality(logits: Array) -> Array:
+    """Log scores of (anything but an event, no chord, each root with each fine quality).
+
+    Args:
+      logits: ``[..., SIZE]``.
+
+    Returns:
+      ``[..., 2 + 12 * 32]``: the log of the summed exponentials over inversions and durations.
+    """
+    other = jax.nn.logsumexp(logits[..., : tokens.NO_CHORD0], axis=-1, keepdims=True)
+    no_chord = jax.nn.logsumexp(logits[..., tokens.NO_CHORD0 : tokens.CHORD0], axis=-1, keepdims=True)
+    grid = logits[..., tokens.CHORD0 :]
+    grid = grid.reshape(*grid.shape[:-1], -1, tokens.INVERSIONS * tokens.MAX_BEATS)
+    return jnp.concatenate([other, no_chord, jax.nn.logsumexp(grid, axis=-1)], axis=-1)
+
+
+def root_quality_of(ids: Array) -> Array:
+    """The index of a token in ``root_quality``."""
+    chord = 2 + (ids - tokens.CHORD0) // (tokens.INVERSIONS * tokens.MAX_BEATS)
+    return jnp.where(ids >= tokens.CHORD0, chord, (ids >= tokens.NO_CHORD0).astype(ids.dtype))

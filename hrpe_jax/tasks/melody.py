@@ -1,0 +1,76 @@
+"""Training the melody: the next event of a stream of songs, with memory handed from segment to segment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hrpe_jax.codec import melody_tokens as tokens
+from hrpe_jax.config import MelodyModelConfig
+from hrpe_jax.models import melody as models
+from hrpe_jax.models.history import History
+from hrpe_jax.models.layers import Past
+from hrpe_jax.models.melody import Melody, MelodyHistory
+from hrpe_jax.ops import hrpe, losses
+from hrpe_jax.tasks.base import LinenTask, Pair, Segment
+
+FIELDS = (
+    "event_ids", "chord_id", "root_pc", "quality_code", "function_code", "next_chord_id", "ticks_to_next",
+    "bar_phase", "positions",
+)  # fmt: skip
+ROW_FIELDS = ("key", "meter_num", "meter_den", "tempo_bin")
+
+
+class MelodyTask(LinenTask):
+    """See ``tasks.base.Task``. The carry is the memory of every row."""
+
+    def __init__(self, config: MelodyModelConfig) -> None:
+        self.config = config
+        self.module = Melody(config)
+
+    def _init(self, key: Array) -> Any:
+        batch = {name: jnp.zeros((1, 4), jnp.int32) for name in FIELDS}
+        batch |= {name: jnp.zeros((1,), jnp.int32) for name in ROW_FIELDS}
+        return self.module.init(key, batch, models.init_memory(self.config, 1))
+
+    def init_carry(self, rows: int) -> MelodyHistory:
+        """An empty memory."""
+        return models.init_memory(self.config, rows)
+
+    def carry_axes(self) -> MelodyHistory:
+        """See ``Task``."""
+        side = ("rows", "memory")
+        categories = len(models.CATEGORIES[self.config.harmony.codes])
+        axes: Any = History(
+            positions=side,
+            segments=side,
+            codes=hrpe.Codes(side, (side,) * categories, side),  # type: ignore[arg-type]
+            previous=("rows", "embed"),
+            past=Past(hidden=("layers", "rows", "memory", "embed")),  # type: ignore[arg-type]
+        )  # type: ignore[arg-type]
+        return MelodyHistory(axes, ("rows",))  # type: ignore[arg-type]
+
+    def segment_loss(
+        self, params: Any, carry: MelodyHistory, segment: Segment, key: Array, train: bool
+    ) -> tuple[Pair, MelodyHistory, dict[str, Pair]]:
+        """Negative log likelihood of every next event.
+
+        Metrics: ``nll``, ``accuracy`` over all events; ``pitch_nll``, ``pitch_accuracy`` where a pitch is next, when not training.
+        """
+        carry = models.forget(carry, segment["reset"] > 0)
+        logits, carry = self.module.apply(
+            {"params": params}, segment, carry, train=train, rngs={"dropout": key}
+        )
+        targets, weights = segment["target_ids"], segment["weights"]
+        likelihood = losses.log_likelihood(logits, targets)
+        correct = jnp.argmax(logits, axis=-1) == targets
+        loss = losses.weighted(-likelihood, weights)
+        metrics = {"nll": loss, "accuracy": losses.weighted(correct, weights)}
+        if not train:
+            pitches = weights * (targets < tokens.PITCHES)
+            metrics["pitch_nll"] = losses.weighted(-likelihood, pitches)
+            metrics["pitch_accuracy"] = losses.weighted(correct, pitches)
+        return loss, jax.lax.stop_gradient(carry), metrics
