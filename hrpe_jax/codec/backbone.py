@@ -3,8 +3,8 @@
 An event is a change of harmony with its duration in beats. Onsets go to the nearest beat, gaps become no
 chord, equal neighbours become one, a foreign bass becomes the root position; whatever is longer than 8 beats
 is said as 8-beat events and a remainder. The events cover whole bars. Bars that a reset cuts short have fewer
-beats and are not marked in the sequence: `decode` takes the resets from the melody, or puts all beats on regular
-bars.
+beats and are not marked in the sequence: `decode` takes the resets from the melody, or puts all beats on
+regular bars.
 """
 
 from __future__ import annotations

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from hrpe_jax.codec import backbone_tokens
-from hrpe_jax.codec.backbone import harmony_of_beats, run_starts
+from hrpe_jax.codec.backbone import harmony_of_beats
 from hrpe_jax.codec.bars import BeatGrid, bar_spans
+from hrpe_jax.codec.harmony import Harmony
 from hrpe_jax.codec.melody_tokens import (
     BAR,
     BOS,
@@ -39,9 +40,6 @@ from hrpe_jax.codec.melody_tokens import (
 )
 from hrpe_jax.score.score import Note, Score
 from hrpe_jax.theory.meter import Meter
-
-NO_CHORD_ID = backbone_tokens.NO_CHORD0  # conditioning ids name a harmony only: always the one-beat token
-MAX_TICKS_TO_NEXT = 95
 
 
 def encode_ids(score: Score) -> list[int]:
@@ -101,39 +99,6 @@ def _add_duration(ids: list[int], clocks: list[int], clock: int, ticks: int) -> 
         clock, ticks = clock + MAX_DURATION, ticks - MAX_DURATION
     ids.append(DUR0 - 1 + ticks)
     clocks.append(clock + ticks)
-
-
-@dataclass(frozen=True)
-class Harmony:
-    """The chords of a song on the tick axis, as the melody stage sees them.
-
-    Attributes:
-        ticks: int64 [changes], where each harmony begins; the first is 0.
-        ids: int64 [changes], its backbone token for one beat.
-        end: the tick behind the last.
-    """
-
-    ticks: np.ndarray
-    ids: np.ndarray
-    end: int
-
-    @classmethod
-    def of_beats(cls, grid: BeatGrid, harmony: np.ndarray) -> Harmony:
-        """From a harmony per beat, as `backbone.harmony_of_beats` returns them."""
-        starts = run_starts(harmony)
-        return cls(grid.ticks[starts], harmony[starts], int(grid.ticks[-1]))
-
-    def at(self, ticks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What sounds at each tick: chord id, id of the next harmony, ticks until that begins.
-
-        No chord sounds from the end on; where nothing follows, the next is no chord in MAX_TICKS_TO_NEXT
-        ticks.
-        """
-        changes = np.append(self.ticks, np.iinfo(np.int64).max)
-        ids = np.append(self.ids, NO_CHORD_ID)
-        index = np.searchsorted(self.ticks, ticks, "right")
-        now = np.where(ticks < self.end, ids[index - 1], NO_CHORD_ID)
-        return now, ids[index], np.minimum(changes[index] - ticks, MAX_TICKS_TO_NEXT)
 
 
 def encode(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> dict[str, Any]:
