@@ -1,7 +1,7 @@
 """The score: a melody and its chords on a grid of integer ticks, 12 to the quarter note.
 
-Everything that reads music makes one of these and everything that writes music takes one. Scores never change;
-operations return new ones. A score checks itself when made and says what is wrong and where.
+Everything that reads music makes one of these and everything that writes music takes one. Scores never
+change; operations return new ones. A score checks itself when made and says what is wrong and where.
 """
 
 from __future__ import annotations
@@ -69,8 +69,9 @@ class Score:
         chords: sorted by onset, not overlapping; no chord sounds in the gaps.
         source: where it came from.
         license: licence of the source.
-        bar_resets: ticks > 0, increasing, at which a bar begins off the grid (after a pickup, or after a 2/4 bar in
-            4/4); from each on, bars are counted regularly again. Ticks where a bar begins anyway are dropped.
+        bar_resets: ticks > 0, increasing, at which a bar begins off the grid (after a pickup, or after a 2/4
+            bar in 4/4); from each on, bars are counted regularly again. Ticks where a bar begins anyway are
+            dropped.
 
     Raises:
         ScoreError: if anything above does not hold.
@@ -105,7 +106,9 @@ class Score:
                 raise ScoreError(f"{where}: melody note {index}: velocity {note.velocity}: expected 1 to 127")
         _check_line(f"{where}: melody note", self.melody)
         _check_line(f"{where}: chord", self.chords)
-        object.__setattr__(self, "bar_resets", _irregular_resets(where, self.bar_resets, self.meter.bar_ticks))
+        object.__setattr__(
+            self, "bar_resets", _irregular_resets(where, self.bar_resets, self.meter.bar_ticks)
+        )
 
     @property
     def end(self) -> int:
@@ -135,16 +138,24 @@ class Score:
         )
 
 
-def _check_line(what: str, line: Sequence[Note] | Sequence[ChordSpan]) -> None:
+def _check_line(what: str, line: Sequence[Note | ChordSpan]) -> None:
     """Raise ScoreError unless the items are integers in order, each before the next."""
     previous = 0
     for index, item in enumerate(line):
         if not all(isinstance(value, int) for value in (item.onset, item.duration)):
-            raise ScoreError(f"{what} {index}: onset {item.onset!r}, duration {item.duration!r}: expected whole ticks")
+            raise ScoreError(
+                f"{what} {index}: onset {item.onset!r}, duration {item.duration!r}: expected whole ticks"
+            )
         if item.duration < 1:
-            raise ScoreError(f"{what} {index} at tick {item.onset}: duration {item.duration}: expected 1 or more")
+            raise ScoreError(
+                f"{what} {index} at tick {item.onset}: duration {item.duration}: expected 1 or more"
+            )
         if item.onset < previous:
-            expected = f"expected {previous} or later, where the one before it ends" if index else "expected 0 or later"
+            expected = (
+                f"expected {previous} or later, where the one before it ends"
+                if index
+                else "expected 0 or later"
+            )
             raise ScoreError(f"{what} {index}: onset {item.onset}: {expected}")
         previous = item.end
 
@@ -155,7 +166,9 @@ def _irregular_resets(where: str, resets: tuple[int, ...], bar_ticks: int) -> tu
     begin = 0
     for tick in resets:
         if tick <= 0 or (kept and tick <= kept[-1]):
-            raise ScoreError(f"{where}: bar reset at tick {tick}: expected increasing ticks above 0, got {resets}")
+            raise ScoreError(
+                f"{where}: bar reset at tick {tick}: expected increasing ticks above 0, got {resets}"
+            )
         if (tick - begin) % bar_ticks:
             kept.append(tick)
             begin = tick

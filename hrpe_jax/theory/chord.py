@@ -1,8 +1,8 @@
 """Chords as values, and their labels in and out.
 
-Two spellings are read and written: Harte's ("C#:min7/b3"; C. Harte et al., "Symbolic Representation of Musical
-Chords", ISMIR 2005), where a bass is a degree over the root, and the lead-sheet spelling ("C#m7/E"), where it is a
-note.
+Two spellings are read and written: Harte's ("C#:min7/b3"; C. Harte et al., "Symbolic Representation of
+Musical Chords", ISMIR 2005), where a bass is a degree over the root, and the lead-sheet spelling ("C#m7/E"),
+where it is a note.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Chord:
     Attributes:
         root: pitch class 0-11; 0 where there is no chord.
         quality: one of `QUALITIES`, or "N" for no chord.
-        bass: pitch class of the lowest note. None, when making one, means the root; once made it is an integer.
+        bass: pitch class of the lowest note. None, when making one, means the root; once made it is an
+            integer.
 
     Raises:
         ChordError: if a field is outside its range.
@@ -99,7 +100,7 @@ class Chord:
 
     @classmethod
     def from_intervals(cls, root: int, intervals: Iterable[int], bass: int | None = None) -> Chord:
-        """The nearest chord of the vocabulary to semitones over a root (any octave), with a bass pitch class."""
+        """The nearest chord of the vocabulary to semitones over a root, in any octave."""
         return cls(root % 12, nearest_quality(intervals), root % 12 if bass is None else bass % 12)
 
     def absorb_bass(self) -> Chord:
@@ -120,7 +121,6 @@ class Chord:
         if self.is_none:
             return self
         return Chord((self.root + semitones) % 12, self.quality, (self.bass + semitones) % 12)
-
 
     def __str__(self) -> str:
         return to_harte(self)
@@ -162,7 +162,8 @@ _LEAD_NAMES = {
     "7#5": "7(#5)",
     "maj7#5": "maj7(#5)",
 }
-# Steps along the line of fifths for each interval over the root, so that the third of D is spelled F#, not Gb.
+# Steps along the line of fifths for each interval over the root, so that the third of D is spelled F#, not
+# Gb.
 _FIFTH_STEPS = (0, -5, 2, -3, 4, -1, -6, 1, -4, 3, -2, 5)
 _FIFTH_STEPS_OF = {("aug", 8): 8, ("7#5", 8): 8, ("maj7#5", 8): 8, ("7#11", 6): 6, ("7#9", 3): 9}
 

@@ -1,7 +1,7 @@
 """The grammar of chord labels: from text to root, intervals and bass. `chord` makes chords of these.
 
-A label is read as a set of semitones over the root, never looked up as a whole, so that spellings nobody listed
-still parse: C:maj(9), C:(1,5), C:7(b9,*5), Cm7-5, C7sus4(b9), CΔ9#11.
+A label is read as a set of semitones over the root, never looked up as a whole, so that spellings nobody
+listed still parse: C:maj(9), C:(1,5), C:7(b9,*5), Cm7-5, C7sus4(b9), CΔ9#11.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ _HARTE: dict[str, tuple[int, ...]] = {
 def parse_harte_text(label: str) -> ParsedLabel | None:
     """Parse "ROOT[:SHORTHAND][(DEGREE,...)][/DEGREE]"; None if the label does not have that form."""
     match = re.fullmatch(
-        rf"({NOTE_PATTERN})(?::([A-Za-z0-9#/]*?))?(?:\(([^()]*)\))?(?:/([#b]*\d{{1,2}}))?", label.replace(" ", "")
+        rf"({NOTE_PATTERN})(?::([A-Za-z0-9#/]*?))?(?:\(([^()]*)\))?(?:/([#b]*\d{{1,2}}))?",
+        label.replace(" ", ""),
     )
     if match is None or label[0].islower():
         return None
@@ -79,9 +80,12 @@ def _degree(text: str) -> int | None:
     return (_DEGREES[(int(match[2]) - 1) % 7 + 1] + shift) % 12
 
 
-_SIGNS = str.maketrans({"♭": "b", "♯": "#", "−": "-", "–": "-", "∆": "Δ", "△": "Δ", "Ø": "ø", "º": "°", "⁰": "°"})
+_SIGNS = str.maketrans(
+    {"♭": "b", "♯": "#", "−": "-", "–": "-", "∆": "Δ", "△": "Δ", "Ø": "ø", "º": "°", "⁰": "°"}
+)
 _LEAD = re.compile(
-    rf"(?P<root>{NOTE_PATTERN.replace('A-Ga-g', 'A-G')})(?P<rest>.*?)(?:/(?P<bass>[A-Ga-g](?:[#b+]{{1,2}})?))?"
+    rf"(?P<root>{NOTE_PATTERN.replace('A-Ga-g', 'A-G')})(?P<rest>.*?)"
+    r"(?:/(?P<bass>[A-Ga-g](?:[#b+]{1,2})?))?"
 )
 _MAJOR = r"maj|Maj|MAJ|ma(?!dd)|Ma|MA|M(?!i)|Δ|\^|j"
 _TOKENS = re.compile(
@@ -173,11 +177,12 @@ class _Builder:
             self.number(number)
 
     def notes(self) -> frozenset[int]:
-        return frozenset({0, *self.fifth, *self.extra} | ({self.third, self.seventh} - {None}))  # type: ignore[arg-type]
+        third_and_seventh = {tone for tone in (self.third, self.seventh) if tone is not None}
+        return frozenset({0, *self.fifth, *self.extra, *third_and_seventh})
 
 
 def _suffix_intervals(suffix: str) -> frozenset[int] | None:
-    """Semitones over the root said by what follows the root of a lead-sheet chord; None if it has no meaning."""
+    """Semitones over the root said by what follows it in a lead sheet; None if that has no meaning."""
     chord = _Builder()
     position = 0
     while position < len(suffix):

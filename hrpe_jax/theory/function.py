@@ -1,21 +1,24 @@
 """Harmonic function: what a chord does in its key, as a code for models and as a roman numeral for people.
 
-The codes: 0 tonic, 1 supertonic, 2 mediant, 3 subdominant, 4 dominant, 5 submediant, 6 leading tone or subtonic,
-7 applied (secondary) dominant, 8 borrowed from the parallel mode, 9 other chromatic, 10 no chord. The first that
-fits, in this order:
+The codes: 0 tonic, 1 supertonic, 2 mediant, 3 subdominant, 4 dominant, 5 submediant, 6 leading tone or
+subtonic, 7 applied (secondary) dominant, 8 borrowed from the parallel mode, 9 other chromatic, 10 no chord.
+The first that fits, in this order:
 
-1. Suspended and power chords have no third to judge by, so the degree of their root decides where it is diatonic.
-2. Diatonic chords count by degree. Sixths, ninths and beyond are colour and not looked at. Minor has the natural
-   scale, and the harmonic one for chords with the raised leading tone (E7, G#dim7, Am(maj7) in A minor).
-3. A chord of the dominant 7th family, or an augmented triad, on the fifth degree is the dominant however altered.
-4. Applied dominants: the dominant 7th family or a chromatic major triad a fifth above a diatonic degree other than
-   the tonic, or a diminished triad, half- or fully diminished seventh a semitone below one.
+1. Suspended and power chords have no third to judge by, so the degree of their root decides where it is
+   diatonic.
+2. Diatonic chords count by degree. Sixths, ninths and beyond are colour and not looked at. Minor has the
+   natural scale, and the harmonic one for chords with the raised leading tone (E7, G#dim7, Am(maj7) in A
+   minor).
+3. A chord of the dominant 7th family, or an augmented triad, on the fifth degree is the dominant however
+   altered.
+4. Applied dominants: the dominant 7th family or a chromatic major triad a fifth above a diatonic degree other
+   than the tonic, or a diminished triad, half- or fully diminished seventh a semitone below one.
 5. Borrowed chords: diatonic in the parallel mode, in the sense of 2.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
@@ -41,7 +44,7 @@ def function_code(chord: Chord, key: Key) -> int:
     return _function(chord.quality, (chord.root - key.tonic) % 12, key.mode == "minor")
 
 
-@lru_cache(maxsize=None)  # at most 33 * 12 * 2 answers
+@cache  # at most 33 * 12 * 2 answers
 def _function(quality: str, root: int, minor: bool) -> int:
     """`function_code` with the root counted from the tonic."""
     if quality == NO_CHORD:
@@ -94,8 +97,9 @@ def _applied_target(quality: str, root: int, minor: bool) -> int | None:
 
 _NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII")
 _SUFFIXES = {
-    "maj": "", "min": "", "dim": "°", "aug": "+", "maj6": "add6", "min6": "add6", "min7": "7", "minmaj7": "maj7",
-    "dim7": "°7", "hdim7": "ø7", "minadd9": "add9", "min9": "9", "min11": "11", "6/9": "add6/9",
+    "maj": "", "min": "", "dim": "°", "aug": "+", "maj6": "add6", "min6": "add6", "min7": "7",
+    "minmaj7": "maj7", "dim7": "°7", "hdim7": "ø7", "minadd9": "add9", "min9": "9", "min11": "11",
+    "6/9": "add6/9",
 }  # fmt: skip
 _TRIAD_FIGURES = ("", "6", "64", "")
 _SEVENTH_FIGURES = ("7", "65", "43", "42")
@@ -104,9 +108,9 @@ _SEVENTH_FIGURES = ("7", "65", "43", "42")
 def roman_numeral(chord: Chord, key: Key) -> str:
     """The chord's roman numeral: "I", "ii65", "V7", "bVII", "viiø7", "V7/V", "vii°7/vi"; "N" for no chord.
 
-    Upper case for a major third (and for chords without a third), lower for a minor one. Accidentals are against
-    the key's own scale, so that the triad on C in A minor is III. Triads and sevenths show their inversion in
-    figured bass. "add6" is the added sixth, since "I6" is the first inversion.
+    Upper case for a major third (and for chords without a third), lower for a minor one. Accidentals are
+    against the key's own scale, so that the triad on C in A minor is III. Triads and sevenths show their
+    inversion in figured bass. "add6" is the added sixth, since "I6" is the first inversion.
     """
     if chord.is_none:
         return NO_CHORD
@@ -142,8 +146,8 @@ def _degree_name(root: int, minor: bool) -> str:
         return _NUMERALS[scale.index(root)]
     if minor and root == 11:
         return "VII"  # the raised leading tone is written plainly; its quality tells it from the subtonic
-    if root == 6 or minor:  # #IV, and in minor #III, #VI
-        return "#" + _NUMERALS[scale.index(root - 1)] if root - 1 in scale else "b" + _NUMERALS[scale.index(root + 1)]
+    if root == 6 or (minor and root != 1):  # #IV, and in minor #III and #VI
+        return "#" + _NUMERALS[scale.index(root - 1)]
     return "b" + _NUMERALS[scale.index(root + 1)]
 
 

@@ -83,7 +83,7 @@ class Key:
 
     @property
     def fifths(self) -> int:
-        """Sharps (positive) or flats (negative) of the signature, -6 (Gb major, Eb minor) to 5 (B major, G# minor)."""
+        """Sharps (positive) or flats (negative) of the signature, -6 (Gb major) to 5 (B major)."""
         major_tonic = self.tonic + (3 if self.mode == "minor" else 0)
         return (major_tonic * 7 + 6) % 12 - 6
 
@@ -122,8 +122,8 @@ def key_scores(weights: Sequence[float] | np.ndarray) -> np.ndarray:
         weights: [12] sounding time (any unit, not negative) of each pitch class.
 
     Returns:
-        [24] minus the Euclidean distance to each key's profile, by `Key.index`; higher is better. All equal where
-        nothing sounds.
+        [24] minus the Euclidean distance to each key's profile, by `Key.index`; higher is better. All equal
+        where nothing sounds.
 
     Raises:
         ValueError: on another shape, or on negative or non-finite weights.

@@ -54,7 +54,9 @@ class Meter:
         """Length of a bar in ticks; ValueError where it is not a whole number (5/32)."""
         ticks, rest = divmod(self.numerator * TICKS_PER_WHOLE, self.denominator)
         if rest:
-            raise ValueError(f"meter {self}: a bar is not a whole number of ticks ({TICKS_PER_QUARTER} a quarter)")
+            raise ValueError(
+                f"meter {self}: a bar is not a whole number of ticks ({TICKS_PER_QUARTER} a quarter)"
+            )
         return ticks
 
     @property
@@ -64,9 +66,10 @@ class Meter:
 
     @property
     def beat_ticks(self) -> int:
-        """Length of a beat: a quarter in x/1, x/2 and x/4, a dotted quarter in compound meters, else 1/denominator.
+        """Length of a beat: a quarter up to x/4, a dotted quarter in compound meters, else 1/denominator.
 
-        The quarter stays the beat in 2/2, so that a chord a half note long lasts two beats in 2/2 and in 4/4 alike.
+        The quarter stays the beat in 2/2, so that a chord a half note long lasts two beats in 2/2 and in 4/4
+        alike.
         """
         if self.denominator <= 4:
             return TICKS_PER_QUARTER
@@ -79,5 +82,5 @@ class Meter:
 
     @property
     def is_supported(self) -> bool:
-        """Whether the codecs can express it: numerator <= 18, denominator 2 to 16, at most `MAX_BAR_TICKS` a bar."""
+        """Whether the codecs can say it: numerator <= 18, denominator 2-16, bar <= `MAX_BAR_TICKS`."""
         return self.denominator in _DENOMINATORS and self.numerator <= 18 and self.bar_ticks <= MAX_BAR_TICKS

@@ -1,8 +1,8 @@
 """Pitch classes and note names: C = 0 to B = 11, and C4 = MIDI note 60.
 
-Spelling goes along the line of fifths (... Bb -2, F -1, C 0, G 1, D 2 ...): a pitch class is given the name that
-lies nearest to the key, which is how musicians choose between F# and Gb (Temperley, The Cognition of Basic Musical
-Structures, 2001, ch. 5).
+Spelling goes along the line of fifths (... Bb -2, F -1, C 0, G 1, D 2 ...): a pitch class is given the name
+that lies nearest to the key, which is how musicians choose between F# and Gb (Temperley, The Cognition of
+Basic Musical Structures, 2001, ch. 5).
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ def pitch_class_name(pitch_class: int, fifths: int = -1, flat_reach: int = 4) ->
         pitch_class: any integer, taken modulo 12.
         fifths: the key signature, sharps positive. The default spells C C# D Eb E F F# G Ab A Bb B apart from
             writing Db for C#.
-        flat_reach: how many fifths to the flat side of the signature's major tonic names may lie; the other 11 - n
-            lie to the sharp side. 5 suits chord roots in major (Db ... F# in C), 3 suits minor (Eb ... G# in a).
+        flat_reach: how many fifths to the flat side of the signature's major tonic names may lie; the other
+            11 - n lie to the sharp side. 5 suits chord roots in major (Db ... F# in C), 3 suits minor (Eb ...
+            G# in a).
 
     Returns:
         A name with at most one accidental.
@@ -79,7 +80,9 @@ def parse_midi_name(text: str) -> int:
     if match is None:
         raise ValueError(f"note {text!r}: expected a name and an octave, such as C4 or F#3")
     name = match[1]
-    pitch = 12 * (int(match[2]) + 1) + _LETTERS[name[0].upper()] + sum(_ACCIDENTALS[sign] for sign in name[1:])
+    pitch = (
+        12 * (int(match[2]) + 1) + _LETTERS[name[0].upper()] + sum(_ACCIDENTALS[sign] for sign in name[1:])
+    )
     if not 0 <= pitch <= 127:
         raise ValueError(f"note {text!r}: outside the MIDI range C-1 to G9")
     return pitch

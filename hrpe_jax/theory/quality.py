@@ -50,7 +50,7 @@ NO_CHORD = "N"
 """Quality of the chord that is not there."""
 
 CHORD_TONES: dict[str, tuple[int, ...]] = {**_TONES, NO_CHORD: ()}
-"""Semitones over the root in stacking order: root, third or suspension, fifth, sixth or seventh, ninth (14) ..."""
+"""Semitones over the root in stacking order: root, third or suspension, fifth, seventh, ninth (14) ..."""
 
 INTERVALS: dict[str, frozenset[int]] = {
     quality: frozenset(tone % 12 for tone in tones) for quality, tones in CHORD_TONES.items()
@@ -93,15 +93,17 @@ def coarse_quality(quality: str) -> int:
 # How much it matters that a note of the label is missing from the quality, by interval: the third and seventh
 # make the chord what it is, altered fifths nearly as much, sixths and ninths are colour.
 _MISSING = {0: 9.0, 1: 1.5, 2: 1.0, 3: 4.0, 4: 4.0, 5: 1.1, 6: 1.5, 7: 2.0, 8: 1.5, 9: 1.6, 10: 3.0, 11: 3.0}
-# ... and that the quality has a note that the label does not: a fifth is left out freely, a seventh changes the chord.
+# ... and that the quality has a note that the label does not: a fifth is left out freely, a seventh changes
+# the chord.
 _ADDED = {0: 9.0, 1: 2.0, 2: 0.8, 3: 4.0, 4: 4.0, 5: 1.5, 6: 2.0, 7: 0.5, 8: 2.0, 9: 1.8, 10: 3.6, 11: 3.6}
 
 
 def nearest_quality(intervals: Iterable[int]) -> str:
     """The fine quality whose notes come nearest to a set of intervals over the root.
 
-    Missing and added notes are weighed by their part in the chord, so that an unknown label loses colour before it
-    loses its family: C7(b9,#11) -> 7b9, C:min13 -> min11, C:(1,4,b7) -> 7sus4. A bare root is a power chord.
+    Missing and added notes are weighed by their part in the chord, so that an unknown label loses colour
+    before it loses its family: C7(b9,#11) -> 7b9, C:min13 -> min11, C:(1,4,b7) -> 7sus4. A bare root is a
+    power chord.
 
     Args:
         intervals: semitones over the root, any octave; the root itself is understood.
@@ -111,7 +113,8 @@ def nearest_quality(intervals: Iterable[int]) -> str:
     """
     wanted = {interval % 12 for interval in intervals} | {0}
     third = {3, 4} & wanted
-    # With both thirds the minor one is a sharp ninth; without the perfect fifth a tritone or minor sixth is the fifth.
+    # With both thirds the minor one is a sharp ninth; without the perfect fifth a tritone or minor sixth is
+    # the fifth.
     if third == {3, 4}:
         third = {4}
 
