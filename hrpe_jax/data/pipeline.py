@@ -78,7 +78,7 @@ class BatchIterator(Iterator[Batch]):
         prefetch: How many batches are read ahead.
     """
 
-    def __init__(self, batches: Batches, threads: int = 2, prefetch: int = 8) -> None:
+    def __init__(self, batches: Batches, threads: int = 1, prefetch: int = 8) -> None:
         import grain
 
         options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch if threads else 0)
@@ -116,7 +116,7 @@ def train_batches(
     host_index: int = 0,
     host_count: int = 1,
     augment: bool = True,
-    threads: int = 2,
+    threads: int = 1,
     prefetch: int = 8,
     cache_bytes: int = DEFAULT_CACHE_BYTES,
 ) -> BatchIterator:
