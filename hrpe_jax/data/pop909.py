@@ -51,8 +51,8 @@ def read_pop909(folder: str | Path) -> Score:
     chords are merged, and the no-chord before the first and after the last chord is left out.
 
     Raises:
-        LabelError: if a label file is missing or damaged (has `.reason`).
-        UserError: if the MIDI file is; or the song has no melody.
+        LabelError: if a label file is missing or damaged, or the song has no melody (has `.reason`).
+        MidiError: if the MIDI file is (has `.reason`).
     """
     return read_pop909_song(folder).score
 
@@ -104,13 +104,11 @@ def read_pop909_song(folder: str | Path) -> Pop909Song:
 def _melody_seconds(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Onsets and ends in seconds, pitches and velocities of the MELODY track."""
     midi = read_midi(path)
-    track = next((track for track in midi.tracks if track.name == MELODY_TRACK and track.notes), None)
+    track = next((track for track in midi.tracks if track.name == MELODY_TRACK), None)
     if track is None:
         raise LabelError("no_melody", f"{path}: no notes in a track named {MELODY_TRACK}: expected POP909's tracks")
-    notes = track.notes
-    onset = midi.seconds([note.onset for note in notes])
-    offset = midi.seconds([note.onset + note.duration for note in notes])
-    return onset, offset, np.array([n.pitch for n in notes]), np.array([n.velocity for n in notes])
+    onset, duration, pitch, velocity = track.array().T
+    return midi.seconds(onset), midi.seconds(onset + duration), pitch, velocity
 
 
 def _to_beats(beats: tuple[float, ...], seconds: np.ndarray) -> np.ndarray:

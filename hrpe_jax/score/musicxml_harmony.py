@@ -1,0 +1,124 @@
+"""MusicXML <harmony> elements as chords, through the many ways in which programs fill them in."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+
+from hrpe_jax.theory.chord import Chord, ChordError, nearest_quality, parse_lead_sheet
+from hrpe_jax.theory.quality import INTERVALS
+
+STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+# The <kind> values of MusicXML 4.0 that are one of our qualities, or a set of intervals.
+_KINDS: dict[str, frozenset[int]] = {
+    kind: INTERVALS[quality]
+    for kind, quality in {
+        "major": "maj", "minor": "min", "augmented": "aug", "diminished": "dim", "dominant": "7",
+        "major-seventh": "maj7", "minor-seventh": "min7", "diminished-seventh": "dim7", "augmented-seventh": "7#5",
+        "half-diminished": "hdim7", "major-minor": "minmaj7", "minor-major": "minmaj7", "major-sixth": "maj6",
+        "minor-sixth": "min6", "dominant-ninth": "9", "major-ninth": "maj9", "minor-ninth": "min9",
+        "dominant-11th": "11", "minor-11th": "min11", "dominant-13th": "13", "major-13th": "maj13",
+        "suspended-second": "sus2", "suspended-fourth": "sus4", "power": "5", "augmented-major-seventh": "maj7#5",
+    }.items()
+} | {
+    "major-11th": frozenset({0, 4, 7, 11, 2, 5}),
+    "minor-13th": frozenset({0, 3, 7, 10, 2, 9}),
+    "minor-major-ninth": frozenset({0, 3, 7, 11, 2}),
+    "augmented-ninth": frozenset({0, 4, 8, 10, 2}),
+    "pedal": frozenset({0}),
+    "Neapolitan": INTERVALS["maj"],
+    "Italian": frozenset({0, 4, 10}),
+    "French": frozenset({0, 4, 6, 10}),
+    "German": INTERVALS["7"],
+    "Tristan": INTERVALS["hdim7"],
+}  # fmt: skip
+_NO_CHORD = ("none", "N.C.", "NC")
+_OMITTABLE = {7, 6, 8}
+"""Fifths: what a text may change without contradicting the kind."""
+
+
+def parse_harmony(element: Element) -> Chord | None:
+    """The chord of a <harmony> element at concert pitch of its part.
+
+    Kind, degrees, bass and inversion are read. Where the kind is missing, blank or unknown, the text shown to the player
+    (`<kind text="m7b5">`, or the kind itself: `min`, `7`) is read as a lead-sheet symbol; where the kind is coarse and
+    no degrees follow, the text may add to it (dominant + "7b9"), not contradict it.
+
+    Returns:
+        None where nothing is said (no root, or a roman numeral) or nothing can be made of it.
+    """
+    kind_element = element.find("kind")
+    kind = (kind_element.text or "").strip() if kind_element is not None else ""
+    text = (kind_element.get("text") or "").strip() if kind_element is not None else ""
+    if kind in _NO_CHORD or text in _NO_CHORD:
+        return Chord.NONE
+    root = _pitch_class(element.find("root"), "root")
+    if root is None:
+        return None
+    degrees = element.findall("degree")
+    written = _text_intervals(text)
+    intervals = _KINDS.get(kind) or _text_intervals(kind)
+    if intervals is None:
+        intervals = written or INTERVALS["maj"]
+    elif written and not degrees and intervals - _OMITTABLE <= written:
+        intervals = written
+    quality = nearest_quality(_with_degrees(intervals, degrees))
+    bass = _pitch_class(element.find("bass"), "bass")
+    chord = Chord(root, quality, bass)
+    inversion = element.findtext("inversion", "").strip()
+    if bass is None and inversion in ("1", "2", "3"):
+        tones = sorted(INTERVALS[quality])  # within the octave: root, third, fifth, seventh
+        if int(inversion) < len(tones):
+            chord = Chord(root, quality, (root + tones[int(inversion)]) % 12)
+    return chord
+
+
+def _pitch_class(element: Element | None, name: str) -> int | None:
+    """Pitch class of <root> or <bass>; None where it is missing or unreadable."""
+    if element is None:
+        return None
+    step = STEPS.get(element.findtext(f"{name}-step", "").strip().upper())
+    if step is None:
+        return None
+    return (step + _integer(element.findtext(f"{name}-alter", "0"))) % 12
+
+
+def _text_intervals(text: str) -> frozenset[int] | None:
+    """Intervals of a chord suffix such as "m7b5"; None where it is empty or no suffix."""
+    if not text:
+        return None
+    try:
+        return INTERVALS[parse_lead_sheet(f"C{text}").quality]
+    except ChordError:
+        return None
+
+
+def _with_degrees(intervals: frozenset[int], degrees: list[Element]) -> set[int]:
+    """Intervals after <degree> elements: add, alter (replaces the plain degree), subtract."""
+    notes = set(intervals)
+    for degree in degrees:
+        value = _integer(degree.findtext("degree-value", "0"))
+        alter = _integer(degree.findtext("degree-alter", "0"))
+        if not 1 <= value <= 13 or abs(alter) > 2:
+            continue
+        plain = (0, 2, 4, 5, 7, 9, 11)[(value - 1) % 7]
+        if value == 7:
+            plain = 10  # by the standard, an added seventh is minor unless altered
+        change = degree.findtext("degree-type", "add").strip()
+        if change == "subtract":
+            family = {3: {3, 4}, 5: {6, 7, 8}, 7: {9, 10, 11} if 11 in notes or 10 in notes else {9}}
+            notes -= family.get(value, {(plain + alter) % 12})
+        else:
+            if change == "alter":
+                notes -= {6, 7, 8} if value == 5 else {plain}
+            notes.add((plain + alter) % 12)
+    return notes
+
+
+def _integer(text: str | None) -> int:
+    """A whole number out of text that may be blank or "1.0"; 0 where it is none."""
+    try:
+        value = float(text or 0)
+        return int(value) if abs(value) < 100 else 0
+    except ValueError:
+        return 0

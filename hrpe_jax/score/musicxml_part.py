@@ -1,0 +1,274 @@
+"""One <part> of a MusicXML file, measure by measure, as written: places are exact fractions of a quarter note."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import lru_cache
+from xml.etree.ElementTree import Element
+
+from hrpe_jax.score.musicxml_file import MusicXmlError
+from hrpe_jax.score.musicxml_harmony import STEPS, parse_harmony
+from hrpe_jax.score.musicxml_repeats import Signs
+from hrpe_jax.theory.chord import Chord
+from hrpe_jax.theory.meter import Meter
+
+MAX_QUARTERS = 1_000
+"""Longest note, rest or measure believed."""
+MAX_NOTES = 200_000
+"""Of one part."""
+
+
+@dataclass(frozen=True)
+class RawNote:
+    """A note within its measure, at sounding pitch."""
+
+    onset: Fraction
+    duration: Fraction
+    pitch: int
+    voice: str
+    staff: int
+    tie_start: bool
+    tie_stop: bool
+
+
+@dataclass
+class RawMeasure:
+    """A measure as one part has it."""
+
+    number: str
+    implicit: bool
+    meter: Meter | None
+    fifths: int | None
+    length: Fraction = Fraction(0)
+    notes: list[RawNote] = field(default_factory=list)
+    harmonies: list[tuple[Fraction, Chord]] = field(default_factory=list)
+    signs: Signs = field(default_factory=Signs)
+    tempo: float | None = None
+
+
+@dataclass
+class _State:
+    """What holds from one measure to the next."""
+
+    divisions: int = 1
+    meter: Meter | None = None
+    fifths: int | None = None
+    transpose: int = 0
+    endings: frozenset[int] = frozenset()
+    notes: int = 0
+
+
+def read_part(part: Element, where: str) -> list[RawMeasure]:
+    """Read the measures of a <part>.
+
+    Args:
+        part: the element.
+        where: file and part for messages.
+
+    Raises:
+        MusicXmlError: "bad_value" on numbers that cannot be, "too_long" on too many notes.
+    """
+    state = _State()
+    return [_Measure(element, state, where).read() for element in part if element.tag == "measure"]
+
+
+class _Measure:
+    """Reads one measure; the cursor is the place, in quarters from the bar line, where the next note goes."""
+
+    def __init__(self, element: Element, state: _State, where: str) -> None:
+        number = element.get("number", "")[:12]
+        self.where = f"{where}, measure {number}"
+        self.element = element
+        self.state = state
+        self.raw = RawMeasure(number, element.get("implicit") == "yes", state.meter, state.fifths)
+        self.cursor = Fraction(0)
+        self.last_onset = Fraction(0)
+
+    def read(self) -> RawMeasure:
+        handlers: dict[str, Callable[[Element], None]] = {
+            "note": self.note, "backup": self.backup, "forward": self.forward, "attributes": self.attributes,
+            "harmony": self.harmony, "barline": self.barline, "direction": self.direction, "sound": self.sound,
+        }  # fmt: skip
+        state, raw = self.state, self.raw
+        raw.signs = Signs(endings=state.endings)
+        for child in self.element:
+            handler = handlers.get(child.tag)
+            if handler is not None:
+                handler(child)
+        raw.meter, raw.fifths = state.meter, state.fifths
+        return raw
+
+    def note(self, element: Element) -> None:
+        """A note or rest; grace and cue notes take no time and are left out."""
+        fields = {child.tag: child for child in element}
+        if "grace" in fields:
+            return
+        duration = self.duration(fields.get("duration"))
+        onset = self.last_onset if "chord" in fields else self.cursor
+        if "chord" not in fields:
+            self.last_onset = onset
+            self.advance(duration)
+        if "pitch" not in fields or "cue" in fields or not duration:
+            return
+        ties = {child.get("type") for child in element if child.tag == "tie"}
+        self.raw.notes.append(
+            RawNote(
+                onset=onset,
+                duration=duration,
+                pitch=self.pitch(fields["pitch"]),
+                voice=(_text(fields.get("voice")) or "1")[:12],
+                staff=self.integer(fields.get("staff"), 1),
+                tie_start="start" in ties,
+                tie_stop="stop" in ties,
+            )
+        )
+        self.state.notes += 1
+        if self.state.notes > MAX_NOTES:
+            raise MusicXmlError("too_long", f"{self.where}: more than {MAX_NOTES} notes")
+
+    def pitch(self, element: Element) -> int:
+        """MIDI number at sounding pitch."""
+        fields = {child.tag: child for child in element}
+        step = STEPS.get(_text(fields.get("step")).upper())
+        if step is None:
+            raise MusicXmlError("bad_value", f"{self.where}: note step {_text(fields.get('step'))[:20]!r}: expected A-G")
+        octave = self.integer(fields.get("octave"), 4)
+        pitch = 12 * (octave + 1) + step + round(self.number(fields.get("alter"), 0.0)) + self.state.transpose
+        if not 0 <= pitch <= 127:
+            raise MusicXmlError("bad_value", f"{self.where}: pitch {pitch}: expected 0 to 127")
+        return pitch
+
+    def advance(self, quarters: Fraction) -> None:
+        self.cursor = max(Fraction(0), self.cursor + quarters)
+        self.raw.length = max(self.raw.length, self.cursor)
+        if self.raw.length > MAX_QUARTERS:
+            raise MusicXmlError("bad_value", f"{self.where}: longer than {MAX_QUARTERS} quarters")
+
+    def backup(self, element: Element) -> None:
+        self.advance(-self.duration(element.find("duration")))
+
+    def forward(self, element: Element) -> None:
+        self.advance(self.duration(element.find("duration")))
+
+    def attributes(self, element: Element) -> None:
+        state = self.state
+        for child in element:
+            if child.tag == "divisions":
+                state.divisions = self.integer(child, 1)
+                if not 1 <= state.divisions <= 10**6:
+                    raise MusicXmlError("bad_value", f"{self.where}: divisions {state.divisions}: expected 1 to 1000000")
+            elif child.tag == "time":
+                state.meter = _meter(child) or state.meter
+            elif child.tag == "key" and child.find("fifths") is not None:
+                fifths = self.integer(child.find("fifths"), 0)
+                # The transposing part's own signature, as the others have it.
+                fifths = fifths if not state.transpose else (fifths + 7 * state.transpose + 6) % 12 - 6
+                state.fifths = max(-7, min(7, fifths))
+            elif child.tag == "transpose":
+                before = state.transpose
+                octave = self.integer(child.find("octave-change"), 0)
+                state.transpose = round(self.number(child.find("chromatic"), 0.0)) + 12 * octave
+                if state.fifths is not None and element.find("key") is not None:  # <key> stands before <transpose>
+                    state.fifths = (state.fifths + 7 * (state.transpose - before) + 6) % 12 - 6
+
+    def harmony(self, element: Element) -> None:
+        chord = parse_harmony(element)
+        if chord is None:
+            return
+        offset = element.find("offset")
+        shift = Fraction(round(self.number(offset, 0.0)), self.state.divisions)
+        place = max(Fraction(0), self.cursor + max(-MAX_QUARTERS, min(MAX_QUARTERS, shift)))
+        self.raw.harmonies.append((place, chord.transpose(self.state.transpose)))
+
+    def barline(self, element: Element) -> None:
+        signs = self.raw.signs
+        for child in element:
+            if child.tag == "repeat":
+                if child.get("direction") == "forward":
+                    signs = replace(signs, forward=True)
+                else:
+                    times = child.get("times", "2")
+                    signs = replace(signs, backward=int(times) if times.isdecimal() and len(times) < 3 else 2)
+            elif child.tag == "ending":
+                numbers = frozenset(int(n) for n in re.findall(r"\d{1,2}", child.get("number", "")))
+                if child.get("type") == "start":
+                    self.state.endings = numbers or frozenset({1})
+                    signs = replace(signs, endings=self.state.endings, ending_start=True)
+                else:
+                    self.state.endings = frozenset()
+        self.raw.signs = signs
+
+    def direction(self, element: Element) -> None:
+        for child in element:
+            if child.tag == "sound":
+                self.sound(child)
+            elif child.tag == "direction-type":
+                signs = self.raw.signs
+                if child.find("segno") is not None:
+                    signs = replace(signs, segno=True)
+                if child.find("coda") is not None:
+                    signs = replace(signs, coda=True)
+                self.raw.signs = signs
+
+    def sound(self, element: Element) -> None:
+        signs = self.raw.signs
+        self.raw.signs = replace(
+            signs,
+            da_capo=signs.da_capo or element.get("dacapo") == "yes",
+            dal_segno=signs.dal_segno or "dalsegno" in element.attrib,
+            to_coda=signs.to_coda or "tocoda" in element.attrib,
+            fine=signs.fine or "fine" in element.attrib,
+            segno=signs.segno or "segno" in element.attrib,
+            coda=signs.coda or "coda" in element.attrib,
+        )
+        if element.get("tempo") and self.raw.tempo is None:
+            try:
+                tempo = float(element.get("tempo", ""))
+            except ValueError:
+                return
+            self.raw.tempo = tempo if 10 <= tempo <= 1000 else None
+
+    def duration(self, element: Element | None) -> Fraction:
+        """Quarters; 0 where nothing is said."""
+        value = self.number(element, 0.0)
+        if not 0 <= value <= MAX_QUARTERS * self.state.divisions:
+            raise MusicXmlError("bad_value", f"{self.where}: duration {value:g}: expected 0 to {MAX_QUARTERS} quarters")
+        return _quarters(round(value), self.state.divisions)
+
+    def integer(self, element: Element | None, default: int) -> int:
+        return round(self.number(element, default))
+
+    def number(self, element: Element | None, default: float) -> float:
+        text = _text(element)
+        if not text:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not abs(value) < 1e9:
+            raise MusicXmlError("bad_value", f"{self.where}: <{element.tag}> {text[:20]!r}: expected a number")  # type: ignore[union-attr]
+        return value
+
+
+@lru_cache(maxsize=4096)
+def _quarters(duration: int, divisions: int) -> Fraction:
+    return Fraction(duration, divisions)
+
+
+def _text(element: Element | None) -> str:
+    return (element.text or "").strip() if element is not None else ""
+
+
+def _meter(element: Element) -> Meter | None:
+    """The meter of a <time>: "4", "4" or added "3+2", "8"; None for senza misura and nonsense."""
+    beats, beat_type = _text(element.find("beats")), _text(element.find("beat-type"))
+    if not re.fullmatch(r"\d{1,2}( ?\+ ?\d{1,2})*", beats) or not re.fullmatch(r"\d{1,2}", beat_type):
+        return None
+    try:
+        return Meter(sum(int(n) for n in re.findall(r"\d+", beats)), int(beat_type))
+    except ValueError:
+        return None
