@@ -1,0 +1,169 @@
+"""Where arrays live: one mesh, one table from logical axis names to mesh axes.
+
+Models and tasks name the axes of their arrays by what they mean ("rows", "heads"); this module alone knows
+devices. A run on one CPU and a run on a pod differ in the mesh only.
+
+The mesh has two axes: "data" (rows are split over it) and "model" (heads, MLP and vocabulary are split over
+it). With fully sharded data parallelism, parameters and optimizer state are also split over "data", along
+their width; the arithmetic is the same, XLA gathers a layer's weights where it needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from hrpe_jax.config import MeshConfig
+from hrpe_jax.errors import UserError
+
+Rules = Mapping[str, str | None]
+
+RULES: Rules = {
+    # batches and carries
+    "segments": None,
+    "rows": "data",
+    "length": None,
+    "memory": None,
+    # parameters
+    "layers": None,
+    "embed": None,
+    "heads": "model",
+    "kv": None,
+    "mlp": "model",
+    "vocab": "model",
+    "rank": None,
+    "table": None,
+    "table2": None,
+}
+"""Logical axis -> mesh axis, for everything; None is whole on every device."""
+
+FSDP_RULES: Rules = {**RULES, "embed": "data"}
+"""The same for parameters and optimizer state under fully sharded data parallelism."""
+
+
+def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Arranges devices in the grid of a config.
+
+    Args:
+      config: its "data" and "model" sizes.
+      devices: all devices of all hosts if None. Fewer than all may be used.
+
+    Returns:
+      A mesh with axes ("data", "model"), both of type Auto: linen breaks under Explicit axes.
+
+    Raises:
+      UserError: there are not as many devices as the config asks for.
+    """
+    devices = list(jax.devices() if devices is None else devices)
+    data = config.data if config.data > 0 else max(len(devices) // config.model, 1)
+    if data * config.model > len(devices):
+        raise UserError(
+            f"mesh: data={data} x model={config.model} devices asked for, {len(devices)} here; "
+            "lower mesh.data or mesh.model"
+        )
+    # Positional arguments only: keywords were renamed between versions.
+    return jax.make_mesh(
+        (data, config.model),
+        ("data", "model"),
+        (AxisType.Auto, AxisType.Auto),
+        devices=devices[: data * config.model],
+    )
+
+
+def leaf_sharding(mesh: Mesh, axes: Any, shape: Sequence[int], rules: Rules = RULES) -> NamedSharding:
+    """The sharding of one array.
+
+    Args:
+      mesh: where.
+      axes: one logical name or None per dimension, or None for an array that is whole everywhere.
+      shape: of the array. A dimension that the mesh does not divide stays whole, as does one whose mesh
+        axis an earlier dimension of the same array has taken.
+      rules: the table.
+
+    Raises:
+      ValueError: a name that is not in the table, or not one name per dimension.
+    """
+    names = tuple(axes) if axes is not None else (None,) * len(shape)
+    if len(names) != len(shape):
+        raise ValueError(
+            f"axes {names} for an array of shape {tuple(shape)}: one name per dimension expected"
+        )
+    spec: list[str | None] = []
+    for name, size in zip(names, shape, strict=True):
+        if name is not None and name not in rules:
+            raise ValueError(f"unknown logical axis {name!r}; known: {', '.join(rules)}")
+        axis = rules[name] if name is not None else None
+        fits = axis is not None and axis not in spec and size % mesh.shape[axis] == 0
+        spec.append(axis if fits else None)
+    return NamedSharding(mesh, PartitionSpec(*spec))
+
+
+def tree_shardings(mesh: Mesh, axes: Any, tree: Any, rules: Rules = RULES) -> Any:
+    """Shardings of a tree of arrays.
+
+    Args:
+      mesh: where.
+      axes: a tree like ``tree``, or a prefix of it, whose leaves are tuples (or PartitionSpecs) of logical
+        names, or None for "whole everywhere".
+      tree: arrays or ``jax.ShapeDtypeStruct``.
+      rules: the table.
+
+    Returns:
+      A tree like ``tree`` of ``NamedSharding``.
+    """
+
+    def below(names: Any, subtree: Any) -> Any:
+        return jax.tree.map(lambda leaf: leaf_sharding(mesh, names, leaf.shape, rules), subtree)
+
+    return jax.tree.map(below, axes, tree, is_leaf=is_axes)
+
+
+def is_axes(value: Any) -> bool:
+    """Whether a node of a tree of axes is a leaf: None, or a plain tuple or PartitionSpec of names."""
+    if value is None or isinstance(value, PartitionSpec):
+        return True
+    return type(value) is tuple and all(name is None or isinstance(name, str) for name in value)
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Whole on every device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def put_batch(mesh: Mesh, task: Any, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """Places one host's rows of a batch on its devices.
+
+    Args:
+      mesh: where.
+      task: its ``batch_axes(name, ndim)`` names the axes.
+      batch: arrays whose second axis holds this host's rows.
+
+    Returns:
+      Global arrays: the rows of all hosts, in the order of the hosts.
+
+    Raises:
+      UserError: the rows do not split over the devices.
+    """
+    hosts = jax.process_count()
+    placed = {}
+    for name, value in batch.items():
+        axes = tuple(task.batch_axes(name, value.ndim))
+        shape = list(value.shape)
+        if "rows" in axes:
+            row_axis = axes.index("rows")
+            shape[row_axis] *= hosts
+            if shape[row_axis] % mesh.shape["data"]:
+                raise UserError(
+                    f"batch.rows: {shape[row_axis]} rows do not split over {mesh.shape['data']} devices; "
+                    "use a multiple, or set mesh.data"
+                )
+        sharding = leaf_sharding(mesh, axes, shape)
+        if hosts == 1:
+            placed[name] = jax.device_put(value, sharding)
+        else:
+            placed[name] = jax.make_array_from_process_local_data(sharding, value, tuple(shape))
+    return placed

@@ -1,0 +1,66 @@
+"""What changes from step to step, and where it lives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax.sharding import Mesh
+
+from hrpe_jax.training.partition import FSDP_RULES, RULES, replicated, tree_shardings
+
+
+@struct.dataclass
+class TrainState:
+    """Parameters and optimizer.
+
+    Attributes:
+      step: int32 scalar, optimizer steps taken.
+      params: the model's parameters, float32.
+      opt_state: the optimizer's.
+    """
+
+    step: jax.Array
+    params: Any
+    opt_state: Any
+
+
+def init_state(task: Any, optimizer: optax.GradientTransformation, key: jax.Array) -> TrainState:
+    """A new state at step 0; parameters are drawn from ``key``."""
+    params = task.init_params(key)
+    return TrainState(step=jnp.zeros((), jnp.int32), params=params, opt_state=optimizer.init(params))
+
+
+def state_shardings(mesh: Mesh, task: Any, optimizer: Any, abstract: TrainState, fsdp: bool) -> TrainState:
+    """Shardings of a state: the optimizer's copies of a parameter lie where the parameter lies.
+
+    Args:
+      mesh: where.
+      task: its ``param_axes()`` names the axes of its parameters.
+      optimizer: what made ``abstract.opt_state``.
+      abstract: the state's shapes.
+      fsdp: whether parameters are also split over "data".
+    """
+    rules = FSDP_RULES if fsdp else RULES
+    params = tree_shardings(mesh, task.param_axes(), abstract.params, rules)
+    opt_state = optax.tree_utils.tree_map_params(
+        optimizer,
+        lambda _, sharding: sharding,
+        abstract.opt_state,
+        params,
+        transform_non_params=lambda _: replicated(mesh),
+    )
+    whole: Any = replicated(mesh)
+    return TrainState(step=whole, params=params, opt_state=opt_state)
+
+
+def with_shardings(abstract: Any, shardings: Any) -> Any:
+    """Shapes and types that say where the arrays lie: the targets of a restore."""
+    return jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        abstract,
+        shardings,
+    )

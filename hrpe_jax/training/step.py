@@ -1,0 +1,152 @@
+"""One optimizer step, and one evaluation batch. The only place that knows about gradients.
+
+Both run ``lax.scan`` of ``task.segment_loss`` over the leading segments axis of a batch, handing the carry
+on. The backbone's carry is None, the melody's is its memory; nothing here asks which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from hrpe_jax.config import StageConfig
+from hrpe_jax.training.optimizer import learning_rate, make_optimizer
+from hrpe_jax.training.partition import replicated, tree_shardings
+from hrpe_jax.training.state import TrainState, init_state, state_shardings, with_shardings
+
+Metrics = dict[str, tuple[jax.Array, jax.Array]]
+"""name -> (sum, weight), float32 scalars: metrics that merge, so that partial batches average right."""
+
+
+def scan_segments(
+    task: Any, params: Any, carry: Any, batch: dict[str, jax.Array], key: jax.Array, train: bool
+) -> tuple[jax.Array, jax.Array, Any, Metrics]:
+    """Sums the loss over the segments of a batch.
+
+    Args:
+      task: a Task.
+      params: its parameters.
+      carry: what the previous batch handed on, or None.
+      batch: leaves ``[segments, rows, ...]``.
+      key: of this step; each segment folds its index in.
+      train: whether dropout is on.
+
+    Returns:
+      (sum of the loss, weight, carry, metrics), all summed over segments.
+    """
+    chex.assert_equal_shape_prefix(list(batch.values()), 2)
+    segments = next(iter(batch.values())).shape[0]
+
+    def one(carry: Any, inputs: tuple[Any, jax.Array]) -> tuple[Any, Any]:
+        segment, index = inputs
+        folded = jax.random.fold_in(key, index)
+        (loss, weight), carry, metrics = task.segment_loss(params, carry, segment, folded, train)
+        return carry, (loss, weight, {"loss": (loss, weight), **metrics})
+
+    carry, summed = jax.lax.scan(one, carry, (batch, jnp.arange(segments)))
+    loss, weight, metrics = jax.tree.map(lambda x: jnp.sum(x.astype(jnp.float32), axis=0), summed)
+    return loss, weight, carry, metrics
+
+
+def train_step(
+    task: Any,
+    optimizer: optax.GradientTransformation,
+    rate: Callable[[Any], jax.Array],
+    state: TrainState,
+    carry: Any,
+    batch: dict[str, jax.Array],
+    key: jax.Array,
+) -> tuple[TrainState, Any, Metrics]:
+    """One step of the optimizer on the mean loss over all segments.
+
+    Args:
+      task: a Task.
+      optimizer: what made ``state.opt_state``.
+      rate: its learning rate by step, for the metrics.
+      state: before the step.
+      carry: before the batch.
+      batch: leaves ``[segments, rows, ...]``.
+      key: of the run; the step is folded in, so that a resumed run draws the same numbers.
+
+    Returns:
+      (state, carry, metrics) after the step.
+    """
+    step_key = jax.random.fold_in(key, state.step)
+
+    def mean_loss(params: Any) -> tuple[jax.Array, Any]:
+        loss, weight, new_carry, metrics = scan_segments(task, params, carry, batch, step_key, train=True)
+        return loss / jnp.maximum(weight, 1.0), (new_carry, metrics)
+
+    grads, (new_carry, metrics) = jax.grad(mean_loss, has_aux=True)(state.params)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    one = jnp.ones((), jnp.float32)
+    metrics["grad_norm"] = (jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(grads))), one)
+    metrics["learning_rate"] = (rate(state.step), one)
+    params = optax.apply_updates(state.params, updates)
+    return TrainState(step=state.step + 1, params=params, opt_state=opt_state), new_carry, metrics
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The compiled functions of one stage on one mesh.
+
+    Attributes:
+      init: key -> TrainState.
+      init_carry: () -> carry of no past.
+      train: (state, carry, batch, key) -> (state, carry, metrics); donates state and carry.
+      evaluate: (params, carry, batch) -> (carry, metrics); donates the carry.
+      copy: identity that does not donate. What a restore returns must pass through it once: its buffers are
+        not ones that a step can reuse.
+      abstract: (state, carry) as shapes with shardings, the targets of a restore.
+    """
+
+    init: Callable[[jax.Array], TrainState]
+    init_carry: Callable[[], Any]
+    train: Callable[..., tuple[TrainState, Any, Metrics]]
+    evaluate: Callable[..., tuple[Any, Metrics]]
+    copy: Callable[[tuple[TrainState, Any]], tuple[TrainState, Any]]
+    abstract: tuple[TrainState, Any]
+
+
+def make_programs(task: Any, config: StageConfig, mesh: Mesh) -> Programs:
+    """Builds the jitted functions of a stage. Nothing is compiled before its first call.
+
+    Args:
+      task: a Task.
+      config: its batch, steps, optimizer and mesh.
+      mesh: from ``make_mesh``.
+    """
+    optimizer = make_optimizer(config.optimizer, config.steps)
+    rate = learning_rate(config.optimizer, config.steps)
+    rows = config.batch.rows
+
+    def init(key: jax.Array) -> TrainState:
+        return init_state(task, optimizer, key)
+
+    def train(state: TrainState, carry: Any, batch: Any, key: jax.Array) -> Any:
+        return train_step(task, optimizer, rate, state, carry, batch, key)
+
+    def evaluate(params: Any, carry: Any, batch: Any) -> tuple[Any, Metrics]:
+        _, _, carry, metrics = scan_segments(task, params, carry, batch, jax.random.key(0), train=False)
+        return carry, metrics
+
+    state = jax.eval_shape(init, jax.random.key(0))
+    carry = jax.eval_shape(lambda: task.init_carry(rows))
+    state_at = state_shardings(mesh, task, optimizer, state, config.mesh.fsdp)
+    carry_at = tree_shardings(mesh, task.carry_axes(), carry)
+    everywhere = replicated(mesh)
+    return Programs(
+        init=jax.jit(init, out_shardings=state_at),
+        init_carry=jax.jit(lambda: task.init_carry(rows), out_shardings=carry_at),
+        train=jax.jit(train, donate_argnums=(0, 1), out_shardings=(state_at, carry_at, everywhere)),
+        evaluate=jax.jit(evaluate, donate_argnums=(1,), out_shardings=(carry_at, everywhere)),
+        copy=jax.jit(lambda tree: tree, out_shardings=(state_at, carry_at)),
+        abstract=(with_shardings(state, state_at), with_shardings(carry, carry_at)),
+    )

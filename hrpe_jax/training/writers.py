@@ -1,0 +1,164 @@
+"""Where numbers go: means of mergeable metrics, a JSON-lines file, and a terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+
+class Meter:
+    """Merges (sum, weight) metrics on the host. Its state is plain numbers, which a checkpoint can hold."""
+
+    def __init__(self, sums: Mapping[str, Any] | None = None) -> None:
+        self.sums: dict[str, list[float]] = {name: list(pair) for name, pair in (sums or {}).items()}
+
+    def add(self, metrics: Mapping[str, tuple[Any, Any]]) -> None:
+        """Adds one batch of host values."""
+        for name, (value, weight) in metrics.items():
+            pair = self.sums.setdefault(name, [0.0, 0.0])
+            pair[0] += float(value)
+            pair[1] += float(weight)
+
+    def means(self) -> dict[str, float]:
+        """Sum over weight of each metric that has weight, and the perplexity beside the loss."""
+        means = {name: value / weight for name, (value, weight) in self.sums.items() if weight > 0}
+        if "loss" in means:
+            means["perplexity"] = math.exp(min(means["loss"], 700.0))
+        return means
+
+    def weight(self, name: str) -> float:
+        """Total weight of one metric, 0 where it is unknown."""
+        return self.sums.get(name, [0.0, 0.0])[1]
+
+
+class MetricsFile:
+    """One JSON object a line: stage, split, step, then the metrics.
+
+    A run that was killed has written lines after its last checkpoint. It will compute those steps again, so
+    they are dropped here: no step of a stage stands in the file twice.
+
+    Args:
+      path: the file; made if absent.
+      stage: of the lines this object appends. Lines of other stages are left alone.
+      step: the step the run resumes from; later lines of ``stage`` are dropped, as is a half-written last
+        line.
+    """
+
+    def __init__(self, path: str | Path, stage: str, step: int) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        kept = [line for line in old if _is_before(line, stage, step)]
+        if kept != old:
+            replace_text(path, "".join(line + "\n" for line in kept))
+        self._stage = stage
+        self._file = path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> MetricsFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, split: str, step: int, metrics: Mapping[str, float]) -> None:
+        """Appends one line and hands it to the operating system."""
+        record = {"stage": self._stage, "split": split, "step": step, **metrics}
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+
+
+class Progress:
+    """A bar on a terminal, plain lines elsewhere; always on stderr.
+
+    Args:
+      stage: its name, shown.
+      steps: of the whole training.
+      step: where it begins.
+      every: seconds between two plain lines of training metrics.
+      quiet: show nothing (hosts other than the first).
+    """
+
+    def __init__(self, stage: str, steps: int, step: int, every: float = 5.0, quiet: bool = False) -> None:
+        self._stage, self._steps, self._every, self._quiet = stage, steps, every, quiet
+        self._last = -math.inf
+        self._bar: Any = None
+        if sys.stderr.isatty() and not quiet:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn(f"{stage:8}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[numbers]}"),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task(stage, total=steps, completed=step, numbers="compiling")
+
+    def __enter__(self) -> Progress:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def advance(self, step: int) -> None:
+        """Moves the bar."""
+        if self._bar:
+            self._bar.update(self._task, completed=step)
+
+    def train(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Shows training metrics; a plain line only now and then."""
+        if self._bar:
+            self._bar.update(self._task, completed=step, numbers=_spell(metrics))
+        elif time.monotonic() - self._last >= self._every:
+            self._last = time.monotonic()
+            self.note(f"step {step}/{self._steps}  {_spell(metrics)}")
+
+    def valid(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
+        """Shows a validation; always."""
+        self.note(f"step {step}/{self._steps}  valid  {_spell(metrics)}{'  (best)' if best else ''}")
+
+    def note(self, text: str) -> None:
+        """One line."""
+        if self._quiet:
+            return
+        if self._bar:
+            self._bar.console.print(f"{self._stage}: {text}", highlight=False, markup=False)
+        else:
+            print(f"{self._stage}: {text}", file=sys.stderr, flush=True)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def _is_before(line: str, stage: str, step: int) -> bool:
+    try:
+        record = json.loads(line)
+        return record["stage"] != stage or record["step"] <= step
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _spell(metrics: Mapping[str, float]) -> str:
+    shown = ("loss", "perplexity", "accuracy", "steps_per_second")
+    return "  ".join(f"{name} {metrics[name]:.4g}" for name in shown if name in metrics)

@@ -1,0 +1,56 @@
+"""Metrics that merge, and a file in which no step stands twice."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from hrpe_jax.training.writers import Meter, MetricsFile, Progress
+
+
+def test_uneven_batches_average_by_weight() -> None:
+    meter = Meter()
+    meter.add({"loss": (6.0, 3.0), "empty": (0.0, 0.0)})
+    meter.add({"loss": (1.0, 1.0), "empty": (0.0, 0.0)})
+    assert meter.means() == {"loss": 1.75, "perplexity": pytest.approx(math.exp(1.75))}
+    again = Meter(json.loads(json.dumps(meter.sums)))
+    assert again.means() == meter.means()
+    assert again.weight("loss") == 4.0
+    assert again.weight("absent") == 0.0
+    assert Meter().means() == {}
+
+
+def test_resuming_drops_later_lines_of_the_stage_and_a_torn_one(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "metrics.jsonl"
+    with MetricsFile(path, "backbone", 0) as lines:
+        for step in (2, 4, 6):
+            lines.write("train", step, {"loss": 1.0})
+    with MetricsFile(path, "melody", 0) as lines:
+        lines.write("train", 8, {"loss": 2.0})
+    path.write_text(path.read_text() + '{"stage": "mel')
+    with MetricsFile(path, "backbone", 4) as lines:
+        lines.write("train", 6, {"loss": 3.0})
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["stage"], line["step"], line["loss"]) for line in found] == [
+        ("backbone", 2, 1.0),
+        ("backbone", 4, 1.0),
+        ("melody", 8, 2.0),
+        ("backbone", 6, 3.0),
+    ]
+
+
+def test_plain_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("melody", 10, 0) as shown:
+        shown.advance(1)
+        shown.train(2, {"loss": 1.5, "accuracy": 0.25, "secret": 3.0})
+        shown.train(3, {"loss": 1.4})  # too soon for another line
+        shown.valid(4, {"loss": 1.25}, True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "melody: step 2/10  loss 1.5  accuracy 0.25",
+        "melody: step 4/10  valid  loss 1.25  (best)",
+    ]
