@@ -8,7 +8,7 @@ on with another number of hosts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -23,7 +23,19 @@ from hrpe_jax.errors import UserError
 Stage = Literal["backbone", "melody"]
 
 DEFAULT_CACHE_BYTES = 512 * 2**20
-"""Decoded songs kept in memory: about 100,000 backbone songs or 8,000 melodies."""
+"""Decoded songs kept in memory: about 100,000 backbone songs or 12,000 melodies of pop length."""
+
+
+class Songs(Protocol):
+    """What batches and baselines need of a data set; `shards.Dataset` is one."""
+
+    def records(self, stage: str, split: str) -> Sequence[Mapping[str, Any]]:
+        """The songs of a split as records, by random access."""
+        ...
+
+    def lengths(self, stage: str, split: str) -> np.ndarray:
+        """Tokens of each song, start and end included, int `[songs]`."""
+        ...
 
 
 class ShapeLike(Protocol):
@@ -97,7 +109,7 @@ class BatchIterator(Iterator[Batch]):
         self._iterator.set_state({"next_index": int(step)})
 
 
-def _songs(dataset: Any, stage: Stage, split: str, limit: int) -> tuple[SongCache, np.ndarray]:
+def _songs(dataset: Songs, stage: Stage, split: str, limit: int) -> tuple[SongCache, np.ndarray]:
     records = dataset.records(stage, split)
     decode: Callable[[Mapping[str, Any]], Song] = backbone_song if stage == "backbone" else melody_song
     # The manifest counts tokens; the last one is only ever predicted.
@@ -106,7 +118,7 @@ def _songs(dataset: Any, stage: Stage, split: str, limit: int) -> tuple[SongCach
 
 
 def train_batches(
-    dataset: Any,
+    dataset: Songs,
     stage: Stage,
     batch: ShapeLike,
     *,
@@ -154,7 +166,7 @@ def train_batches(
 
 
 def eval_batches(
-    dataset: Any,
+    dataset: Songs,
     stage: Stage,
     batch: ShapeLike,
     *,

@@ -7,13 +7,14 @@ The chords that a melody is conditioned on are not shown to the n-gram.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.data.augment import shift_to_c, transpose_backbone_ids, transpose_melody_ids
+from hrpe_jax.data.pipeline import Songs
 from hrpe_jax.metrics.ngram import NGram, Smoothing
 
 Stage = Literal["backbone", "melody"]
@@ -28,7 +29,7 @@ class Sequence(NamedTuple):
     counted: np.ndarray
 
 
-def backbone_sequence(record: dict[str, Any], normalise_key: bool = True) -> Sequence:
+def backbone_sequence(record: Mapping[str, Any], normalise_key: bool = True) -> Sequence:
     """The tokens of a backbone record; start, key and meter are given, everything after them is counted."""
     tokens = np.asarray([*record["input_ids"], record["target_id"]], np.int64)
     if normalise_key:
@@ -36,7 +37,7 @@ def backbone_sequence(record: dict[str, Any], normalise_key: bool = True) -> Seq
     return Sequence(tokens, np.arange(len(tokens)) >= backbone_tokens.PREFIX_LENGTH)
 
 
-def melody_sequence(record: dict[str, Any], normalise_key: bool = True) -> Sequence:
+def melody_sequence(record: Mapping[str, Any], normalise_key: bool = True) -> Sequence:
     """The tokens of a melody record; everything after the start is counted."""
     tokens = np.asarray(record["event_ids"], np.int64)
     if normalise_key:
@@ -44,7 +45,7 @@ def melody_sequence(record: dict[str, Any], normalise_key: bool = True) -> Seque
     return Sequence(tokens, np.arange(len(tokens)) >= 1)
 
 
-def song_sequences(dataset: Any, stage: Stage, split: str, normalise_key: bool = True) -> list[Sequence]:
+def song_sequences(dataset: Songs, stage: Stage, split: str, normalise_key: bool = True) -> list[Sequence]:
     """The songs of a split as tokens.
 
     Args:
@@ -59,7 +60,7 @@ def song_sequences(dataset: Any, stage: Stage, split: str, normalise_key: bool =
 
 
 def ngram_baseline(
-    dataset: Any, stage: Stage, split: str, order: int = 5, smoothing: Smoothing | None = None
+    dataset: Songs, stage: Stage, split: str, order: int = 5, smoothing: Smoothing | None = None
 ) -> dict[str, float]:
     """Fits an n-gram on the training split and measures it on another.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from hrpe_jax.codec import melody_tokens as mt
 from hrpe_jax.data import features
 from hrpe_jax.data.pipeline import Batches, eval_batches, train_batches
 from hrpe_jax.data.plan import BatchShape
+from hrpe_jax.data.records import to_bytes, token_count
+from hrpe_jax.data.shards import open_dataset
+from hrpe_jax.data.writer import Prepared, write_dataset
 from hrpe_jax.errors import UserError
 
 STAGES = ("backbone", "melody")
@@ -100,6 +104,28 @@ def test_transposed_batch_is_the_batch_of_transposed_songs(
     )
     for step in range(len(plain)):
         assert_same(expected[step], plain[step])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_shards_give_the_same_batches(fake_dataset, stage: str, tmp_path: Path) -> None:
+    records = [{name: fake_dataset.records(name, "train")[i] for name in STAGES} for i in range(23)]
+    songs = [
+        Prepared(
+            song["backbone"]["id"],
+            song["backbone"]["id"],
+            {name: token_count(name, song[name]) for name in STAGES},
+            {name: to_bytes(song[name]) for name in STAGES},
+        )
+        for song in records
+    ]
+    write_dataset(tmp_path / "data", {"train": songs, "valid": [], "test": []}, [], {})
+    dataset = open_dataset(tmp_path / "data")
+    expected = train_batches(fake_dataset, stage, SHAPE, seed=2, num_steps=12)
+    for first, second in zip(
+        expected, train_batches(dataset, stage, SHAPE, seed=2, num_steps=12, threads=2), strict=True
+    ):
+        assert_same(first, second)
+    assert len(eval_batches(dataset, stage, SHAPE)) == 0
 
 
 def test_packing_keeps_songs_apart(fake_dataset) -> None:
