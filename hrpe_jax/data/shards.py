@@ -1,0 +1,155 @@
+"""A prepared data set on disk, and reading it.
+
+DIR/manifest.json                                  what is here; written last, so a folder without it is
+not whole DIR/rejects.jsonl                                  songs left out: {"file", "reason", "detail"}
+a line DIR/backbone/train-00000-of-00001.arrayrecord      one JSON record a song; likewise valid, test,
+and melody/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from hrpe_jax.codec.vocabulary import STAGES, vocabulary_hash
+from hrpe_jax.data.records import Record, from_bytes
+from hrpe_jax.errors import UserError
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+REJECTS = "rejects.jsonl"
+SPLITS = ("train", "valid", "test")
+
+_PREPARE = "prepare one with: python -m hrpe_jax.preprocess --input=... --output="
+
+
+class Records(Sequence[Record]):
+    """The songs of one split for one stage, read one by one when asked for; opened at the first.
+
+    Args:
+        files: the shards, in order.
+        count: how many songs they hold together.
+    """
+
+    def __init__(self, files: Sequence[Path], count: int) -> None:
+        self._files, self._count = [str(file) for file in files], count
+
+    @cached_property
+    def _source(self) -> Any:
+        from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+        return ArrayRecordDataSource(self._files)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(self._count)[index]]
+        return from_bytes(self._source[range(self._count)[index]])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A prepared data set.
+
+    Attributes:
+        path: its folder.
+        manifest: `format_version`; `vocabulary` (version and hash of each stage); `counts` of songs and
+            rejects; `songs`, for each split a list of {id, group, backbone, melody} with the tokens of each
+            stage, in the order of the records; `shards`, for each stage and split a list of {file, records,
+            bytes, sha256}.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+
+    def songs(self, split: str) -> list[dict[str, Any]]:
+        """What the manifest says about the songs of a split, in the order of the records."""
+        if split not in SPLITS:
+            raise ValueError(f"split {split!r}: expected one of {', '.join(SPLITS)}")
+        songs: list[dict[str, Any]] = self.manifest["songs"][split]
+        return songs
+
+    def num_songs(self, split: str) -> int:
+        """How many songs a split has."""
+        return len(self.songs(split))
+
+    def lengths(self, stage: str, split: str) -> np.ndarray:
+        """Tokens of each song, BOS and EOS included: int64 [songs]."""
+        return np.array([song[stage] for song in self.songs(split)], np.int64)
+
+    def records(self, stage: str, split: str) -> Records:
+        """The songs themselves, by random access."""
+        shards = self.manifest["shards"][stage][split]
+        return Records([self.path / shard["file"] for shard in shards], self.num_songs(split))
+
+
+def open_dataset(path: str | Path, *, verify: bool = False) -> Dataset:
+    """Opens a prepared data set.
+
+    Args:
+        path: its folder.
+        verify: compare the checksum of every shard, not only its size.
+
+    Raises:
+        UserError: if it is missing, unfinished or damaged, or was made by a version with other meanings of
+            tokens.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise UserError(f"{path}: no such data set; {_PREPARE}{path}")
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise UserError(f"{path}: no prepared data set ({MANIFEST} is missing or damaged); {_PREPARE}{path}")
+    again = "prepare the data set again with --overwrite"
+    if manifest["format_version"] != FORMAT_VERSION:
+        found = manifest["format_version"]
+        raise UserError(
+            f"{path}: its format is version {found}, this program reads {FORMAT_VERSION}; {again}"
+        )
+    for stage in STAGES:
+        found, expected = manifest["vocabulary"].get(stage), vocabulary_hash(stage)
+        if found != expected:
+            raise UserError(f"{path}: {stage} vocabulary {found}, this program's is {expected}; {again}")
+    for shard in _shards(manifest):
+        file = path / shard["file"]
+        size = file.stat().st_size if file.is_file() else None
+        if size != shard["bytes"]:
+            found = "is missing" if size is None else f"has {size} bytes instead of {shard['bytes']}"
+            raise UserError(f"{file}: this shard {found}; copy it again, or {again}")
+        if verify and checksum(file) != shard["sha256"]:
+            raise UserError(f"{file}: this shard's content has changed since it was made; {again}")
+    return Dataset(path, manifest)
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest of a folder, or None where there is no whole one."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        _shards(manifest)
+        whole = {"format_version", "vocabulary", "songs"} <= manifest.keys()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return manifest if whole else None
+
+
+def _shards(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    return [shard for splits in manifest["shards"].values() for shards in splits.values() for shard in shards]
+
+
+def checksum(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,196 @@
+"""Writing a prepared data set so that no folder is ever half a data set.
+
+Everything goes into a hidden folder beside the target, the manifest last; one rename makes it the data set. A
+run that is killed leaves the hidden folder, which no reader looks at and the next run removes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hrpe_jax.codec.vocabulary import STAGES, VERSION, vocabulary_hashes
+from hrpe_jax.data.shards import FORMAT_VERSION, MANIFEST, REJECTS, SPLITS, checksum, read_manifest
+from hrpe_jax.errors import UserError
+
+SONGS_PER_SHARD = 2048
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A song that is ready to be stored.
+
+    Attributes:
+        id: unique in the data set.
+        group: songs of one group are the same music and belong into one split.
+        tokens: per stage, how many.
+        records: per stage, the stored bytes.
+    """
+
+    id: str
+    group: str
+    tokens: dict[str, int]
+    records: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A song left out: its file as the user knows it, a short code, and what was wrong."""
+
+    file: str
+    reason: str
+    detail: str
+
+
+def check_target(target: Path, overwrite: bool) -> None:
+    """Clears what killed runs left behind, and makes sure that `target` may be written.
+
+    Raises:
+        UserError: if it exists and may not be replaced.
+    """
+    _clean(target)
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if read_manifest(target) is None:  # whatever it is, we did not make it
+        raise UserError(
+            f"{target}: exists and is not a prepared data set; choose another --output or remove it"
+        )
+    if not overwrite:
+        raise UserError(
+            f"{target}: holds a data set already; choose another --output, or --overwrite to replace it"
+        )
+
+
+def write_dataset(
+    target: Path,
+    splits: Mapping[str, Sequence[Prepared]],
+    rejects: Sequence[Reject],
+    origin: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Writes a data set in one step: afterwards `target` is whole, or what it was before.
+
+    Args:
+        target: its folder.
+        splits: songs of train, valid and test, in the order they are stored in.
+        rejects: what was left out.
+        origin: where the songs come from, for the manifest.
+        overwrite: replace a data set that is there.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        UserError: if the target exists and may not be replaced.
+    """
+    check_target(target, overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = _beside(target, "partial")
+    try:
+        partial.mkdir()
+        shards = {
+            stage: {split: _write_shards(partial, stage, split, splits[split]) for split in SPLITS}
+            for stage in STAGES
+        }
+        (partial / REJECTS).write_text(
+            "".join(json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in rejects), "utf-8"
+        )
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "vocabulary": {"version": VERSION, **vocabulary_hashes()},
+            "origin": dict(origin),
+            "counts": {
+                "songs": {split: len(splits[split]) for split in SPLITS},
+                "tokens": {
+                    stage: {split: sum(song.tokens[stage] for song in splits[split]) for split in SPLITS}
+                    for stage in STAGES
+                },
+                "rejects": dict(Counter(reject.reason for reject in rejects).most_common()),
+            },
+            "shards": shards,
+            "songs": {
+                split: [{"id": song.id, "group": song.group, **song.tokens} for song in splits[split]]
+                for split in SPLITS
+            },
+        }
+        with (partial / MANIFEST).open("w", encoding="utf-8") as stream:
+            json.dump(manifest, stream, indent=1, ensure_ascii=False)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _put_in_place(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def _write_shards(folder: Path, stage: str, split: str, songs: Sequence[Prepared]) -> list[dict[str, Any]]:
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    (folder / stage).mkdir(exist_ok=True)
+    count = -(-len(songs) // SONGS_PER_SHARD)
+    shards = []
+    for number in range(count):
+        name = f"{stage}/{split}-{number:05d}-of-{count:05d}.arrayrecord"
+        part = songs[number * SONGS_PER_SHARD : (number + 1) * SONGS_PER_SHARD]
+        writer = ArrayRecordWriter(str(folder / name), "group_size:1")  # so that one record is read alone
+        for song in part:
+            writer.write(song.records[stage])
+        writer.close()
+        file = folder / name
+        shards.append(
+            {"file": name, "records": len(part), "bytes": file.stat().st_size, "sha256": checksum(file)}
+        )
+    return shards
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    old = _beside(target, "old")
+    if target.exists():
+        target.rename(old)
+    try:
+        partial.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(target: Path, what: str) -> Path:
+    return target.with_name(f".{target.name}.{what}-{os.getpid()}")
+
+
+def _leftovers(target: Path) -> Iterable[tuple[Path, str]]:
+    """Hidden folders of runs that are over, as (folder, what)."""
+    if not target.parent.is_dir():
+        return
+    for entry in sorted(target.parent.iterdir()):
+        match = re.fullmatch(rf"\.{re.escape(target.name)}\.(partial|old)-(\d+)", entry.name)
+        if match and not (int(match[2]) != os.getpid() and _is_running(int(match[2]))):
+            yield entry, match[1]
+
+
+def _clean(target: Path) -> None:
+    for entry, what in list(_leftovers(target)):
+        if what == "old" and not target.exists() and read_manifest(entry):  # killed between the two renames
+            entry.rename(target)
+        else:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
