@@ -57,7 +57,8 @@ class Records(Sequence[Record]):
     def __getitem__(self, index: int | slice) -> Record | list[Record]:
         if isinstance(index, slice):
             return [self[at] for at in range(self._count)[index]]
-        return from_bytes(self._source[range(self._count)[index]])
+        at = range(self._count)[index]  # IndexError before a shard is opened: there may be none
+        return from_bytes(self._source[at])
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 from hrpe_jax.data.shards import SPLITS
 from hrpe_jax.errors import UserError
 
-_TRAIN_PART, _VALID_PART = 0.8, 0.9
+_TRAIN_END, _VALID_END = 0.8, 0.9
+_MIDDLES = {"train": 0.4, "valid": 0.85, "test": 0.95}  # of the ranges of hashes
 
 
 def load_splits(path: str | Path) -> dict[str, str]:
@@ -45,7 +46,7 @@ def hash_splits(groups: Mapping[str, str]) -> dict[str, str]:
     """Splits songs about 80:10:10 by a hash of their group: a song stays where it is when others come.
 
     In a small collection a split may stay empty that way; then it gets the group whose hash is nearest to its
-    range, as long as training keeps one.
+    range, and training gets one first.
 
     Args:
         groups: song id -> group; a group is never divided.
@@ -55,13 +56,13 @@ def hash_splits(groups: Mapping[str, str]) -> dict[str, str]:
     """
     points = {group: _point(group) for group in sorted(set(groups.values()))}
     split_of = {group: _split(point) for group, point in points.items()}
-    for split, middle in (("valid", (_TRAIN_PART + _VALID_PART) / 2), ("test", (_VALID_PART + 1) / 2)):
+    for split, middle in _MIDDLES.items():
         sizes = Counter(split_of.values())
         spare = [group for group in points if sizes[split_of[group]] > 1]
+        if split == "train" and not spare:  # the one split that must not stay empty
+            spare = list(points)
         if not sizes[split] and spare:
             split_of[min(spare, key=lambda group: abs(points[group] - middle))] = split
-    if split_of and "train" not in split_of.values():
-        split_of[min(points, key=points.__getitem__)] = "train"
     return {song: split_of[group] for song, group in groups.items()}
 
 
@@ -71,4 +72,4 @@ def _point(group: str) -> float:
 
 
 def _split(point: float) -> str:
-    return "train" if point < _TRAIN_PART else "valid" if point < _VALID_PART else "test"
+    return "train" if point < _TRAIN_END else "valid" if point < _VALID_END else "test"
