@@ -83,7 +83,7 @@ def _chord_notes(score: Score) -> list[tuple[int, int, int, int]]:
 
 
 def _labels(score: Score) -> list[tuple[int, str]]:
-    """(tick, chord name); gaps are named "N.C.", and so is the end, which says how long the last chord lasts."""
+    """(tick, chord name); gaps are named "N.C.", and so is the end, which closes the last chord."""
     if not score.chords:
         return []
     labels: list[tuple[int, str]] = []
@@ -99,7 +99,7 @@ def _labels(score: Score) -> list[tuple[int, str]]:
 
 
 def _add_meters(midi: pretty_midi.PrettyMIDI, score: Score, seconds: float) -> None:
-    """The meter, and short bars as bars of their own meter; a bar no meter can say leaves the count as it is."""
+    """The meter, and short bars as bars of their own; one that no meter can say leaves the count as it is."""
     from pretty_midi import TimeSignature
 
     usual = (score.meter.numerator, score.meter.denominator)

@@ -58,7 +58,7 @@ def voice_progression(chords: list[Chord]) -> list[Voicing | None]:
 
 
 def _bass(pitch_class: int, previous: Voicing | None) -> int:
-    """Of the octaves in range, the nearest to the last bass, with a pull to the middle so that it never drifts."""
+    """Of the octaves in range, the nearest to the last bass, with a pull to the middle against drift."""
     options = [pitch for pitch in range(BASS_LOW, BASS_HIGH + 1) if pitch % 12 == pitch_class]
     last = previous.bass if previous else _BASS_CENTRE
     return min(options, key=lambda pitch: (abs(pitch - last) + 0.5 * abs(pitch - _BASS_CENTRE), pitch))
@@ -85,16 +85,11 @@ def _upper(chord: Chord, previous: Voicing | None) -> tuple[int, ...]:
 
 
 def _hand_tones(chord: Chord) -> tuple[int, ...]:
-    """At most four tones over the root, the characteristic ones."""
+    """At most four tones over the root: first the root goes, if the bass has it, then the fifth."""
     tones = CHORD_TONES[chord.quality]
-    if chord.quality == "5":
-        return (0, 7)
-    if len(tones) >= 5 and (chord.bass - chord.root) % 12 == 0:
-        tones = tones[1:]
-    if len(tones) > 4:
-        tones = tuple(tone for tone in tones if tone != 7)
-    if len(tones) > 4:
-        tones = (tones[0], *tones[-3:])
+    for spare in (0, 7, 14) if chord.bass == chord.root else (7, 0, 14):
+        if len(tones) > 4:
+            tones = tuple(tone for tone in tones if tone != spare)
     return tones
 
 

@@ -78,7 +78,9 @@ def _diatonic_degree(quality: str, root: int, minor: bool) -> int | None:
         return scale.index(root)
     if minor:  # the harmonic scale: the leading tone takes the subtonic's place
         harmonic = (*scale[:6], 11)
-        if root in harmonic and notes <= set(harmonic):
+        # Only where it is the root, third, fifth or seventh: elsewhere it would be a misspelled note, as
+        # the G# of F minor in A minor, which is an A flat.
+        if root in (0, 3, 7, 11) and notes <= set(harmonic):
             return harmonic.index(root)
     return None
 
