@@ -24,8 +24,8 @@ ALLOWED: dict[str, set[str]] = {
     "ops": set(),
     "models": {"errors", "config", *_MUSIC, "ops"},
     "tasks": {"errors", "config", *_MUSIC, "ops", "models"},
-    # Training, sampling and metrics stand beside each other. Sampling may read a checkpoint and report metrics
-    # of what it made; neither may look back at it.
+    # Training, sampling and metrics stand beside each other. Sampling may read a checkpoint and report
+    # metrics of what it made; neither may look back at it.
     "training": {"errors", "config", "schema", *_MUSIC, "data", "ops", "models", "tasks"},
     "sampling": {
         "errors",

@@ -7,6 +7,7 @@ qualities have the same notes, so that a quality and its set of intervals name e
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 _TONES: dict[str, tuple[int, ...]] = {
     "maj": (0, 4, 7),
@@ -111,12 +112,16 @@ def nearest_quality(intervals: Iterable[int]) -> str:
     Returns:
         One of `QUALITIES`; exact wherever the notes are those of a quality.
     """
-    wanted = {interval % 12 for interval in intervals} | {0}
-    third = {3, 4} & wanted
+    return _nearest(frozenset(interval % 12 for interval in intervals) | {0})
+
+
+@cache  # at most 2^11 answers
+def _nearest(wanted: frozenset[int]) -> str:
+    third = wanted & {3, 4}
     # With both thirds the minor one is a sharp ninth; without the perfect fifth a tritone or minor sixth is
     # the fifth.
     if third == {3, 4}:
-        third = {4}
+        third = frozenset({4})
 
     def cost(quality: str) -> tuple[float, int]:
         notes = INTERVALS[quality]
