@@ -16,7 +16,7 @@ from hrpe_jax.data.sources import SongFile, find_songs, read_song
 from hrpe_jax.data.splits import hash_splits, load_splits
 from hrpe_jax.data.writer import Prepared, Reject, check_target, write_dataset
 from hrpe_jax.errors import UserError
-from hrpe_jax.score.score import ScoreError
+from hrpe_jax.score.score import Score, ScoreError
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,18 @@ def prepare_song(song: SongFile) -> _Read | Reject:
             record["id"] = song.id
         tokens = {stage: token_count(stage, record) for stage, record in records.items()}
         stored = {stage: to_bytes(record) for stage, record in records.items()}
-        return _Read(song.id, frozenset(melody_keys(score)), tokens, stored)
+        return _Read(song.id, _version_keys(song, score), tokens, stored)
     except Exception as error:  # one bad file among many must not stop the others
         return Reject(song.name, _reason(error), " ".join(f"{error}".split()))
+
+
+def _version_keys(song: SongFile, score: Score) -> frozenset[bytes]:
+    """What versions of a song share: stretches of melody, and for chorales the tune on the beats."""
+    if song.format != "chorales":
+        return frozenset(melody_keys(score))
+    from hrpe_jax.data.chorales import group_key
+
+    return frozenset({*melody_keys(score), group_key(score).encode()})
 
 
 def _reason(error: Exception) -> str:

@@ -54,7 +54,9 @@ def find_songs(source: str | Path, format: str = "auto") -> list[SongFile]:
             )
         return _built_in()
     root = Path(source)
-    if not str(source) or not root.exists():
+    if not str(source):
+        raise UserError(f"--input: expected a folder or file of songs, or the word {BUILT_IN}")
+    if not root.exists():
         raise UserError(
             f"{source}: no such file or folder; expected songs, or --input={BUILT_IN} for a built-in corpus"
         )
@@ -80,21 +82,18 @@ def read_song(song: SongFile) -> Score:
 
 
 def _built_in() -> list[SongFile]:
-    from hrpe_jax.data.chorales import chorale_files
+    from hrpe_jax.data.chorales import chorale_folder, list_chorales
 
-    paths = list(chorale_files())
-    return _name_songs(paths, Path(os.path.commonpath(paths)), BUILT_IN)
+    return _name_songs(list(list_chorales().files), chorale_folder(), BUILT_IN)
 
 
 def _name_songs(paths: list[Path], root: Path, format: str) -> list[SongFile]:
     """Ids are file names without suffix where these are unique, else paths."""
-    stems = [
-        path.name if path.is_dir() else path.name.removesuffix("".join(path.suffixes[-1:])) for path in paths
-    ]
+    stems = [path.name if path.is_dir() else path.stem for path in paths]
     unique = len(set(stems)) == len(stems)
     songs = []
     for path, stem in zip(paths, stems, strict=True):
-        name = path.name if path == root else path.relative_to(root).as_posix()
+        name = path.relative_to(root).as_posix() if root in path.parents else path.name
         songs.append(SongFile(stem if unique else name, format, path, name))
     return songs
 
@@ -104,7 +103,7 @@ def _pop909_folders(root: Path) -> Iterator[Path]:
     if root.is_file():
         root = root.parent
     for folder, subfolders, files in os.walk(root):
-        if "chord_midi.txt" in files or ("beat_midi.txt" in files):
+        if "chord_midi.txt" in files or "beat_midi.txt" in files:
             subfolders.clear()
             yield Path(folder)
 

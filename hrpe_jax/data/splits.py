@@ -11,8 +11,7 @@ from pathlib import Path
 from hrpe_jax.data.shards import SPLITS
 from hrpe_jax.errors import UserError
 
-_TRAIN_END, _VALID_END = 0.8, 0.9
-_MIDDLES = {"train": 0.4, "valid": 0.85, "test": 0.95}  # of the ranges of hashes
+HELD_OUT = 0.1  # part of the songs in each of validation and test
 
 
 def load_splits(path: str | Path) -> dict[str, str]:
@@ -43,10 +42,11 @@ def load_splits(path: str | Path) -> dict[str, str]:
 
 
 def hash_splits(groups: Mapping[str, str]) -> dict[str, str]:
-    """Splits songs about 80:10:10 by a hash of their group: a song stays where it is when others come.
+    """Splits songs 80:10:10, groups in the order of their hash: the same songs are always split the same way.
 
-    In a small collection a split may stay empty that way; then it gets the group whose hash is nearest to its
-    range, and training gets one first.
+    Validation and test each take the groups that still fit into a tenth of the songs, so large groups go to
+    training. In a small collection they take the smallest group where none fits, as long as training keeps
+    one.
 
     Args:
         groups: song id -> group; a group is never divided.
@@ -54,22 +54,19 @@ def hash_splits(groups: Mapping[str, str]) -> dict[str, str]:
     Returns:
         Song id -> split.
     """
-    points = {group: _point(group) for group in sorted(set(groups.values()))}
-    split_of = {group: _split(point) for group, point in points.items()}
-    for split, middle in _MIDDLES.items():
-        sizes = Counter(split_of.values())
-        spare = [group for group in points if sizes[split_of[group]] > 1]
-        if split == "train" and not spare:  # the one split that must not stay empty
-            spare = list(points)
-        if not sizes[split] and spare:
-            split_of[min(spare, key=lambda group: abs(points[group] - middle))] = split
-    return {song: split_of[group] for song, group in groups.items()}
-
-
-def _point(group: str) -> float:
-    """A fixed pseudo-random number in [0, 1) of a group."""
-    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") / 2**64
-
-
-def _split(point: float) -> str:
-    return "train" if point < _TRAIN_END else "valid" if point < _VALID_END else "test"
+    sizes = Counter(groups.values())
+    room = max(1, round(len(groups) * HELD_OUT))
+    training = sorted(sizes, key=lambda group: hashlib.sha256(group.encode()).digest())
+    split_of: dict[str, str] = {}
+    for split in ("valid", "test"):
+        taken, left = [], room
+        for group in training:
+            if sizes[group] <= left:
+                taken.append(group)
+                left -= sizes[group]
+        if not taken and training:
+            taken = [min(training, key=sizes.__getitem__)]
+        taken = taken[: len(training) - 1]
+        split_of |= dict.fromkeys(taken, split)
+        training = [group for group in training if group not in split_of]
+    return {song: split_of.get(group, "train") for song, group in groups.items()}

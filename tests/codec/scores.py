@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import QUALITIES, Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
-
-# Examples take as long as the machine is busy.
-settings.register_profile("codec", deadline=None)
-settings.load_profile("codec")
 
 METERS = tuple(
     Meter.parse(text)

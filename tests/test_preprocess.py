@@ -1,0 +1,81 @@
+"""The preprocess command as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hrpe_jax.data.shards import open_dataset
+from tests.data.songs import write_songs
+
+
+def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hrpe_jax.preprocess", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_good_and_bad_songs(tmp_path: Path):
+    root = write_songs(tmp_path / "songs", 4)
+    (root / "002" / "002.mid").write_bytes(b"")
+    arguments = (f"--input={root}", f"--output={tmp_path}/set")
+    done = _run(*arguments)
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout.splitlines()[-1])
+    assert (counts["found"], counts["songs"], counts["rejects"]) == (4, 3, 1)
+    assert "1 of 4 songs were left out: see" in done.stderr
+    assert open_dataset(tmp_path / "set", verify=True).manifest["counts"]["songs"]["train"] == 1
+
+    again = _run(*arguments)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr.count("\n") == 1
+    assert "--overwrite" in again.stderr
+    assert _run(*arguments, "--overwrite", "--workers=0").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--input=nowhere", "--output=set"], 1, "error: nowhere: no such file or folder"),
+        (["--output=set"], 1, "error: --input: expected a folder"),
+        (["--input=empty", "--output=set"], 1, "error: empty: no songs found"),
+        (["--input=empty", "--output=thesis"], 1, "error: thesis: exists and is not a prepared data set"),
+        (["--input=empty", "--output=set", "--workers=-1"], 2, "error: argument --workers: -1: expected"),
+        (["--input=empty", "--output=set", "--format=midi"], 2, "error: argument --format: invalid choice"),
+        (["--input=empty"], 2, "error: the following arguments are required: --output"),
+    ],
+)
+def test_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, said: str
+):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("")
+    monkeypatch.chdir(tmp_path)
+    done = _run(*arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "set").exists()
+
+
+def test_help_answers_at_once():
+    began = time.monotonic()
+    done = _run("--help")
+    assert done.returncode == 0
+    assert "--input" in done.stdout
+    assert (
+        time.monotonic() - began < 3
+    )  # 0.1 s on a quiet machine; what is meant is: nothing heavy is imported
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, hrpe_jax.preprocess as p; p.parser(); print({'numpy', 'jax', 'absl'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
