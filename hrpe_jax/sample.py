@@ -19,29 +19,17 @@ import sys
 
 from hrpe_jax import cli
 
+WISHES = (
+    "num_pieces", "bars", "key", "meter", "tempo", "chords", "seed", "temperature", "temperature_backbone",
+    "top_k", "top_p",
+)  # fmt: skip
+
 
 def main(args: argparse.Namespace) -> None:
-    """Reads the wishes and checks the output first, so that mistakes are told at once."""
-    from hrpe_jax.sampling.controls import read_controls
-    from hrpe_jax.sampling.output import check_output, describe, summary, write_pieces
+    """Composes, and prints the summary."""
+    from hrpe_jax.compose import compose_files
 
-    names = (
-        "num_pieces", "bars", "key", "meter", "tempo", "chords", "seed", "temperature",
-        "temperature_backbone", "top_k", "top_p",
-    )  # fmt: skip
-    controls = read_controls(**{name: getattr(args, name) for name in names})
-    check_output(args.output)
-
-    from hrpe_jax.compilation_cache import enable_compilation_cache
-    from hrpe_jax.sampling.model import load_model
-    from hrpe_jax.sampling.pipeline import compose
-
-    enable_compilation_cache()
-    pieces = compose(load_model(args.model), controls)
-    files = write_pieces(pieces, args.output)
-    for piece in pieces:
-        print(describe(piece))
-    cli.print_result({**summary(pieces), "seed": args.seed, "files": [str(file) for file in files]})
+    cli.print_result(compose_files(args.model, args.output, **{name: getattr(args, name) for name in WISHES}))
 
 
 def parser() -> argparse.ArgumentParser:

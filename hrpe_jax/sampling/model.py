@@ -106,12 +106,12 @@ def read_checkpoints(workdir: str | os.PathLike[str]) -> Model:
     """The best checkpoint of every stage trained in a workdir. Raises as `load_model`."""
     from hrpe_jax.training import checkpoint
 
-    stages = {}
+    workdir, stages = Path(workdir), {}
     for name in vocabulary.STAGES:
         steps = checkpoint.whole_steps(checkpoint.checkpoint_folder(workdir, name))
         if steps:
             trained = checkpoint.load_stage(workdir, name)
-            _check_vocabulary(Path(workdir), name, trained.vocabulary)
+            _check_vocabulary(workdir, name, trained.vocabulary)
             stages[name] = StageModel(trained.config, trained.params, trained.step, steps[-1])
     if not stages:
         raise UserError(f"{workdir}: no complete checkpoint of any stage; train the model first")

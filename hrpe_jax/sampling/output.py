@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import tempfile
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec import vocabulary
 from hrpe_jax.errors import UserError
-from hrpe_jax.metrics.harmony import chord_tone_chance, chord_tone_ratio
 from hrpe_jax.score.midi import write_midi
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.chord import to_lead_sheet
@@ -62,7 +60,6 @@ def piece_json(piece: Piece) -> dict[str, Any]:
         "backbone_ids": list(piece.backbone_ids),
         "backbone": events,
         "generated_event_ids": list(piece.event_ids),
-        "chord_tone_ratio": _number(chord_tone_ratio(score)),
         "nats_per_event": {name: round(value, 4) for name, value in piece.nats.items()},
         "vocabulary": {"version": vocabulary.VERSION, **vocabulary.vocabulary_hashes()},
         "settings": dict(piece.settings),
@@ -118,12 +115,10 @@ def write_pieces(pieces: Sequence[Piece], folder: str | os.PathLike[str]) -> lis
 
 
 def describe(piece: Piece) -> str:
-    """A piece in one line: name, key, meter, bars, its chords, and how much of the melody is chord tones."""
+    """A piece in one line: name, key, meter, bars and chords."""
     score = piece.score
-    ratio, chance = chord_tone_ratio(score), chord_tone_chance(score)
-    tones = "no melody over chords" if math.isnan(ratio) else f"chord tones {ratio:.2f} (chance {chance:.2f})"
     about = f"{score.key.name}, {score.meter}, {len(score.bar_starts())} bars"
-    return f"{score.id}: {about}: {chord_line(score)}  {tones}"
+    return f"{score.id}: {about}: {chord_line(score)}"
 
 
 def chord_line(score: Score) -> str:
@@ -133,19 +128,3 @@ def chord_line(score: Score) -> str:
     for span in score.chords:
         bars[bisect_right(starts, span.onset) - 1].append(to_lead_sheet(span.chord, score.key))
     return f"| {' | '.join(' '.join(bar) or '%' for bar in bars)} |"
-
-
-def summary(pieces: Sequence[Piece]) -> dict[str, Any]:
-    """Numbers over some pieces, as JSON values."""
-    ratios = [ratio for piece in pieces if not math.isnan(ratio := chord_tone_ratio(piece.score))]
-    return {
-        "pieces": len(pieces),
-        "bars": sum(len(piece.score.bar_starts()) for piece in pieces),
-        "notes": sum(len(piece.score.melody) for piece in pieces),
-        "chord_tone_ratio": _number(sum(ratios) / len(ratios) if ratios else math.nan),
-    }
-
-
-def _number(value: float) -> float | None:
-    """Rounded; None for nan, which JSON does not know."""
-    return None if math.isnan(value) else round(value, 4)

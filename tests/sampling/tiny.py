@@ -1,0 +1,49 @@
+"""Models of a few thousand parameters, drawn at random: untrained, but no table is zero."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+
+from hrpe_jax.config import (
+    BackboneModelConfig,
+    BackboneStageConfig,
+    BatchConfig,
+    MelodyHarmonyConfig,
+    MelodyModelConfig,
+    MelodyStageConfig,
+    StageConfig,
+)
+from hrpe_jax.sampling.model import Model, StageModel
+from hrpe_jax.tasks import build_task
+
+SHAPE: dict[str, Any] = {"width": 16, "layers": 2, "heads": 2, "head_width": 8, "mlp_width": 24}
+SEGMENT, MEMORY = 12, 8  # so short that a few bars fill several segments
+
+BACKBONE = BackboneStageConfig(model=BackboneModelConfig(**SHAPE, residual_rank=2))
+MELODY = MelodyStageConfig(
+    model=MelodyModelConfig(
+        **SHAPE, memory=MEMORY, harmony=MelodyHarmonyConfig(codes="melody", variant="lagged")
+    ),
+    batch=BatchConfig(length=SEGMENT),
+)
+
+
+def noisy_params(stage: str, config: StageConfig) -> Any:
+    """Parameters with noise on all of them."""
+    shapes = jax.eval_shape(build_task(stage, config.model).init_params, jax.random.key(0))
+    generator = np.random.default_rng(0)
+    return jax.tree.map(lambda leaf: generator.normal(0, 0.3, leaf.shape).astype(np.float32), shapes)
+
+
+@functools.cache
+def tiny_model() -> Model:
+    """Both stages."""
+    return Model(
+        "tiny",
+        StageModel(BACKBONE, noisy_params("backbone", BACKBONE), 7, 9),
+        StageModel(MELODY, noisy_params("melody", MELODY), 5, 5),
+    )
