@@ -115,8 +115,7 @@ def read_chorale(path: str | Path, *, params: ChordParams = CHORALE, play_repeat
     chords = find_chords(
         **_all_notes(voices, grid), grid=grid, strong=_strong_beats(beat_of_bar, meter.beats_per_bar), params=params
     )
-    while chords and chords[-1].chord.is_none:
-        chords = chords[:-1]
+    chords = _through_rests(chords, meter.bar_ticks)
     return Score(
         id=path.stem,
         title=document.title,
@@ -186,8 +185,9 @@ def find_chorale_key(voices: Sequence[Sequence[XmlNote]], fifths: int | None, ch
             scores[key.index] += bonus
     last = next((span.chord for span in reversed(chords) if not span.chord.is_none), None)
     if last is not None:
-        scores[Key(last.root, "major").index] += 0.08 if last.quality.startswith("maj") else 0.0
-        scores[Key(last.root, "minor").index] += 0.08
+        scores[Key(last.root, "major").index] += 0.1 if last.quality.startswith("maj") else 0.0
+        scores[Key(last.root, "minor").index] += 0.1
+        scores[Key((last.root + 5) % 12, "minor").index] += 0.06  # Phrygian tunes end on what we hear as a dominant
     return Key.from_index(int(np.argmax(scores)))
 
 
@@ -209,6 +209,21 @@ def _check_sound(voices: Sequence[Sequence[XmlNote]], end: int, path: Path) -> N
         sung = sum(note.duration for note in voice)
         if sung < 0.7 * end:
             raise ChoraleError("silent_voices", f"{path}: the {name} rests {100 - 100 * sung // end} % of the time")
+
+
+def _through_rests(chords: Sequence[ChordSpan], longest: int) -> tuple[ChordSpan, ...]:
+    """Chords that last through short general rests: a breath between phrases is no change of harmony."""
+    spans: list[ChordSpan] = []
+    for span in chords:
+        last = spans[-1] if spans else None
+        if span.chord.is_none and last is not None and not last.chord.is_none and span.duration <= longest:
+            span = ChordSpan(last.onset, span.end - last.onset, last.chord)
+            spans.pop()
+        elif last is not None and last.chord == span.chord:
+            span = ChordSpan(last.onset, span.end - last.onset, span.chord)
+            spans.pop()
+        spans.append(span)
+    return tuple(spans)
 
 
 def _beat_grid(resets: Sequence[int], bar: int, beat: int, end: int) -> tuple[np.ndarray, np.ndarray]:
