@@ -147,8 +147,7 @@ def _melodies(
     stage = model.stage("melody")
     rows = round_up(len(numbers), 1)
     padded = [*chords, *[chords[0]] * (rows - len(chords))]
-    # Sizes do not depend on the meter, which may be another for every seed: they cost next to nothing.
-    capacity = round_up(melody_loop.max_events(controls.bars, MAX_BAR_TICKS))
+    capacity = melody_loop.max_events(_room(controls.bars), MAX_BAR_TICKS)
     given = np.full((rows, capacity), FREE, np.int32)
     given[:, 0] = _first(rows, len(numbers), melody_tokens.BOS, melody_tokens.EOS)
     sampled = sample_melody(
@@ -166,7 +165,7 @@ def _melodies(
 
 def melody_plan(chords: Sequence[Sequence[int]], bars: int, tempo: float) -> Plan:
     """What the melody sampler is told of pieces whose chords are these backbone sequences."""
-    ticks = round_up(bars * MAX_BAR_TICKS + 1)
+    ticks = _room(bars) * MAX_BAR_TICKS + 1
     scores = [backbone.decode(ids) for ids in chords]
     meters = [score.meter for score in scores]
     harmonies = [Harmony.of_beats(*backbone.harmony_of_beats(score)) for score in scores]
@@ -196,6 +195,11 @@ def round_up(size: int, smallest: int = _SMALLEST) -> int:
             return step * 3 // 2
         step *= 2
     return step
+
+
+def _room(bars: int) -> int:
+    """Bars that tables of ticks and events have room for: room is cheap there, and few sizes compile less."""
+    return round_up(bars, 16)
 
 
 def _first(rows: int, wanted: int, begin: int, end: int) -> np.ndarray:

@@ -1,0 +1,159 @@
+"""From a model to files: whole pieces, the same for the same seed, all written or none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hrpe_jax.codec import backbone_tokens, melody_tokens, vocabulary
+from hrpe_jax.codec.grammar import accepts_backbone, accepts_melody
+from hrpe_jax.errors import UserError
+from hrpe_jax.sampling import output
+from hrpe_jax.sampling.melody import sample_melody
+from hrpe_jax.sampling.output import check_output, describe, write_pieces
+from hrpe_jax.sampling.pipeline import Piece, round_up, sample_pieces
+from hrpe_jax.score.midi import read_midi
+from hrpe_jax.theory.chord import to_lead_sheet
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+from tests.sampling.tiny import tiny_model
+
+
+def make(**wishes: Any) -> list[Piece]:
+    return sample_pieces(tiny_model(), **{"num_pieces": 2, "bars": 3, **wishes})
+
+
+def check(piece: Piece, bars: int) -> None:
+    score = piece.score
+    assert accepts_backbone(piece.backbone_ids, beats=bars * score.meter.beats_per_bar) is None
+    assert accepts_melody(piece.event_ids, score.meter, short_bars=False) is None
+    assert piece.event_ids.count(melody_tokens.BAR) == bars
+    assert score.end == score.chords[-1].end == bars * score.meter.bar_ticks
+    assert len(score.bar_starts()) == bars
+    assert score.bar_resets == ()
+
+
+def test_pieces_are_whole_and_as_asked():
+    for piece in make(key="Eb major", meter="3/4", tempo=90):
+        check(piece, 3)
+        assert (piece.score.key, piece.score.meter, piece.score.tempo_bpm) == (
+            Key(3, "major"),
+            Meter(3, 4),
+            90,
+        )
+    free = make(num_pieces=4, bars=2)
+    assert len({(piece.score.key, piece.score.meter) for piece in free}) > 1
+    assert [piece.score.id for piece in free] == [f"piece-0{number}" for number in range(1, 5)]
+    for piece in free:
+        check(piece, 2)
+        assert set(piece.nats) == {"backbone", "melody"}
+
+
+def test_given_chords_are_honoured():
+    for piece in make(chords="C | Am F | G7", bars=4):
+        check(piece, 4)
+        assert [to_lead_sheet(span.chord) for span in piece.score.chords] == ["C", "Am", "F", "G7", "C"]
+        assert [span.onset for span in piece.score.chords] == [0, 48, 72, 96, 144]
+        assert set(piece.nats) == {"melody"}
+    alone = sample_pieces(replace(tiny_model(), backbone=None), chords="C F", num_pieces=2)
+    check(alone[0], 2)
+
+
+def test_the_same_seed_gives_the_same_pieces_however_many_are_asked_for():
+    two, four = make(meter="4/4"), make(meter="4/4", num_pieces=4)
+    assert [piece.event_ids for piece in two] == [piece.event_ids for piece in four[:2]]
+    assert [piece.backbone_ids for piece in two] == [piece.backbone_ids for piece in four[:2]]
+    assert make(meter="4/4", seed=1)[0].event_ids != two[0].event_ids
+
+
+def test_keys_meters_and_settings_do_not_compile_the_melody_anew():
+    make(chords="C F G")
+    before = sample_melody._cache_size()
+    make(chords="C F G", meter="6/8", key="a minor", temperature=0.5, top_k=9, seed=4, tempo=200)
+    make(chords="Db", bars=2)
+    assert sample_melody._cache_size() == before
+
+
+def test_round_up():
+    assert [round_up(size) for size in (1, 64, 65, 96, 97, 129, 200, 300)] == [
+        64,
+        64,
+        96,
+        96,
+        128,
+        192,
+        256,
+        384,
+    ]
+    assert [round_up(size, 1) for size in (1, 2, 3, 4, 5, 9, 16)] == [1, 2, 4, 4, 8, 16, 16]
+
+
+def test_a_model_that_does_not_fit_its_config_is_one_line():
+    model = tiny_model()
+    stage = model.stage("melody")
+    wider = replace(stage.config, model=replace(stage.config.model, width=32))
+    with pytest.raises(UserError, match="its parameters do not fit its config"):
+        sample_pieces(replace(model, melody=replace(stage, config=wider)), chords="C", num_pieces=1)
+
+
+def test_files(tmp_path: Path):
+    pieces = make(meter="4/4", seed=3)
+    files = write_pieces(pieces, tmp_path / "a" / "b")
+    names = ["piece-01.mid", "piece-01.json", "piece-02.mid", "piece-02.json"]
+    assert [file.name for file in files] == names
+    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == sorted(names)
+    again = write_pieces(make(meter="4/4", seed=3), tmp_path / "again")
+    for one, other in zip(files, again, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert read_midi(files[0]).meters[0] == (0, 4, 4)
+    values = json.loads(files[1].read_text())
+    piece = pieces[0]
+    assert values["generated_event_ids"] == list(piece.event_ids)
+    assert [event["predicted_id"] for event in values["backbone"]] == list(piece.backbone_ids[3:-1])
+    for event in values["backbone"]:
+        token = event["predicted_id"]
+        assert event["gen_root_pc"] == backbone_tokens.ROOT[token]
+        assert event["gen_quality"] == backbone_tokens.QUALITY_CODE[token]
+        assert event["gen_function"] == backbone_tokens.function_table()[piece.score.key.index, token]
+    assert values["metadata"] == {
+        "key_signature_root": piece.score.key.tonic,
+        "key_signature_mode": piece.score.key.mode,
+        "time_signature_num": 4,
+        "time_signature_den": 4,
+        "tempo_bpm": 120.0,
+    }
+    assert values["vocabulary"]["melody"] == vocabulary.vocabulary_hash("melody")
+    assert values["settings"]["seed"] == 3
+
+
+def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pieces = make(chords="C")
+    written: list[str] = []
+
+    def full_disk(score: object, path: Path) -> None:
+        if written:
+            raise OSError(28, "No space left on device")
+        written.append(path.name)
+        path.write_bytes(b"MThd")
+
+    monkeypatch.setattr(output, "write_midi", full_disk)
+    with pytest.raises(UserError, match=r"cannot be written \(No space left"):
+        write_pieces(pieces, tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_cannot_be_written_are_told_before_the_work(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is no folder"):
+        check_output(tmp_path / "file" / "below")
+    check_output(tmp_path / "new" / "below")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_piece_in_one_line():
+    piece = make(chords="C | % | Am*3 G7", key="C major")[0]
+    assert describe(piece) == "piece-01: C major, 4/4, 3 bars: | C | % | Am G7 |"

@@ -1,0 +1,75 @@
+"""The command: it writes pieces, answers --help at once, and says in one line what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hrpe_jax import cli, sample
+from hrpe_jax.sampling.model import write_released
+from tests.sampling.tiny import tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_released(tiny_model(), tmp_path_factory.mktemp("released"))
+
+
+def run(*arguments: object) -> int:
+    return cli.run(sample.main, sample.parser(), [str(argument) for argument in arguments])
+
+
+def test_pieces_are_written_and_told(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "pieces"
+    assert run(f"--model={model}", f"--output={out}", "--num_pieces=2", "--chords=C | Am F") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("piece-01: C major, 4/4, 2 bars: | C | Am F |  ")
+    summary = json.loads(lines[-1])
+    assert (summary["pieces"], summary["bars"], summary["seed"]) == (2, 4, 0)
+    assert sorted(map(str, out.iterdir())) == sorted(summary["files"])
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--key=H"], "--key: 'H' is no key"),
+        (["--chords="], "--chords: none given"),
+        (["--bars=1000"], "--bars: 1 to 128 expected, got 1000"),
+        (["--model=nowhere"], "nowhere: no such folder"),
+        (["--output=setup.py/x"], "setup.py: is no folder"),
+    ],
+)
+def test_mistakes(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+):
+    assert run(f"--model={model}", f"--output={tmp_path / 'out'}", *arguments) == 1
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--model=x"], ["--model=x", "--output=y", "--bars=two"]])
+def test_wrong_use_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_help_starts_nothing():
+    code = (
+        "import sys, hrpe_jax.sample as s\n"
+        "try: s.parser().parse_args(['--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert not {'jax', 'numpy', 'flax'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--chords" in done.stdout
