@@ -1,9 +1,10 @@
-"""Chords from notes: templates against what sounds in each slot of a beat grid, then the best path through the piece.
+"""Chords from notes: templates against what sounds in each slot of a beat grid, then the best path through
+the piece.
 
-Each slot is described by its chroma (how long each pitch class sounds, notes struck on the beat counting more than
-passing ones) and its bass. A chord's score in a slot is what it explains, less what it leaves unexplained, less those
-of its notes that are missing; changing the chord costs something, less on strong beats. The Viterbi algorithm finds the
-sequence with the highest sum.
+Each slot is described by its chroma (how long each pitch class sounds, notes struck on the beat counting
+more than passing ones) and its bass. A chord's score in a slot is what it explains, less what it leaves
+unexplained, less those of its notes that are missing; changing the chord costs something, less on strong
+beats. The Viterbi algorithm finds the sequence with the highest sum.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class ChordParams:
         change: cost of a new chord on a strong beat.
         weak_change: the same on a weak beat.
         silence: score of no chord where notes sound.
-        split_bass: whether a new chord tone in the bass begins a new span (chorales) or the span keeps its first.
+        split_bass: whether a new chord tone in the bass begins a new span (chorales) or the span keeps its
+            first.
     """
 
     qualities: tuple[tuple[str, float], ...]
@@ -56,7 +58,8 @@ class ChordParams:
 
 CHORALE = ChordParams(
     qualities=(
-        ("maj", 0.0), ("min", -0.03), ("dim", 0.0), ("aug", -0.2), ("7", -0.02), ("maj7", -0.155), ("min7", -0.055),
+        ("maj", 0.0), ("min", -0.03), ("dim", 0.0), ("aug", -0.2), ("7", -0.02), ("maj7", -0.155),
+        ("min7", -0.055),
         ("hdim7", -0.07), ("dim7", -0.1),
     ),
     offbeat=0.5,
@@ -74,7 +77,8 @@ Tuned by random search on 8 chorales with published roman-numeral analyses; on 8
 
 POP = ChordParams(
     qualities=(
-        ("maj", 0.0), ("min", -0.01), ("dim", -0.2), ("aug", -0.25), ("7", 0.0), ("maj7", -0.04), ("min7", 0.03),
+        ("maj", 0.0), ("min", -0.01), ("dim", -0.2), ("aug", -0.25), ("7", 0.0), ("maj7", -0.04),
+        ("min7", 0.03),
         ("hdim7", -0.08), ("dim7", -0.23), ("sus4", -0.19), ("sus2", -0.2), ("7sus4", -0.16), ("maj6", -0.13),
         ("min6", -0.15), ("minmaj7", -0.47),
     ),
@@ -144,8 +148,8 @@ def slot_features(
     """What sounds in each slot.
 
     Returns:
-        chroma [slots, 12], each row summing to 1 (0 in silence), and bass [slots, 12], the share of the slot's time
-        that each pitch class is the lowest, its first part counting double.
+        chroma [slots, 12], each row summing to 1 (0 in silence), and bass [slots, 12], the share of the
+        slot's time that each pitch class is the lowest, its first part counting double.
     """
     slots = len(grid) - 1
     steps = slots * SUBSTEPS
@@ -180,7 +184,8 @@ def slot_features(
 
 
 def _roles(quality: str) -> list[tuple[int, int]]:
-    """(interval, role) of a quality's notes: role 0 root, 1 third or suspension, 2 fifth, 3 seventh or higher."""
+    """(interval, role) of a quality's notes: role 0 root, 1 third or suspension, 2 fifth, 3 seventh or
+    higher."""
     return [(tone % 12, min(index, 3)) for index, tone in enumerate(CHORD_TONES[quality])]
 
 
@@ -227,7 +232,9 @@ def _viterbi(scores: np.ndarray, change_cost: np.ndarray) -> np.ndarray:
     return path
 
 
-def _spans(path: np.ndarray, bass: np.ndarray, grid: np.ndarray, params: ChordParams) -> tuple[ChordSpan, ...]:
+def _spans(
+    path: np.ndarray, bass: np.ndarray, grid: np.ndarray, params: ChordParams
+) -> tuple[ChordSpan, ...]:
     """The path as spans of equal chords, the bass chosen among the chord's own notes."""
     place = np.round(grid).astype(np.int64).tolist()
     chords: list[Chord] = []
@@ -246,7 +253,8 @@ def _spans(path: np.ndarray, bass: np.ndarray, grid: np.ndarray, params: ChordPa
 
 
 def _spell_diminished(spans: tuple[ChordSpan, ...]) -> tuple[ChordSpan, ...]:
-    """Diminished sevenths named as leading-tone chords of what follows: sound alone gives them four equal roots."""
+    """Diminished sevenths named as leading-tone chords of what follows: sound alone gives them four equal
+    roots."""
     named = list(spans)
     for index in range(len(named) - 2, -1, -1):
         span, following = named[index], named[index + 1].chord

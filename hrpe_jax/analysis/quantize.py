@@ -1,8 +1,8 @@
 """From real-valued note times to ticks.
 
-Sung and played notes fall near a grid, not on it, and the grid differs from beat to beat: sixteenths here, triplets
-there. Each beat takes the grid that its onsets fit better, triplets paying a penalty because their finer mix of
-positions would otherwise win by chance.
+Sung and played notes fall near a grid, not on it, and the grid differs from beat to beat: sixteenths here,
+triplets there. Each beat takes the grid that its onsets fit better, triplets paying a penalty because their
+finer mix of positions would otherwise win by chance.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class QuantizeParams:
     """Choices of the quantiser, all in ticks (12 to the quarter).
 
     Attributes:
-        triplet_penalty: squared ticks that a beat's onsets must gain, summed, before it is read as triplets. Two true
-            triplets cost 2 on the sixteenth grid, one costs 1.
+        triplet_penalty: squared ticks that a beat's onsets must gain, summed, before it is read as triplets.
+            Two true triplets cost 2 on the sixteenth grid, one costs 1.
         close_gap: rests up to this long before the next onset are closed: singers breathe, notation does not.
         ornament_gap: onsets nearer than this to each other are one onset: a grace note, or two notes at once.
     """
@@ -60,9 +60,9 @@ def quantize_melody(
 ) -> QuantizedMelody:
     """Put a melody on the grid.
 
-    Per beat the sixteenth grid (every 3 ticks) or the triplet grid (every third of a beat). Overlaps are trimmed at
-    the next onset. Notes that fall on one grid point go to neighbouring points where they were played apart, and
-    are thinned to one (the longer, or higher) where they were not.
+    Per beat the sixteenth grid (every 3 ticks) or the triplet grid (every third of a beat). Overlaps are
+    trimmed at the next onset. Notes that fall on one grid point go to neighbouring points where they were
+    played apart, and are thinned to one (the longer, or higher) where they were not.
 
     Args:
         onsets: [n] starts in beats, 0 or more, any order.
@@ -85,7 +85,8 @@ def quantize_melody(
     velocity = np.full(len(pitch), 80) if velocities is None else np.asarray(velocities, dtype=np.int64)
     if not len(start) == len(end) == len(pitch) == len(velocity):
         raise ValueError(
-            f"quantize_melody: {len(start)} onsets, {len(end)} offsets, {len(pitch)} pitches, {len(velocity)} velocities"
+            f"quantize_melody: {len(start)} onsets, {len(end)} offsets, {len(pitch)} pitches, "
+            f"{len(velocity)} velocities: expected as many of each"
         )
     if not (np.isfinite(start).all() and np.isfinite(end).all() and (start >= 0).all()):
         raise ValueError("quantize_melody: times must be finite and onsets 0 or more")
@@ -107,7 +108,9 @@ def quantize_melody(
     release = _snap_offsets(onset, end, steps, beat_ticks, params.close_gap)
     notes = tuple(
         Note(o, r - o, p, v)
-        for o, r, p, v in zip(onset.tolist(), release.tolist(), pitch.tolist(), velocity.tolist(), strict=True)
+        for o, r, p, v in zip(
+            onset.tolist(), release.tolist(), pitch.tolist(), velocity.tolist(), strict=True
+        )
     )
     return QuantizedMelody(notes, float(np.abs(start - onset).mean()), len(order) - len(notes))
 
@@ -131,7 +134,7 @@ def _grid_steps(start: np.ndarray, beat_ticks: int, triplet_penalty: float) -> n
     beat = (start // beat_ticks).astype(np.int64)
     steps = np.full(beat.max() + 1, STRAIGHT_STEP)
     triplet = beat_ticks // 3
-    if beat_ticks % 3 or triplet % STRAIGHT_STEP == 0:  # no triplet grid in ticks, or one that says nothing new
+    if beat_ticks % 3 or triplet % STRAIGHT_STEP == 0:  # no such ticks, or they say nothing new
         return steps
     cost = {
         step: np.bincount(beat, weights=(start - np.round(start / step) * step) ** 2, minlength=len(steps))
@@ -149,7 +152,8 @@ def _snap(time: np.ndarray, steps: np.ndarray, beat_ticks: int) -> np.ndarray:
 
 
 def _snap_onsets(start: np.ndarray, end: np.ndarray, steps: np.ndarray, beat_ticks: int) -> np.ndarray:
-    """[n] onsets on the grid, strictly increasing where 0 or more; -1 marks a note for which there was no room."""
+    """[n] onsets on the grid, strictly increasing where 0 or more; -1 marks a note for which there was no
+    room."""
     onset = _snap(start, steps, beat_ticks)
     last = -1  # index of the last note placed
     for i in range(len(onset)):
@@ -158,7 +162,7 @@ def _snap_onsets(start: np.ndarray, end: np.ndarray, steps: np.ndarray, beat_tic
             step = int(steps[min(at // beat_ticks, len(steps) - 1)])
             before = int(onset[last]) - step
             free = int(onset[:last].max(initial=-1))
-            # Either this one moves on or the one before moves back, whichever strays less; else the shorter goes.
+            # This one moves on or the one before moves back, whichever strays less; else the shorter goes.
             on, back = abs(at + step - start[i]), abs(before - start[last])
             if min(on, back if before > free else np.inf) >= step:
                 if end[i] - start[i] > end[last] - start[last]:
@@ -178,7 +182,8 @@ def _snap_onsets(start: np.ndarray, end: np.ndarray, steps: np.ndarray, beat_tic
 def _snap_offsets(
     onset: np.ndarray, end: np.ndarray, steps: np.ndarray, beat_ticks: int, close_gap: int
 ) -> np.ndarray:
-    """[n] ends on the grid: after their onset, at most at the next onset, and there where only a small gap is left."""
+    """[n] ends on the grid: after their onset, at most at the next onset, and there where only a small gap
+    is left."""
     shortest = steps[np.minimum(onset // beat_ticks, len(steps) - 1)]
     release = np.maximum(_snap(end, steps, beat_ticks), onset + shortest)
     following = np.append(onset[1:], np.iinfo(np.int64).max)

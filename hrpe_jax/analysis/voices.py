@@ -10,11 +10,13 @@ STEP = 2
 """Largest step, in semitones."""
 
 
-def ornament_weights(onset: np.ndarray, duration: np.ndarray, pitch: np.ndarray, on_beat: np.ndarray) -> np.ndarray:
+def ornament_weights(
+    onset: np.ndarray, duration: np.ndarray, pitch: np.ndarray, on_beat: np.ndarray
+) -> np.ndarray:
     """Weights for `find_chords` that discount passing and neighbour notes.
 
-    A note off the beat, no longer than the one before it, reached by step and left by step without a rest on either
-    side, is taken to pass.
+    A note off the beat, no longer than the one before it, reached by step and left by step without a rest on
+    either side, is taken to pass.
 
     Args:
         onset: [n] starts in ticks, increasing: one voice.

@@ -1,7 +1,9 @@
-"""Bach's chorales from the installed `music21` wheel: the corpus that a fresh machine can have with pip alone.
+"""Bach's chorales from the installed `music21` wheel: the corpus that a fresh machine can have with pip
+alone.
 
-Only the files of its `corpus/bach` folder are used, through our own MusicXML reader; music21 itself is never imported
-(its parser is some hundred times slower). The files carry no chord symbols: chords are found from the four voices.
+Only the files of its `corpus/bach` folder are used, through our own MusicXML reader; music21 itself is never
+imported (its parser is some hundred times slower). The files carry no chord symbols: chords are found from
+the four voices.
 """
 
 from __future__ import annotations
@@ -15,11 +17,17 @@ import numpy as np
 
 from hrpe_jax.analysis.chords import CHORALE, ChordParams, find_chords
 from hrpe_jax.analysis.voices import ornament_weights
+from hrpe_jax.data.tunes import group_key, group_tunes
 from hrpe_jax.errors import UserError
 from hrpe_jax.score.bars import resets_from_bars
 from hrpe_jax.score.musicxml import MusicXmlDocument, XmlNote, read_musicxml
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.key import Key, key_scores
+
+__all__ = [
+    "ChoraleError", "ChoraleFiles", "chorale_folder", "find_chorale_key", "group_key", "group_tunes",
+    "list_chorales", "read_chorale",
+]  # fmt: skip
 
 SOURCE = "music21 corpus"
 LICENSE = "BSD-3-Clause (music21); the music is in the public domain"
@@ -60,7 +68,8 @@ def chorale_folder() -> Path:
         if folder.is_dir():
             return folder
     raise UserError(
-        "the chorales come with the music21 package, which is not installed: run  pip install 'hrpe_jax[corpus]'"
+        "the chorales come with the music21 package (extra `corpus`), which is not installed: "
+        "run  pip install music21"
     )
 
 
@@ -80,18 +89,22 @@ def list_chorales(folder: str | Path | None = None) -> ChoraleFiles:
         if path.suffix in (".mxl", ".xml", ".musicxml"):
             files.append(path)
         elif path.is_file():
-            skipped.append((path, "format", f"{path.suffix or 'no'} suffix: expected .mxl, .xml or .musicxml"))
+            skipped.append(
+                (path, "format", f"{path.suffix or 'no'} suffix: expected .mxl, .xml or .musicxml")
+            )
     if not files:
-        raise UserError(f"{folder}: no MusicXML files: expected the chorales (.mxl, .xml) of music21's corpus/bach")
+        raise UserError(
+            f"{folder}: no MusicXML files: expected the chorales (.mxl, .xml) of music21's corpus/bach"
+        )
     return ChoraleFiles(tuple(files), tuple(skipped))
 
 
 def read_chorale(path: str | Path, *, params: ChordParams = CHORALE, play_repeats: bool = True) -> Score:
     """Read a four-voice chorale.
 
-    The soprano is the melody; chords are found beat by beat from soprano, alto, tenor and bass (instruments are
-    left out). Pickups and other short bars become `bar_resets`; bars split by a repeat sign are whole again. Fermatas
-    change nothing.
+    The soprano is the melody; chords are found beat by beat from soprano, alto, tenor and bass (instruments
+    are left out). Pickups and other short bars become `bar_resets`; bars split by a repeat sign are whole
+    again. Fermatas change nothing.
 
     Args:
         path: a MusicXML file with parts named soprano, alto, tenor and bass.
@@ -113,12 +126,15 @@ def read_chorale(path: str | Path, *, params: ChordParams = CHORALE, play_repeat
     resets = resets_from_bars(document.bar_starts(), meter.bar_ticks)
     grid, beat_of_bar = _beat_grid(resets, meter.bar_ticks, meter.beat_ticks, max(v[-1].end for v in voices))
     chords = find_chords(
-        **_all_notes(voices, grid), grid=grid, strong=_strong_beats(beat_of_bar, meter.beats_per_bar), params=params
+        **_all_notes(voices, grid),
+        grid=grid,
+        strong=_strong_beats(beat_of_bar, meter.beats_per_bar),
+        params=params,
     )
     chords = _through_rests(chords, meter.bar_ticks)
     return Score(
         id=path.stem,
-        title=document.title,
+        title=_title(document.title, path.stem),
         key=find_chorale_key(voices, document.measures[0].fifths, chords),
         meter=meter,
         tempo_bpm=TEMPO_BPM,
@@ -130,36 +146,13 @@ def read_chorale(path: str | Path, *, params: ChordParams = CHORALE, play_repeat
     )
 
 
-def group_key(score: Score) -> str:
-    """What two settings of one tune have in common, so that splits can keep them together.
-
-    The first ten steps of the melody as heard on the beats: the same for other keys, rhythms and ornaments off the
-    beat.
-
-    Returns:
-        Semitones from note to note, such as "0 2 2 -4"; equal for settings of one tune.
-    """
-    starts = [*score.bar_starts(), score.end]
-    beats = [b for s, e in zip(starts, starts[1:], strict=False) for b in range(s, e, score.meter.beat_ticks)]
-    heard: list[int] = []
-    index = 0
-    for beat in beats:
-        while index < len(score.melody) and score.melody[index].end <= beat:
-            index += 1
-        if index < len(score.melody) and score.melody[index].onset <= beat:
-            pitch = score.melody[index].pitch
-            if not heard or pitch != heard[-1]:
-                heard.append(pitch)
-        if len(heard) > 10:
-            break
-    return " ".join(str(b - a) for a, b in zip(heard, heard[1:], strict=False))
-
-
-def find_chorale_key(voices: Sequence[Sequence[XmlNote]], fifths: int | None, chords: Sequence[ChordSpan]) -> Key:
+def find_chorale_key(
+    voices: Sequence[Sequence[XmlNote]], fifths: int | None, chords: Sequence[ChordSpan]
+) -> Key:
     """The key: profiles judge, the signature and the last chord weigh in.
 
-    Chorale signatures are often modal: D minor with none (Dorian), G major with none (Mixolydian). So four keys agree
-    with a signature, the plain ones a little more. A minor piece may end with a major chord.
+    Chorale signatures are often modal: D minor with none (Dorian), G major with none (Mixolydian). So four
+    keys agree with a signature, the plain ones a little more. A minor piece may end with a major chord.
 
     Args:
         voices: notes of all voices.
@@ -187,8 +180,13 @@ def find_chorale_key(voices: Sequence[Sequence[XmlNote]], fifths: int | None, ch
     if last is not None:
         scores[Key(last.root, "major").index] += 0.1 if last.quality.startswith("maj") else 0.0
         scores[Key(last.root, "minor").index] += 0.1
-        scores[Key((last.root + 5) % 12, "minor").index] += 0.06  # Phrygian tunes end on what we hear as a dominant
+        scores[Key((last.root + 5) % 12, "minor").index] += 0.06  # Phrygian close, heard as a dominant
     return Key.from_index(int(np.argmax(scores)))
+
+
+def _title(title: str, stem: str) -> str:
+    """The work's number in Schmieder's catalogue where the title is none: half of them are file names."""
+    return title if title and not title.endswith((".mxl", ".xml")) else f"BWV {stem.removeprefix('bwv')}"
 
 
 def _find_voices(document: MusicXmlDocument, path: Path) -> list[tuple[XmlNote, ...]]:
@@ -198,7 +196,9 @@ def _find_voices(document: MusicXmlDocument, path: Path) -> list[tuple[XmlNote, 
         part = next((p for p in document.parts if p.name.lower().startswith(voice) and p.notes), None)
         if part is None:
             names = ", ".join(p.name or "?" for p in document.parts)[:80]
-            raise ChoraleError("not_four_voices", f"{path}: no part named {voice} among {names}: expected four voices")
+            raise ChoraleError(
+                "not_four_voices", f"{path}: no part named {voice} among {names}: expected four voices"
+            )
         lines.append(part.top_line())
     return lines
 
@@ -208,7 +208,9 @@ def _check_sound(voices: Sequence[Sequence[XmlNote]], end: int, path: Path) -> N
     for name, voice in zip(_VOICES, voices, strict=True):
         sung = sum(note.duration for note in voice)
         if sung < 0.7 * end:
-            raise ChoraleError("silent_voices", f"{path}: the {name} rests {100 - 100 * sung // end} % of the time")
+            raise ChoraleError(
+                "silent_voices", f"{path}: the {name} rests {100 - 100 * sung // end} % of the time"
+            )
 
 
 def _through_rests(chords: Sequence[ChordSpan], longest: int) -> tuple[ChordSpan, ...]:
@@ -227,7 +229,8 @@ def _through_rests(chords: Sequence[ChordSpan], longest: int) -> tuple[ChordSpan
 
 
 def _beat_grid(resets: Sequence[int], bar: int, beat: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-    """[slots + 1] beat places up to `end` (beats restart at every bar), and [slots] their number in the bar."""
+    """[slots + 1] beat places up to `end` (beats restart at every bar), and [slots] their number in the
+    bar."""
     starts = [0, *(tick for tick in resets if tick < end)]
     places: list[int] = []
     numbers: list[int] = []

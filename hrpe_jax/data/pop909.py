@@ -45,10 +45,11 @@ def is_pop909_song(folder: str | Path) -> bool:
 def read_pop909(folder: str | Path) -> Score:
     """Read one song, such as POP909/001.
 
-    Tick 0 is the bar line at or before the first chord or note, so a pickup stands at the end of a full first bar.
-    Bars of irregular length become `bar_resets`. Songs whose bars have six beats are in 6/8, the given beats being
-    eighths. The key is the one that lasts longest; 152 songs modulate and a Score has one key. Equal neighbouring
-    chords are merged, and the no-chord before the first and after the last chord is left out.
+    Tick 0 is the bar line at or before the first chord or note, so a pickup stands at the end of a full
+    first bar. Bars of irregular length become `bar_resets`. Songs whose bars have six beats are in 6/8, the
+    given beats being eighths. The key is the one that lasts longest; 152 songs modulate and a Score has one
+    key. Equal neighbouring chords are merged, and the no-chord before the first and after the last chord is
+    left out.
 
     Raises:
         LabelError: if a label file is missing or damaged, or the song has no melody (has `.reason`).
@@ -73,7 +74,9 @@ def read_pop909_song(folder: str | Path) -> Pop909Song:
         raise LabelError("empty", f"{folder}/beat_midi.txt: expected at least two bars marked in column 3")
     bar_beats = most_common(np.diff(downbeats).tolist())
     if bar_beats not in _METERS:
-        raise LabelError("bad_line", f"{folder}/beat_midi.txt: {bar_beats} beats in most bars: expected 2, 3, 4 or 6")
+        raise LabelError(
+            "bad_line", f"{folder}/beat_midi.txt: {bar_beats} beats in most bars: expected 2, 3, 4 or 6"
+        )
     meter, beat_ticks = _METERS[bar_beats]
 
     onset, offset, pitch, velocity = _melody_seconds(folder / f"{folder.name}.mid")
@@ -83,7 +86,9 @@ def read_pop909_song(folder: str | Path) -> Pop909Song:
     bars = _bar_beats(downbeats, bar_beats, first)
     start = bars[0]
 
-    melody = quantize_melody(np.maximum(onset - start, 0.0), offset - start, pitch, velocity, beat_ticks=beat_ticks)
+    melody = quantize_melody(
+        np.maximum(onset - start, 0.0), offset - start, pitch, velocity, beat_ticks=beat_ticks
+    )
     score = Score(
         id=folder.name,
         title="",
@@ -92,7 +97,8 @@ def read_pop909_song(folder: str | Path) -> Pop909Song:
         tempo_bpm=round(60.0 / float(np.median(np.diff(labels.beats))) * beat_ticks / 12, 3),
         melody=melody.notes,
         chords=tuple(
-            ChordSpan((begin - start) * beat_ticks, (end - begin) * beat_ticks, chord) for begin, end, chord in spans
+            ChordSpan((begin - start) * beat_ticks, (end - begin) * beat_ticks, chord)
+            for begin, end, chord in spans
         ),
         source=SOURCE,
         license=LICENSE,
@@ -106,7 +112,9 @@ def _melody_seconds(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     midi = read_midi(path)
     track = next((track for track in midi.tracks if track.name == MELODY_TRACK), None)
     if track is None:
-        raise LabelError("no_melody", f"{path}: no notes in a track named {MELODY_TRACK}: expected POP909's tracks")
+        raise LabelError(
+            "no_melody", f"{path}: no notes in a track named {MELODY_TRACK}: expected POP909's tracks"
+        )
     onset, duration, pitch, velocity = track.array().T
     return midi.seconds(onset), midi.seconds(onset + duration), pitch, velocity
 
@@ -122,8 +130,12 @@ def _to_beats(beats: tuple[float, ...], seconds: np.ndarray) -> np.ndarray:
 
 def _chord_spans(labels: Pop909Labels) -> list[tuple[int, int, Chord]]:
     """(first beat, end beat, chord): equal neighbours merged, no-chords at both ends left out."""
-    begins = np.round(_to_beats(labels.beats, np.array([row.start for row in labels.chords]))).astype(int).tolist()
-    ends = np.round(_to_beats(labels.beats, np.array([row.end for row in labels.chords]))).astype(int).tolist()
+    begins = (
+        np.round(_to_beats(labels.beats, np.array([row.start for row in labels.chords]))).astype(int).tolist()
+    )
+    ends = (
+        np.round(_to_beats(labels.beats, np.array([row.end for row in labels.chords]))).astype(int).tolist()
+    )
     spans: list[tuple[int, int, Chord]] = []
     for row, begin, end in zip(labels.chords, begins, ends, strict=True):
         chord = _chord(row.label)
@@ -140,7 +152,8 @@ def _chord_spans(labels: Pop909Labels) -> list[tuple[int, int, Chord]]:
 
 
 def _bar_beats(downbeats: np.ndarray, bar_beats: int, first: float) -> list[int]:
-    """Beats on which bars begin, from the last at or before `first` (in beats); counted back where none is given."""
+    """Beats on which bars begin, from the last at or before `first` (in beats); counted back where none is
+    given."""
     given = downbeats.tolist()
     while given[0] > first + _EARLY:
         given.insert(0, given[0] - bar_beats)

@@ -1,4 +1,5 @@
-"""From the places where bars begin to the `bar_resets` of a Score, and the regular meter behind irregular bars."""
+"""From the places where bars begin to the `bar_resets` of a Score, and the regular meter behind irregular
+bars."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ def resets_from_bars(bar_starts: Sequence[int], bar_ticks: int) -> tuple[int, ..
     A bar of six beats in 4/4 becomes 4 + 2: counting puts a line after four, the reset comes after six.
 
     Args:
-        bar_starts: increasing ticks; the first is where counting begins, and need not be 0 (a pickup precedes it).
+        bar_starts: increasing ticks; the first is where counting begins, and need not be 0 (a pickup
+            precedes it).
         bar_ticks: length of a regular bar.
 
     Returns:

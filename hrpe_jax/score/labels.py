@@ -1,7 +1,7 @@
 """Label files beside recordings and MIDI files: the raw reading of POP909's text files.
 
-Times stay in seconds here. `hrpe_jax.data.pop909.read_pop909` puts them together with the melody into a Score: that
-needs quantisation (`analysis`), which this package must not import.
+Times stay in seconds here. `hrpe_jax.data.pop909.read_pop909` puts them together with the melody into a
+Score: that needs quantisation (`analysis`), which this package must not import.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ _MAX_BYTES = 1_000_000
 def read_pop909_labels(folder: str | Path) -> Pop909Labels:
     """Read beat_midi.txt, chord_midi.txt and key_audio.txt of a song's folder.
 
-    `chord_midi` and not `chord_audio`: against human labels its roots are right 95 % of the time, the other's 80 %.
+    `chord_midi` and not `chord_audio`: against human labels its roots are right 95 % of the time, the
+    other's 80 %.
 
     Raises:
         LabelError: if a file is missing, empty or damaged; names file and line.
@@ -70,7 +71,9 @@ def read_pop909_labels(folder: str | Path) -> Pop909Labels:
     for where, (time, half, bar) in _rows(folder / "beat_midi.txt", 3):
         seconds = _number(where, time)
         if beats and seconds <= beats[-1][0]:
-            raise LabelError("bad_line", f"{where}: beat at {seconds} s: expected a time after {beats[-1][0]} s")
+            raise LabelError(
+                "bad_line", f"{where}: beat at {seconds} s: expected a time after {beats[-1][0]} s"
+            )
         beats.append((seconds, _number(where, half) == 1, _number(where, bar) == 1))
     times, half_bars, bars = zip(*beats, strict=True)
     return Pop909Labels(
@@ -96,7 +99,9 @@ def _read_timed(path: Path) -> tuple[TimedLabel, ...]:
 def _rows(path: Path, columns: int) -> list[tuple[str, list[str]]]:
     """The non-empty lines of a table, each with "file:line" for messages."""
     if not path.is_file():
-        raise LabelError("missing_file", f"{path}: no such file: expected the label files of POP909 in its song folder")
+        raise LabelError(
+            "missing_file", f"{path}: no such file: expected the label files of POP909 in its song folder"
+        )
     if path.stat().st_size > _MAX_BYTES:
         raise LabelError("too_large", f"{path}: {path.stat().st_size} bytes: expected at most {_MAX_BYTES}")
     rows = []

@@ -1,8 +1,8 @@
 """MusicXML files (.musicxml, .xml, .mxl) as notes, measures and chord symbols in playing order.
 
-Times are ticks (12 to the quarter), rounded once from the exact place in the piece. Repeats, endings and jumps are
-played out, tied notes are one note, transposing parts sound at concert pitch, grace and cue notes are left out.
-What a file means as a Score (which voice is the melody, which key) is for others to decide.
+Times are ticks (12 to the quarter), rounded once from the exact place in the piece. Repeats, endings and
+jumps are played out, tied notes are one note, transposing parts sound at concert pitch, grace and cue notes
+are left out. What a file means as a Score (which voice is the melody, which key) is for others to decide.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class XmlMeasure:
     Attributes:
         number: as printed.
         start: tick.
-        length: ticks that it really lasts; less than its meter says for pickups and measures split by a repeat sign.
+        length: ticks that it really lasts; less than its meter says for pickups and measures split by a
+            repeat sign.
         meter: None where the file names none.
         fifths: sharps (positive) or flats of the signature at concert pitch; None where the file names none.
     """
@@ -94,7 +95,8 @@ class XmlPart:
 
 @dataclass(frozen=True)
 class MusicXmlDocument:
-    """What a file says, in playing order. `tempo_bpm` is quarters a minute, None where the file names none."""
+    """What a file says, in playing order. `tempo_bpm` is quarters a minute, None where the file names
+    none."""
 
     title: str
     composer: str
@@ -109,7 +111,8 @@ class MusicXmlDocument:
 
     @property
     def meter(self) -> Meter:
-        """The meter of most of the piece's time; where none is named, as many quarters as most measures last."""
+        """The meter of most of the piece's time; where none is named, as many quarters as most measures
+        last."""
         time: Counter[Meter] = Counter()
         for measure in self.measures:
             if measure.meter is not None:
@@ -143,12 +146,15 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
         play_repeats: False gives the measures once each, as written.
 
     Raises:
-        MusicXmlError: with a `.reason` code, where the file is missing, unsafe, damaged, too large or without notes.
+        MusicXmlError: with a `.reason` code, where the file is missing, unsafe, damaged, too large or
+            without notes.
     """
     root = load_tree(path)
     where = str(path)
     if root.tag != "score-partwise":
-        raise MusicXmlError("not_partwise", f"{where}: <{root.tag[:40]}>: expected a <score-partwise> MusicXML document")
+        raise MusicXmlError(
+            "not_partwise", f"{where}: <{root.tag[:40]}>: expected a <score-partwise> MusicXML document"
+        )
     names = {
         element.get("id", ""): " ".join((element.findtext("part-name") or "").split())
         for element in root.iter("score-part")
@@ -182,7 +188,7 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
         raise MusicXmlError("no_notes", f"{where}: no notes")
     return MusicXmlDocument(
         title=_title(root),
-        composer=next((" ".join(c.itertext()).strip() for c in root.iter("creator") if c.get("type") == "composer"), ""),
+        composer=_composer(root),
         parts=parts,
         measures=measures,
         tempo_bpm=next((m.tempo for part in raw for m in part if m.tempo is not None), None),
@@ -196,6 +202,12 @@ def _title(root: Element) -> str:
         if text:
             return text[:200]
     return ""
+
+
+def _composer(root: Element) -> str:
+    """The first creator of that type; empty if there is none."""
+    creators = (element for element in root.iter("creator") if element.get("type") == "composer")
+    return next((" ".join(" ".join(element.itertext()).split())[:200] for element in creators), "")
 
 
 def _joint_signs(signs: list[Signs]) -> Signs:
@@ -229,14 +241,16 @@ def _lay_out(
         now += length
         if now * TICKS_PER_QUARTER > MAX_TICKS:
             raise MusicXmlError("too_long", f"{where}: longer than {MAX_TICKS} ticks")
-        measures.append(XmlMeasure(here[0].number, tick, round(now * TICKS_PER_QUARTER) - tick, meter, fifths))
+        measures.append(
+            XmlMeasure(here[0].number, tick, round(now * TICKS_PER_QUARTER) - tick, meter, fifths)
+        )
     return starts, tuple(measures)
 
 
 def _place_notes(part: list[RawMeasure], order: list[int], starts: list[Fraction]) -> tuple[XmlNote, ...]:
     """Notes of the piece in ticks, tied ones joined."""
     joined: list[tuple[Fraction, Fraction, RawNote]] = []
-    open_ties: dict[tuple[int, int], int] = {}  # (staff, pitch) -> index of the note that waits for its continuation
+    open_ties: dict[tuple[int, int], int] = {}  # (staff, pitch) -> index of the note to be continued
     for i, start in zip(order, starts, strict=True):
         if i >= len(part):
             continue
@@ -263,7 +277,8 @@ def _place_notes(part: list[RawMeasure], order: list[int], starts: list[Fraction
 def _place_chords(
     part: list[RawMeasure], order: list[int], starts: list[Fraction], end: int
 ) -> tuple[ChordSpan, ...]:
-    """Chord symbols in ticks, each until the next; of two at one place the later counts; equal neighbours are one."""
+    """Chord symbols in ticks, each until the next; of two at one place the later counts; equal neighbours
+    are one."""
     changes: dict[int, Chord] = {}
     for i, start in zip(order, starts, strict=True):
         for place, chord in part[i].harmonies if i < len(part) else ():

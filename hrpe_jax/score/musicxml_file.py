@@ -1,8 +1,8 @@
 """Getting the XML tree out of a .xml, .musicxml or .mxl file that may be hostile.
 
-Refused: a document type with an internal subset or any entity (entity bombs, local file reading), archives with many
-or huge members, paths that leave the archive, encryption and rare compression methods. A plain MusicXML DOCTYPE, which
-most programs write, is skipped without being fetched.
+Refused: a document type with an internal subset or any entity (entity bombs, local file reading), archives
+with many or huge members, paths that leave the archive, encryption and rare compression methods. A plain
+MusicXML DOCTYPE, which most programs write, is skipped without being fetched.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class MusicXmlError(UserError):
     """A MusicXML file that cannot be read.
 
     Attributes:
-        reason: short code for reject lists: "missing_file", "too_large", "bad_archive", "bad_container", "unsafe_xml",
-            "bad_xml", "not_partwise", "no_parts", "bad_value", "too_long" or "no_notes".
+        reason: short code for reject lists: "missing_file", "too_large", "bad_archive", "bad_container",
+            "unsafe_xml", "bad_xml", "not_partwise", "no_parts", "bad_value", "too_long" or "no_notes".
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -82,7 +82,9 @@ def _check_prolog(data: bytes, where: str) -> None:
 
     def doctype(name: str, system: str | None, public: str | None, has_internal_subset: int) -> None:
         if has_internal_subset:
-            raise MusicXmlError("unsafe_xml", f"{where}: its DOCTYPE declares entities or elements: not accepted")
+            raise MusicXmlError(
+                "unsafe_xml", f"{where}: its DOCTYPE declares entities or elements: not accepted"
+            )
 
     def entity(*_: object) -> None:
         raise MusicXmlError("unsafe_xml", f"{where}: declares XML entities: not accepted")
@@ -106,13 +108,19 @@ def _unpack(path: Path) -> bytes:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if len(members) > MAX_MEMBERS:
-                raise MusicXmlError("too_large", f"{path}: {len(members)} members: expected at most {MAX_MEMBERS}")
+                raise MusicXmlError(
+                    "too_large", f"{path}: {len(members)} members: expected at most {MAX_MEMBERS}"
+                )
             names = {member.filename: member for member in members}
             if _CONTAINER not in names:
-                raise MusicXmlError("bad_container", f"{path}: no {_CONTAINER}: expected a compressed MusicXML file")
+                raise MusicXmlError(
+                    "bad_container", f"{path}: no {_CONTAINER}: expected a compressed MusicXML file"
+                )
             name = _score_name(path, _read_member(path, archive, names[_CONTAINER]), list(names))
             if name not in names:
-                raise MusicXmlError("bad_container", f"{path}: its container names {name[:80]!r}, which is not there")
+                raise MusicXmlError(
+                    "bad_container", f"{path}: its container names {name[:80]!r}, which is not there"
+                )
             return _read_member(path, archive, names[name])
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise MusicXmlError("bad_archive", f"{path}: damaged archive ({error})") from None
@@ -121,7 +129,8 @@ def _unpack(path: Path) -> bytes:
 def _score_name(path: Path, container: bytes, names: list[str]) -> str:
     """Name of the member that is the score.
 
-    Some programs write unescaped quotes from the title into the container; then the only score there is is meant.
+    Some programs write unescaped quotes from the title into the container; then the only score there is is
+    meant.
     """
     try:
         return _root_file(path, parse_xml(container, f"{path}:{_CONTAINER}"))
@@ -142,7 +151,9 @@ def _root_file(path: Path, container: ElementTree.Element) -> str:
             continue
         parts = PurePosixPath(name).parts
         if not name or name.startswith("/") or "\\" in name or ":" in name or ".." in parts:
-            raise MusicXmlError("bad_container", f"{path}: its container names {name[:80]!r}: expected a path inside it")
+            raise MusicXmlError(
+                "bad_container", f"{path}: its container names {name[:80]!r}: expected a path inside it"
+            )
         return name
     raise MusicXmlError("bad_container", f"{path}: its container names no score")
 
@@ -150,9 +161,13 @@ def _root_file(path: Path, container: ElementTree.Element) -> str:
 def _read_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """A member's bytes; the declared size is not believed."""
     if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise MusicXmlError("bad_archive", f"{path}: {member.filename[:80]!r} is encrypted or oddly compressed")
+        raise MusicXmlError(
+            "bad_archive", f"{path}: {member.filename[:80]!r} is encrypted or oddly compressed"
+        )
     with archive.open(member) as stream:
         data = stream.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
-        raise MusicXmlError("too_large", f"{path}: {member.filename[:80]!r}: expected at most {MAX_FILE_BYTES} bytes")
+        raise MusicXmlError(
+            "too_large", f"{path}: {member.filename[:80]!r}: expected at most {MAX_FILE_BYTES} bytes"
+        )
     return data

@@ -14,11 +14,13 @@ _KINDS: dict[str, frozenset[int]] = {
     kind: INTERVALS[quality]
     for kind, quality in {
         "major": "maj", "minor": "min", "augmented": "aug", "diminished": "dim", "dominant": "7",
-        "major-seventh": "maj7", "minor-seventh": "min7", "diminished-seventh": "dim7", "augmented-seventh": "7#5",
+        "major-seventh": "maj7", "minor-seventh": "min7", "diminished-seventh": "dim7",
+        "augmented-seventh": "7#5",
         "half-diminished": "hdim7", "major-minor": "minmaj7", "minor-major": "minmaj7", "major-sixth": "maj6",
         "minor-sixth": "min6", "dominant-ninth": "9", "major-ninth": "maj9", "minor-ninth": "min9",
         "dominant-11th": "11", "minor-11th": "min11", "dominant-13th": "13", "major-13th": "maj13",
-        "suspended-second": "sus2", "suspended-fourth": "sus4", "power": "5", "augmented-major-seventh": "maj7#5",
+        "suspended-second": "sus2", "suspended-fourth": "sus4", "power": "5",
+        "augmented-major-seventh": "maj7#5",
     }.items()
 } | {
     "major-11th": frozenset({0, 4, 7, 11, 2, 5}),
@@ -40,9 +42,10 @@ _OMITTABLE = {7, 6, 8}
 def parse_harmony(element: Element) -> Chord | None:
     """The chord of a <harmony> element at concert pitch of its part.
 
-    Kind, degrees, bass and inversion are read. Where the kind is missing, blank or unknown, the text shown to the player
-    (`<kind text="m7b5">`, or the kind itself: `min`, `7`) is read as a lead-sheet symbol; where the kind is coarse and
-    no degrees follow, the text may add to it (dominant + "7b9"), not contradict it.
+    Kind, degrees, bass and inversion are read. Where the kind is missing, blank or unknown, the text shown
+    to the player (`<kind text="m7b5">`, or the kind itself: `min`, `7`) is read as a lead-sheet symbol;
+    where the kind is coarse and no degrees follow, the text may add to it (dominant + "7b9"), not contradict
+    it.
 
     Returns:
         None where nothing is said (no root, or a roman numeral) or nothing can be made of it.
@@ -64,7 +67,7 @@ def parse_harmony(element: Element) -> Chord | None:
         intervals = written
     quality = nearest_quality(_with_degrees(intervals, degrees))
     bass = _pitch_class(element.find("bass"), "bass")
-    chord = Chord(root, quality, bass)
+    chord = Chord(root, quality, root if bass is None else bass)
     inversion = element.findtext("inversion", "").strip()
     if bass is None and inversion in ("1", "2", "3"):
         tones = sorted(INTERVALS[quality])  # within the octave: root, third, fifth, seventh

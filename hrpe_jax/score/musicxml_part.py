@@ -1,4 +1,5 @@
-"""One <part> of a MusicXML file, measure by measure, as written: places are exact fractions of a quarter note."""
+"""One <part> of a MusicXML file, measure by measure, as written: places are exact fractions of a quarter
+note."""
 
 from __future__ import annotations
 
@@ -90,7 +91,8 @@ class _Measure:
     def read(self) -> RawMeasure:
         handlers: dict[str, Callable[[Element], None]] = {
             "note": self.note, "backup": self.backup, "forward": self.forward, "attributes": self.attributes,
-            "harmony": self.harmony, "barline": self.barline, "direction": self.direction, "sound": self.sound,
+            "harmony": self.harmony, "barline": self.barline, "direction": self.direction,
+            "sound": self.sound,
         }  # fmt: skip
         state, raw = self.state, self.raw
         raw.signs = Signs(endings=state.endings)
@@ -134,7 +136,9 @@ class _Measure:
         fields = {child.tag: child for child in element}
         step = STEPS.get(_text(fields.get("step")).upper())
         if step is None:
-            raise MusicXmlError("bad_value", f"{self.where}: note step {_text(fields.get('step'))[:20]!r}: expected A-G")
+            raise MusicXmlError(
+                "bad_value", f"{self.where}: note step {_text(fields.get('step'))[:20]!r}: expected A-G"
+            )
         octave = self.integer(fields.get("octave"), 4)
         pitch = 12 * (octave + 1) + step + round(self.number(fields.get("alter"), 0.0)) + self.state.transpose
         if not 0 <= pitch <= 127:
@@ -159,7 +163,9 @@ class _Measure:
             if child.tag == "divisions":
                 state.divisions = self.integer(child, 1)
                 if not 1 <= state.divisions <= 10**6:
-                    raise MusicXmlError("bad_value", f"{self.where}: divisions {state.divisions}: expected 1 to 1000000")
+                    raise MusicXmlError(
+                        "bad_value", f"{self.where}: divisions {state.divisions}: expected 1 to 1000000"
+                    )
             elif child.tag == "time":
                 state.meter = _meter(child) or state.meter
             elif child.tag == "key" and child.find("fifths") is not None:
@@ -171,7 +177,8 @@ class _Measure:
                 before = state.transpose
                 octave = self.integer(child.find("octave-change"), 0)
                 state.transpose = round(self.number(child.find("chromatic"), 0.0)) + 12 * octave
-                if state.fifths is not None and element.find("key") is not None:  # <key> stands before <transpose>
+                # <key> stands before <transpose>, so it has been read as if nothing changed.
+                if state.fifths is not None and element.find("key") is not None:
                     state.fifths = (state.fifths + 7 * (state.transpose - before) + 6) % 12 - 6
 
     def harmony(self, element: Element) -> None:
@@ -180,7 +187,8 @@ class _Measure:
             return
         offset = element.find("offset")
         shift = Fraction(round(self.number(offset, 0.0)), self.state.divisions)
-        place = max(Fraction(0), self.cursor + max(-MAX_QUARTERS, min(MAX_QUARTERS, shift)))
+        limit = Fraction(MAX_QUARTERS)
+        place = max(Fraction(0), self.cursor + max(-limit, min(limit, shift)))
         self.raw.harmonies.append((place, chord.transpose(self.state.transpose)))
 
     def barline(self, element: Element) -> None:
@@ -235,7 +243,9 @@ class _Measure:
         """Quarters; 0 where nothing is said."""
         value = self.number(element, 0.0)
         if not 0 <= value <= MAX_QUARTERS * self.state.divisions:
-            raise MusicXmlError("bad_value", f"{self.where}: duration {value:g}: expected 0 to {MAX_QUARTERS} quarters")
+            raise MusicXmlError(
+                "bad_value", f"{self.where}: duration {value:g}: expected 0 to {MAX_QUARTERS} quarters"
+            )
         return _quarters(round(value), self.state.divisions)
 
     def integer(self, element: Element | None, default: int) -> int:
@@ -243,14 +253,16 @@ class _Measure:
 
     def number(self, element: Element | None, default: float) -> float:
         text = _text(element)
-        if not text:
+        if element is None or not text:
             return default
         try:
             value = float(text)
         except ValueError:
             value = float("nan")
         if not abs(value) < 1e9:
-            raise MusicXmlError("bad_value", f"{self.where}: <{element.tag}> {text[:20]!r}: expected a number")  # type: ignore[union-attr]
+            raise MusicXmlError(
+                "bad_value", f"{self.where}: <{element.tag}> {text[:20]!r}: expected a number"
+            )
         return value
 
 

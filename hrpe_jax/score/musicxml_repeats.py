@@ -39,8 +39,8 @@ class Signs:
 def play_order(signs: Sequence[Signs], max_measures: int = 20_000) -> list[int] | None:
     """Indices of the measures in the order of playing.
 
-    A repeat without a beginning goes back to the end of the previous one, or to the start. After a da capo or dal
-    segno, repeats are not taken again, and only the last of several endings is played.
+    A repeat without a beginning goes back to the end of the previous one, or to the start. After a da capo
+    or dal segno, repeats are not taken again, and only the last of several endings is played.
 
     Returns:
         None where more than `max_measures` would be played.
