@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hrpe_jax.data.records import records_of, to_bytes, token_count
 from hrpe_jax.data.shards import SPLITS
 from hrpe_jax.data.sources import SongFile, find_songs, read_song
 from hrpe_jax.data.splits import hash_splits, load_splits
+from hrpe_jax.data.tunes import group_tunes
 from hrpe_jax.data.writer import Prepared, Reject, check_target, write_dataset
 from hrpe_jax.errors import UserError
 from hrpe_jax.score.score import Score, ScoreError
@@ -21,12 +22,21 @@ from hrpe_jax.score.score import Score, ScoreError
 
 @dataclass(frozen=True)
 class _Read:
-    """A song that was read: what is stored, and the keys that it shares with other versions of itself."""
+    """A song that was read: what is stored, and what tells its versions.
+
+    Attributes:
+        id: of the song.
+        keys: `melody_keys`.
+        tokens: per stage, how many.
+        records: per stage, the stored bytes.
+        hymn: the score where tunes are to be compared, which needs all of them together.
+    """
 
     id: str
     keys: frozenset[bytes]
     tokens: dict[str, int]
     records: dict[str, bytes]
+    hymn: Score | None
 
 
 def prepare_song(song: SongFile) -> _Read | Reject:
@@ -42,18 +52,20 @@ def prepare_song(song: SongFile) -> _Read | Reject:
             record["id"] = song.id
         tokens = {stage: token_count(stage, record) for stage, record in records.items()}
         stored = {stage: to_bytes(record) for stage, record in records.items()}
-        return _Read(song.id, _version_keys(song, score), tokens, stored)
+        hymn = replace(score, id=song.id) if song.format == "chorales" else None
+        return _Read(song.id, frozenset(melody_keys(score)), tokens, stored, hymn)
     except Exception as error:  # one bad file among many must not stop the others
         return Reject(song.name, _reason(error), " ".join(f"{error}".split()))
 
 
-def _version_keys(song: SongFile, score: Score) -> frozenset[bytes]:
-    """What versions of a song share: stretches of melody, and for chorales the tune on the beats."""
-    if song.format != "chorales":
-        return frozenset(melody_keys(score))
-    from hrpe_jax.data.chorales import group_key
-
-    return frozenset({*melody_keys(score), group_key(score).encode()})
+def _groups(read: Sequence[_Read]) -> dict[str, str]:
+    """Song id -> group: songs that share a stretch of melody, and hymns that open alike."""
+    hymns = [song.hymn for song in read if song.hymn is not None]
+    tunes = dict(zip((hymn.id for hymn in hymns), group_tunes(hymns), strict=True))
+    return join_groups(
+        (song.id, song.keys | {f"tune {tunes[song.id]}".encode()} if song.hymn else song.keys)
+        for song in read
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -114,7 +126,7 @@ def build_dataset(
             on_progress(done, len(songs))
     rejects = [result for result in results if isinstance(result, Reject)]
     read = [result for result in results if isinstance(result, _Read)]
-    groups = join_groups((song.id, song.keys) for song in read)
+    groups = _groups(read)
     split_of = hash_splits(groups) if given is None else given
     files = {song.id: song.name for song in songs}
     for song in read:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,15 @@ def test_where_no_song_can_be_used_the_first_reason_is_told(tmp_path: Path):
     with pytest.raises(UserError, match="none of 1 songs can be used; the first, 001: no_chords"):
         build_dataset(root, tmp_path / "set", workers=0)
     assert [path.name for path in tmp_path.iterdir()] == ["songs"]
+
+
+def test_the_built_in_chorales(tmp_path: Path):
+    if find_spec("music21") is None:
+        pytest.skip("the extra `corpus` is not installed")
+    counts = build_dataset("chorales", tmp_path / "set", limit=12, workers=0)
+    assert counts["found"] == 12
+    assert counts["songs"] >= 10
+    assert min(counts[split] for split in SPLITS) > 0
+    dataset = open_dataset(tmp_path / "set")
+    assert dataset.manifest["origin"]["format"] == "chorales"
+    assert dataset.lengths("backbone", "train").min() > 10
