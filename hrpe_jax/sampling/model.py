@@ -34,7 +34,7 @@ class StageModel:
 
     Attributes:
         config: how it was trained; `config.model` builds it.
-        params: nested dicts of float32 arrays.
+        params: nested dicts of float32 numpy arrays.
         step: of the checkpoint they are from.
         latest: the newest step there was when they were taken; `step` is the best one.
     """
@@ -112,7 +112,9 @@ def read_checkpoints(workdir: str | os.PathLike[str]) -> Model:
         if steps:
             trained = checkpoint.load_stage(workdir, name)
             _check_vocabulary(workdir, name, trained.vocabulary)
-            stages[name] = StageModel(trained.config, trained.params, trained.step, steps[-1])
+            # Arrays of numpy, as from a released model: one compiled program serves both.
+            params = _nested(dict(flatten(trained.params)))
+            stages[name] = StageModel(trained.config, params, trained.step, steps[-1])
     if not stages:
         raise UserError(f"{workdir}: no complete checkpoint of any stage; train the model first")
     return Model(str(workdir), **stages)
