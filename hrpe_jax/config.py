@@ -18,6 +18,7 @@ from typing import Any, Literal
 from hrpe_jax.errors import UserError
 from hrpe_jax.schema import build
 
+Stage = Literal["backbone", "melody"]
 Variant = Literal["none", "tables", "query", "lagged"]
 Lags = tuple[tuple[int, int], ...]
 ALL_LAGS: Lags = ((0, 0), (0, 1), (1, 2), (2, 3), (3, 4))
@@ -294,12 +295,12 @@ class StagesConfig:
     def __post_init__(self) -> None:
         _check(any(True for _ in self.items()), "backbone: neither it nor melody is set; set at least one")
 
-    def items(self) -> Iterator[tuple[str, StageConfig]]:
+    def items(self) -> Iterator[tuple[Stage, StageConfig]]:
         """Yields (name, config) of the stages that are set, in training order."""
-        for stage in dataclasses.fields(self):
-            config = getattr(self, stage.name)
-            if config is not None:
-                yield stage.name, config
+        if self.backbone is not None:
+            yield "backbone", self.backbone
+        if self.melody is not None:
+            yield "melody", self.melody
 
 
 @dataclass(frozen=True, kw_only=True)

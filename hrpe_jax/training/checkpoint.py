@@ -33,7 +33,7 @@ ARRAY_ITEMS = ("params", "train", "carry")
 JSON_ITEMS = ("progress", "record")
 
 Record = dict[str, Any]
-"""{"format", "version", "vocabulary": {stage: hash}, "config": resolved}; a workdir's config.json as well."""
+"""{"format", "version", "vocabulary": {stage: hash}, "data": hash, "config"}; a workdir's config.json too."""
 
 
 def whole_steps(folder: str | Path) -> list[int]:
@@ -88,7 +88,7 @@ def check_record(folder: Path, stage: str, saved: Record, wanted: Record) -> Non
       wanted: the record of this run.
 
     Raises:
-      UserError: vocabulary, model, batch shape or seed differ; one line.
+      UserError: vocabulary, data, model, batch shape or seed differ; one line.
     """
     found = differences(_identity(saved, stage), _identity(wanted, stage))
     if found:
@@ -156,19 +156,9 @@ class Checkpoints:
           record: of the run.
           best: step of the best checkpoint, never deleted.
         """
-        args = ocp.args
-        train = {"step": state.step, "opt_state": state.opt_state}
-        self._manager.save(
-            step,
-            args=args.Composite(
-                params=args.StandardSave(state.params),
-                train=args.StandardSave(train),
-                carry=args.StandardSave({"carry": carry}),
-                progress=args.JsonSave(progress),
-                record=args.JsonSave(record),
-            ),
-            force=True,
-        )
+        args = {name: ocp.args.StandardSave(tree) for name, tree in _items(state, carry).items()}
+        texts = {"progress": ocp.args.JsonSave(progress), "record": ocp.args.JsonSave(record)}
+        self._manager.save(step, args=ocp.args.Composite(**args, **texts), force=True)
         self._manager.wait_until_finished()
         steps = sorted(self._manager.all_steps())
         for old in steps[: -self._keep]:
@@ -188,13 +178,11 @@ class Checkpoints:
         Raises:
           UserError: its arrays are others than expected (up to eight are named), or it is damaged.
         """
-        state, carry = abstract
-        train = {"step": state.step, "opt_state": state.opt_state}
-        targets = {"params": state.params, "train": train, "carry": {"carry": carry}}
+        targets = _items(*abstract)
         progress = read_json(self.folder, step, "progress")
         try:
             metadata = self._manager.item_metadata(step)
-            found = {name: metadata[name].tree for name in ARRAY_ITEMS}
+            found = {name: metadata[name].tree for name in targets}
         except Exception as error:
             raise _damaged(self.folder, step, error) from error
         _check_arrays(self.folder / str(step), found, targets)
@@ -205,7 +193,7 @@ class Checkpoints:
             raise _damaged(self.folder, step, error) from error
         params, train = restored["params"], restored["train"]
         state = TrainState(step=train["step"], params=params, opt_state=train["opt_state"])
-        return state, restored["carry"]["carry"], progress
+        return state, restored["carry"]["carry"] if "carry" in targets else abstract[1], progress
 
 
 @dataclass(frozen=True)
@@ -271,9 +259,16 @@ def _identity(record: Record, stage: str) -> dict[str, Any]:
     trained = config["stages"][stage]
     return {
         "vocabulary": record["vocabulary"][stage],
+        "data": record["data"],
         "config.seed": config["seed"],
         f"config.stages.{stage}": {"model": trained["model"], "batch": trained["batch"]},
     }
+
+
+def _items(state: TrainState, carry: Any) -> dict[str, Any]:
+    """The array items of a checkpoint; a task that carries nothing has no "carry"."""
+    items = {"params": state.params, "train": {"step": state.step, "opt_state": state.opt_state}}
+    return {**items, "carry": {"carry": carry}} if jax.tree.leaves(carry) else items
 
 
 def _handlers() -> dict[str, Any]:

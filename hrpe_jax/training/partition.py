@@ -79,7 +79,7 @@ def leaf_sharding(mesh: Mesh, axes: Any, shape: Sequence[int], rules: Rules = RU
 
     Args:
       mesh: where.
-      axes: one logical name or None per dimension, or None for an array that is whole everywhere.
+      axes: one logical name or None per dimension; None or () for an array that is whole everywhere.
       shape: of the array. A dimension that the mesh does not divide stays whole, as does one whose mesh
         axis an earlier dimension of the same array has taken.
       rules: the table.
@@ -87,7 +87,7 @@ def leaf_sharding(mesh: Mesh, axes: Any, shape: Sequence[int], rules: Rules = RU
     Raises:
       ValueError: a name that is not in the table, or not one name per dimension.
     """
-    names = tuple(axes) if axes is not None else (None,) * len(shape)
+    names = tuple(axes) if axes else (None,) * len(shape)
     if len(names) != len(shape):
         raise ValueError(
             f"axes {names} for an array of shape {tuple(shape)}: one name per dimension expected"

@@ -130,6 +130,10 @@ def make_programs(task: Any, config: StageConfig, mesh: Mesh) -> Programs:
     def init(key: jax.Array) -> TrainState:
         return init_state(task, optimizer, key)
 
+    def init_carry() -> Any:
+        # Without this a weakly typed constant would make the first step compile twice.
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), task.init_carry(rows))
+
     def train(state: TrainState, carry: Any, batch: Any, key: jax.Array) -> Any:
         return train_step(task, optimizer, rate, state, carry, batch, key)
 
@@ -138,13 +142,16 @@ def make_programs(task: Any, config: StageConfig, mesh: Mesh) -> Programs:
         return carry, metrics
 
     state = jax.eval_shape(init, jax.random.key(0))
-    carry = jax.eval_shape(lambda: task.init_carry(rows))
+    carry = jax.eval_shape(init_carry)
     state_at = state_shardings(mesh, task, optimizer, state, config.mesh.fsdp)
     carry_at = tree_shardings(mesh, task.carry_axes(), carry)
     everywhere = replicated(mesh)
+    # Drawing parameters runs once: on CPU, optimizing it takes longer than anything it saves.
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
+    quick = {"xla_backend_optimization_level": 0} if on_cpu else None
     return Programs(
-        init=jax.jit(init, out_shardings=state_at),
-        init_carry=jax.jit(lambda: task.init_carry(rows), out_shardings=carry_at),
+        init=jax.jit(init, out_shardings=state_at, compiler_options=quick),
+        init_carry=jax.jit(init_carry, out_shardings=carry_at),
         train=jax.jit(train, donate_argnums=(0, 1), out_shardings=(state_at, carry_at, everywhere)),
         evaluate=jax.jit(evaluate, donate_argnums=(1,), out_shardings=(carry_at, everywhere)),
         copy=jax.jit(lambda tree: tree, out_shardings=(state_at, carry_at)),

@@ -27,10 +27,10 @@ class Meter:
             pair[1] += float(weight)
 
     def means(self) -> dict[str, float]:
-        """Sum over weight of each metric that has weight, and the perplexity beside the loss."""
+        """Sum over weight of each metric that has weight, and the perplexity of "nll" or "loss"."""
         means = {name: value / weight for name, (value, weight) in self.sums.items() if weight > 0}
         if "loss" in means:
-            means["perplexity"] = math.exp(min(means["loss"], 700.0))
+            means["perplexity"] = math.exp(min(means.get("nll", means["loss"]), 700.0))
         return means
 
     def weight(self, name: str) -> float:

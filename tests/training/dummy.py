@@ -59,7 +59,7 @@ class DummyTask:
         }
 
     def init_carry(self, rows: int) -> Any:
-        return Memory(jnp.zeros((rows, WIDTH)), jnp.zeros((rows,), jnp.int32))
+        return Memory(jnp.zeros((rows, WIDTH)), jnp.full((rows,), 0))  # weakly typed
 
     def carry_axes(self) -> Any:
         return Memory(("rows", "embed"), ("rows",))  # type: ignore[arg-type]
@@ -151,7 +151,13 @@ def stage_config(**changes: Any) -> MelodyStageConfig:
 def record(config: MelodyStageConfig, seed: int = 0, vocabulary: str = "abc") -> dict[str, Any]:
     """What a checkpoint says of its run."""
     whole = Config(name="dummy", stages=StagesConfig(melody=config), seed=seed)
-    return {"format": 1, "version": "0", "vocabulary": {"melody": vocabulary}, "config": asdict(whole)}
+    return {
+        "format": 1,
+        "version": "0",
+        "vocabulary": {"melody": vocabulary},
+        "data": "d",
+        "config": asdict(whole),
+    }
 
 
 def train(workdir: Any, config: MelodyStageConfig | None = None, **options: Any) -> StageResult:

@@ -1,0 +1,190 @@
+"""A whole run: from a config to prepared data, trained stages, figures beside a baseline, and pieces.
+
+This is where the packages meet. Training knows tasks but no files of songs, data knows no models; here one is
+handed to the other. Everything can be started again: what is there already is not made twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import hrpe_jax
+from hrpe_jax import cli
+from hrpe_jax.codec.vocabulary import vocabulary_hashes
+from hrpe_jax.config import Config, DataConfig
+from hrpe_jax.data.build import build_dataset
+from hrpe_jax.data.pipeline import eval_batches, train_batches
+from hrpe_jax.data.shards import Dataset, open_dataset, read_manifest
+from hrpe_jax.errors import UserError
+from hrpe_jax.metrics.baseline import ngram_baseline
+from hrpe_jax.sampling.model import export_model
+from hrpe_jax.tasks import build_task
+from hrpe_jax.training.checkpoint import Record, check_workdir, checkpoint_folder, whole_steps
+from hrpe_jax.training.loop import StageResult, train_stage
+from hrpe_jax.training.writers import replace_text
+
+FORMAT = 1
+NGRAM_ORDER = 5
+COLUMNS = ("nll", "perplexity", "accuracy", "chord_nll", "chord_accuracy", "pitch_nll", "pitch_accuracy")
+
+
+def train(config: Config, workdir: str | Path) -> list[StageResult]:
+    """Trains the stages that a config names, in order, and shows what came of it.
+
+    Writes into ``workdir``: ``config.json``, ``data`` (where the config names no other place),
+    ``metrics.jsonl``, ``checkpoints``, ``model`` (the best parameters, for sampling), ``pieces``. Prints a
+    table on stdout.
+
+    Args:
+      config: what to do.
+      workdir: where; an earlier run of the same config there is continued.
+
+    Returns:
+      The result of every stage.
+
+    Raises:
+      UserError: there is no data, or the workdir belongs to another run.
+    """
+    workdir = Path(workdir)
+    check_sampling(config, workdir)
+    dataset = prepare_data(config.data, workdir)
+    record = make_record(config, dataset)
+    for stage, _ in config.stages.items():
+        check_workdir(workdir, stage, record)  # all of them before the first one is trained
+    workdir.mkdir(parents=True, exist_ok=True)
+    if jax.process_index() == 0:
+        replace_text(workdir / "config.json", json.dumps(record, indent=2) + "\n")
+
+    results, rows = [], []
+    for stage, stage_config in config.stages.items():
+        hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
+        batches = train_batches(
+            dataset,
+            stage,
+            stage_config.batch,
+            seed=config.seed,
+            num_steps=stage_config.steps,
+            augment=stage_config.batch.augment,
+            **hosts,
+        )
+        valid = eval_batches(dataset, stage, stage_config.batch, split="valid", **hosts)
+        task = build_task(stage, stage_config.model)
+        result = train_stage(
+            stage, task, stage_config, batches, valid, seed=config.seed, workdir=workdir, record=record
+        )
+        results.append(result)
+        rows.append((stage, f"step {result.best_step}", result.best))
+        if result.best:
+            counted = ngram_baseline(dataset, stage, "valid", order=NGRAM_ORDER)
+            rows.append((stage, f"{NGRAM_ORDER}-gram", counted))
+    if jax.process_index() == 0:
+        print(format_table(rows), flush=True)
+        model, _ = export_model(workdir)
+        if config.sample is not None:
+            sample(config, model, workdir / "pieces")
+    return results
+
+
+def prepare_data(config: DataConfig, workdir: Path) -> Dataset:
+    """Opens the data set of a config; makes it first where it is missing and the config says from what.
+
+    Raises:
+      UserError: there is none and nothing to make it from, or what is there is of another corpus.
+    """
+    path = Path(config.path) if config.path else workdir / "data"
+    manifest = read_manifest(path)
+    if manifest is None and config.corpus and not path.exists():
+        if config.corpus != "chorales" and not config.input:
+            raise UserError(
+                f"config.data.input: the folder of {config.corpus} is needed; add --config.data.input=DIR"
+            )
+        with cli.progress(f"preparing {config.corpus}") as tell:
+            counts = build_dataset(
+                config.input,
+                path,
+                format=config.corpus,
+                splits=config.splits or None,
+                workers=config.workers,
+                on_progress=tell,
+            )
+        split = ", ".join(f"{name} {counts[name]}" for name in ("train", "valid", "test"))
+        cli.say(f"{counts['songs']} songs ({split}), {counts['rejects']} rejected: {path}")
+    elif manifest is None and not path.exists() and not config.path:
+        raise UserError(
+            f"{path}: no data set here; give one with --config.data.path=DIR, or what to make it from with "
+            "--config.data.corpus=chorales or pop909"
+        )
+    dataset = open_dataset(path)
+    found = dataset.manifest.get("origin", {}).get("format", config.corpus)
+    if config.corpus and found != config.corpus:
+        raise UserError(
+            f"{path}: holds {found}, config.data.corpus is {config.corpus}; use another --workdir"
+        )
+    return dataset
+
+
+def make_record(config: Config, dataset: Dataset) -> Record:
+    """What a checkpoint says of its run: versions, vocabulary hashes, a hash of the data, the config."""
+    sums = json.dumps(dataset.manifest["shards"], sort_keys=True)
+    return {
+        "format": FORMAT,
+        "version": hrpe_jax.__version__,
+        "vocabulary": vocabulary_hashes(),
+        "data": hashlib.sha256(sums.encode()).hexdigest()[:16],
+        "config": asdict(config),
+    }
+
+
+def check_sampling(config: Config, workdir: Path) -> None:
+    """Refuses a config that asks for pieces without both stages, before hours are spent.
+
+    Raises:
+      UserError: a stage is neither configured nor trained.
+    """
+    if config.sample is None:
+        return
+    for stage in ("backbone", "melody"):
+        if getattr(config.stages, stage) is None and not whole_steps(checkpoint_folder(workdir, stage)):
+            raise UserError(
+                f"config.sample: pieces need both stages, and {stage} is neither in config.stages nor "
+                f"trained in {workdir}; use --config.sample=none"
+            )
+
+
+def sample(config: Config, model: Any, folder: Path) -> None:
+    """Writes the pieces that a config asks for and prints a line for each."""
+    from hrpe_jax.sampling.pipeline import describe, sample_pieces, write_pieces
+
+    assert config.sample is not None
+    pieces = sample_pieces(model, **asdict(config.sample))
+    write_pieces(pieces, folder)
+    for piece in pieces:
+        print(describe(piece))
+    cli.say(f"pieces: {folder}")
+
+
+def format_table(rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> str:
+    """Validation figures as text.
+
+    Args:
+      rows: (stage, what was measured, metrics). Columns without any value are left out; the perplexity is
+        that of the "nll" where a row has none of its own.
+    """
+    full = [(s, w, {"perplexity": math.exp(m["nll"]), **m} if "nll" in m else m) for s, w, m in rows]
+    names = [name for name in COLUMNS if any(name in metrics for _, _, metrics in full)]
+    lines = [["stage", "validation", *(name.replace("_", " ") for name in names)]]
+    for stage, what, metrics in full:
+        values = [f"{metrics[name]:.4g}" if name in metrics else "-" for name in names]
+        lines.append([stage, what, *(values or ["no validation songs"])])
+    widths = [max(len(line[i]) for line in lines if i < len(line)) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(widths[i]) for i, cell in enumerate(line)).rstrip() for line in lines
+    )

@@ -1,0 +1,58 @@
+"""Train the stages that a config names: prepares the data, trains, validates, and writes pieces.
+
+  python -m hrpe_jax.train                                          the quickstart, into runs/quickstart
+  python -m hrpe_jax.train --config=configs/X.py --workdir=DIR
+  python -m hrpe_jax.train --config=configs/X.py --config.stages.backbone.steps=500 --config.seed=1
+
+Values of the config are set with --config.SECTION.KEY=VALUE. The same command again goes on where it was
+stopped. A table of validation figures goes to stdout, progress to stderr. DIR holds afterwards:
+config.json, metrics.jsonl, checkpoints, model (for python -m hrpe_jax.sample --model=DIR), and data and
+pieces where the config asks for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from hrpe_jax import cli
+
+QUICKSTART = "configs/quickstart.py"
+
+
+def main(args: argparse.Namespace) -> None:
+    """Reads the config, then trains."""
+    from hrpe_jax.config_file import load_config
+
+    config = load_config(args.config or default_config(), args.overrides)
+    workdir = Path(args.workdir or f"runs/{config.name}")
+
+    from hrpe_jax.compilation_cache import enable_compilation_cache
+
+    enable_compilation_cache()
+    from hrpe_jax.run import train
+
+    train(config, workdir)
+
+
+def default_config() -> Path:
+    """The quickstart's config: in this folder, else beside the package."""
+    here, beside = Path(QUICKSTART), Path(__file__).parents[1] / QUICKSTART
+    return beside if beside.is_file() and not here.is_file() else here
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = cli.make_parser("train", __doc__)
+    options.add_argument(
+        "--config", metavar="FILE", help=f"Python file with get_config() (default: {QUICKSTART})"
+    )
+    options.add_argument(
+        "--workdir", metavar="DIR", help="where everything goes (default: runs/NAME of the config)"
+    )
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, parser(), overrides=True))

@@ -1,0 +1,188 @@
+"""The command train: its errors, and both stages end to end on a few songs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hrpe_jax import train as command
+from hrpe_jax.cli import run as run_command
+
+ROOT = Path(__file__).parents[1]
+MODEL = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "mlp_width": 32, "residual_rank": 4}
+STAGE = {"steps": 6, "log_every": 2, "eval_every": 4, "eval_batches": 1, "checkpoint_every": 3}
+CONFIG = {
+    "stages": {
+        "backbone": {
+            **STAGE,
+            "model": MODEL,
+            "batch": {"rows": 2, "length": 64},
+            "optimizer": {"warmup_steps": 2},
+        },
+        "melody": {
+            **STAGE,
+            "model": {**MODEL, "memory": 32},
+            "batch": {"rows": 2, "length": 32, "segments": 2},
+            "optimizer": {"warmup_steps": 2},
+        },
+    }
+}
+TIMES = ("steps_per_second", "events_per_second", "seconds")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A compilation cache that is not the user's."""
+    import jax
+
+    before = jax.config.jax_compilation_cache_dir
+    folder = str(tmp_path_factory.mktemp("cache"))
+    jax.config.update("jax_compilation_cache_dir", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", folder)  # for processes of their own
+        yield
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+def call(*arguments: str) -> int:
+    return run_command(command.main, command.parser(), arguments, overrides=True)
+
+
+def write_config(folder: Path, **changes: Any) -> Path:
+    path = folder / "tiny.py"
+    path.write_text(f"def get_config():\n    return {CONFIG | changes!r}\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def songs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data set of a few songs."""
+    from hrpe_jax.data.build import build_dataset
+
+    path = tmp_path_factory.mktemp("songs") / "data"
+    build_dataset(shared_data / "pop909", path, format="pop909", limit=30, workers=0)
+    return path
+
+
+def test_help_is_at_once() -> None:
+    began = time.monotonic()
+    code = subprocess.run(
+        [sys.executable, "-m", "hrpe_jax.train", "--help"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert code.returncode == 0
+    assert b"--workdir" in code.stdout
+    assert time.monotonic() - began < 2  # a tenth of that on a quiet machine
+    lazy = "import sys, hrpe_jax.train; sys.exit(bool({'jax', 'numpy', 'ml_collections'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", lazy], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--config=absent.py"], "absent.py: no such config file"),
+        (["--config.stages.backbone.stepz=3"], "no such key; did you mean 'steps'?"),
+        (["--config.data.corpus="], "no data set here; give one with --config.data.path=DIR"),
+        (["--config.data.corpus=pop909"], "config.data.input: the folder of pop909 is needed"),
+        (["--config.data.path=absent"], "absent"),
+        (
+            ["--config.sample.num_pieces=1", "--config.stages.melody=none"],
+            "pieces need both stages, and melody",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
+) -> None:
+    workdir = tmp_path / "work"
+    first = [] if arguments[0].startswith("--config=") else [f"--config={write_config(tmp_path)}"]
+    assert call(*first, f"--workdir={workdir}", *arguments) == 1
+    out, err = capsys.readouterr()
+    assert expected in err
+    assert len(err.splitlines()) == 1
+    assert out == ""
+    assert not workdir.exists()
+
+
+def test_the_quickstart_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command.default_config() == ROOT / "configs" / "quickstart.py"
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "quickstart.py").write_text("")
+    assert command.default_config() == Path("configs/quickstart.py")
+
+
+def test_the_table_leaves_out_what_nobody_measured() -> None:
+    from hrpe_jax.run import format_table
+
+    rows = [
+        ("backbone", "step 4", {"nll": 1.0, "accuracy": 0.5, "chord_nll": 0.25}),
+        ("melody", "5-gram", {"nll": 2.0, "accuracy": 0.25}),
+        ("melody", "step 9", {}),
+    ]
+    lines = [line.split("  ") for line in format_table(rows).splitlines()]
+    table = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert table == [
+        ["stage", "validation", "nll", "perplexity", "accuracy", "chord nll"],
+        ["backbone", "step 4", "1", "2.718", "0.5", "0.25"],
+        ["melody", "5-gram", "2", "7.389", "0.25", "-"],
+        ["melody", "step 9", "-", "-", "-", "-"],
+    ]
+
+
+def read_lines(workdir: Path) -> list[dict[str, Any]]:
+    path = workdir / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
+
+
+def test_both_stages_end_to_end(songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = write_config(tmp_path, sample={"num_pieces": 1, "bars": 2})
+    arguments = [f"--config={config}", f"--workdir={tmp_path / 'work'}", f"--config.data.path={songs}"]
+    assert call(*arguments) == 0, capsys.readouterr().err
+    out = capsys.readouterr().out
+    assert out.count("5-gram") == 2
+    assert "perplexity" in out
+    assert {path.name for path in (tmp_path / "work").iterdir()} >= {
+        "config.json",
+        "metrics.jsonl",
+        "checkpoints",
+    }
+    assert len(list((tmp_path / "work" / "pieces").glob("*.mid"))) == 1
+    resolved = json.loads((tmp_path / "work" / "config.json").read_text())
+    assert resolved["config"]["name"] == "tiny"
+    assert resolved["config"]["stages"]["melody"]["steps"] == 6
+
+    before = read_lines(tmp_path / "work")
+    assert call(*arguments, "--config.sample=none") == 0  # nothing is trained again
+    assert read_lines(tmp_path / "work") == before
+    assert call(*arguments, "--config.stages.melody.model.width=32") == 1
+    assert "config.stages.melody.model.width: saved 16, now 32" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_as_an_uninterrupted_one(songs: Path, tmp_path: Path) -> None:
+    """kill -9 twice, wherever that falls; then to the end."""
+    config = write_config(tmp_path)
+
+    def start(workdir: str) -> subprocess.Popen[bytes]:
+        arguments = [f"--config={config}", f"--workdir={tmp_path / workdir}", f"--config.data.path={songs}"]
+        return subprocess.Popen([sys.executable, "-m", "hrpe_jax.train", *arguments], cwd=ROOT)
+
+    assert start("whole").wait() == 0
+    for lines in (2, 7):
+        process = start("killed")
+        while len(read_lines(tmp_path / "killed")) < lines and process.poll() is None:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() != 0
+    assert start("killed").wait() == 0
+    assert read_lines(tmp_path / "killed") == read_lines(tmp_path / "whole")
