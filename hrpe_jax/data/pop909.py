@@ -30,7 +30,14 @@ LICENSE = "MIT (annotations and MIDI); the songs are commercial"
 _METERS = {2: (Meter(2, 4), 12), 3: (Meter(3, 4), 12), 4: (Meter(4, 4), 12), 6: (Meter(6, 8), 6)}
 """Beats in the most common bar -> meter, and ticks in a beat as the file counts them (eighths in 6/8)."""
 
-_chord = lru_cache(maxsize=4096)(parse_harte)  # a song repeats a dozen labels a hundred times
+
+@lru_cache(maxsize=4096)  # a song repeats a dozen labels a hundred times
+def _chord(label: str) -> Chord:
+    try:
+        return parse_harte(label)
+    except ValueError as error:
+        raise LabelError("bad_label", f"chord_midi.txt: {error}") from None
+
 
 _EARLY = 0.125
 """Beats by which an event may anticipate the bar line that it belongs to: half a sixteenth."""
@@ -164,6 +171,9 @@ def _longest_key(keys: tuple[TimedLabel, ...]) -> Key:
     """The key that holds longest in all; the earlier of equals."""
     seconds: dict[Key, float] = {}
     for row in keys:
-        key = Key.parse(row.label)
+        try:
+            key = Key.parse(row.label)
+        except ValueError as error:
+            raise LabelError("bad_label", f"key_audio.txt: {error}") from None
         seconds[key] = seconds.get(key, 0.0) + row.end - row.start
     return max(seconds, key=seconds.__getitem__)

@@ -17,8 +17,8 @@ class LabelError(UserError):
     """A label file that cannot be read.
 
     Attributes:
-        reason: short code for reject lists: "missing_file", "bad_number", "bad_line", "too_large", "empty" or
-            "no_melody".
+        reason: short code for reject lists: "missing_file", "bad_number", "bad_line", "too_large", "empty",
+            "bad_label" or "no_melody".
     """
 
     def __init__(self, reason: str, message: str) -> None:
