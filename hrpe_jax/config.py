@@ -50,7 +50,7 @@ class HarmonyConfig:
 
     variant: Variant = "lagged"
     lags: Lags = ALL_LAGS
-    implementation: Literal["reference", "folded"] = "reference"
+    implementation: Literal["reference", "folded"] = "folded"
 
     def __post_init__(self) -> None:
         _check(self.lags[:1] == ((0, 0),), f"lags: must begin with (0, 0), got {self.lags}")

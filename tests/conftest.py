@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# First calls compile, which a deadline would take for slowness.
+settings.register_profile("hrpe", deadline=None)
+settings.load_profile("hrpe")
 
 
 def find_shared_data() -> Path | None:

@@ -33,8 +33,8 @@ def _blank(names: tuple[str, ...], padding: dict[str, int], size: tuple[int, int
 def backbone_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows: range) -> Batch:
     """Lays out a backbone batch.
 
-    Targets that are the key or the meter carry no weight: both are asked for, not predicted, and in a
-    transposed song the key is a fair die.
+    The key and the meter of the prefix are targets like any other, so that a model can choose them when nobody
+    asks for one; tasks leave them out of what they report.
 
     Args:
         pieces: What the plan found for `rows`.
@@ -64,9 +64,7 @@ def backbone_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, row
             batch[name] = transpose_backbone_ids(batch[name], shifts)
         batch["root_pc"] = transpose_roots(batch["root_pc"], batch["quality_code"], shifts)
         batch["key"] = transpose_keys(batch["key"], shifts)
-    kind = backbone_tokens.KIND[batch["target_ids"]]
-    asked_for = (kind == backbone_tokens.KIND_KEY) | (kind == backbone_tokens.KIND_METER)
-    return {**batch, "segment_ids": segment_ids, "weights": np.where(asked_for, np.float32(0), weights)}
+    return {**batch, "segment_ids": segment_ids, "weights": weights}
 
 
 def melody_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows: range) -> Batch:

@@ -48,7 +48,7 @@ class BackboneTask(LinenTask):
         targets, weights = segment["target_ids"], segment["weights"]
         likelihood = losses.log_likelihood(logits, targets)
         events = weights * (segment["positions"] >= tokens.PREFIX_LENGTH - 1)
-        correct = jnp.argmax(logits, axis=-1) == targets
+        correct = losses.is_top(logits, targets)
         metrics = {"nll": losses.weighted(-likelihood, events), "accuracy": losses.weighted(correct, events)}
         if not train:
             harmony = jnp.asarray(tokens.HARMONY)
@@ -56,7 +56,7 @@ class BackboneTask(LinenTask):
             changes *= harmony[targets] != harmony[segment["input_ids"]]
             chords, target = root_quality(logits), root_quality_of(targets)
             metrics["chord_nll"] = losses.weighted(-losses.log_likelihood(chords, target), changes)
-            metrics["chord_accuracy"] = losses.weighted(jnp.argmax(chords, axis=-1) == target, changes)
+            metrics["chord_accuracy"] = losses.weighted(losses.is_top(chords, target), changes)
         return losses.weighted(-likelihood, weights), None, metrics
 
 

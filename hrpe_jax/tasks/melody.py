@@ -66,7 +66,7 @@ class MelodyTask(LinenTask):
         )
         targets, weights = segment["target_ids"], segment["weights"]
         likelihood = losses.log_likelihood(logits, targets)
-        correct = jnp.argmax(logits, axis=-1) == targets
+        correct = losses.is_top(logits, targets)
         loss = losses.weighted(-likelihood, weights)
         metrics = {"nll": loss, "accuracy": losses.weighted(correct, weights)}
         if not train:

@@ -141,7 +141,7 @@ def test_packing_keeps_songs_apart(fake_dataset) -> None:
                 np.testing.assert_array_equal(batch["positions"][0, row, at], np.arange(len(at)))
                 assert (inputs[at[0]], targets[at[-1]]) == (bt.BOS, bt.EOS)
                 np.testing.assert_array_equal(inputs[at[1:]], targets[at[:-1]])
-                assert batch["weights"][0, row, at].tolist() == [0, 0] + [1] * (len(at) - 2)
+                assert batch["weights"][0, row, at].tolist() == [1] * len(at)
                 songs[tuple(inputs[at])] += 1
             assert not batch["weights"][0, row, ids == 0].any()
             assert (inputs[ids == 0] == bt.PAD).all()
@@ -153,7 +153,7 @@ def test_cut_songs_are_counted_once(fake_dataset) -> None:
     weight = sum(
         float(batch["weights"].sum()) for batch in eval_batches(fake_dataset, "backbone", BatchShape(3, 16))
     )
-    assert weight == sum(len(record["input_ids"]) - 2 for record in fake_dataset.records("backbone", "valid"))
+    assert weight == sum(len(record["input_ids"]) for record in fake_dataset.records("backbone", "valid"))
 
 
 def test_rows_concatenate_to_whole_songs(fake_dataset) -> None:

@@ -1,0 +1,160 @@
+"""The backbone: causality, H-RPE's promises inside a whole model, packing, and the cache."""
+
+from __future__ import annotations
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.config import BackboneModelConfig, HarmonyConfig
+from hrpe_jax.models.backbone import Backbone, init_cache
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+
+LENGTH = 14
+SMALL = {"width": 24, "layers": 2, "heads": 2, "head_width": 12, "mlp_width": 32, "residual_rank": 4}
+
+
+def config(**harmony: object) -> BackboneModelConfig:
+    return BackboneModelConfig(**SMALL, harmony=HarmonyConfig(**harmony))  # type: ignore[arg-type]
+
+
+def draw_batch(rows: int = 2, length: int = LENGTH, seed: int = 0, key: int = 2) -> dict[str, jax.Array]:
+    rng = np.random.default_rng(seed)
+    events = np.flatnonzero(tokens.VALID & (tokens.KIND == tokens.KIND_EVENT))
+    ids = rng.choice(events, (rows, length))
+    ids[:, :3] = tokens.BOS, tokens.key_id(Key.from_index(key)), tokens.meter_id(Meter(4, 4))
+    return with_codes(ids, key)
+
+
+def with_codes(ids: np.ndarray, key: int) -> dict[str, jax.Array]:
+    rows, length = ids.shape
+    batch = {
+        "input_ids": ids,
+        "root_pc": tokens.ROOT[ids],
+        "quality_code": tokens.QUALITY_CODE[ids],
+        "function_code": tokens.function_table()[key][ids],
+        "bar_phase": np.cumsum(tokens.BEATS[ids].astype(int), 1) % 4,
+        "key": np.full_like(ids, key),
+        "beats_per_bar": np.full_like(ids, 4),
+        "positions": np.tile(np.arange(length), (rows, 1)),
+        "segment_ids": np.ones_like(ids),
+    }
+    return {name: jnp.asarray(value, jnp.int32) for name, value in batch.items()}
+
+
+def noisy_params(model: Backbone, batch: dict[str, jax.Array], scale: float = 0.3) -> dict:
+    shapes = jax.eval_shape(lambda: nn.unbox(model.init(jax.random.key(0), batch)["params"]))
+    rng = np.random.default_rng(1)
+    return jax.tree.map(lambda x: jnp.asarray(scale * rng.normal(size=x.shape), x.dtype), shapes)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def run(model: Backbone, params: dict, batch: dict[str, jax.Array], *rest: object) -> tuple:
+    return model.apply({"params": params}, batch, *rest)
+
+
+def shown(logits: jax.Array) -> np.ndarray:
+    """Logits without the constant of invalid tokens."""
+    return np.asarray(logits)[..., tokens.VALID]
+
+
+def test_zero_tables_are_plain_rope() -> None:
+    batch = draw_batch()
+    plain, harmonic = Backbone(config(variant="none")), Backbone(config(variant="lagged"))
+    params = nn.unbox(jax.jit(harmonic.init)(jax.random.key(0), batch)["params"])
+    without = jax.tree.map(lambda x: x, params)
+    del without["stack"]["blocks"]["attention"]["tables"]
+    np.testing.assert_array_equal(run(plain, without, batch)[0], run(harmonic, params, batch)[0])
+
+
+def test_implementations_agree() -> None:
+    batch = draw_batch()
+    models = [Backbone(config(implementation=name)) for name in ("reference", "folded")]
+    params = noisy_params(models[0], batch)
+    outs = [shown(run(model, params, batch)[0]) for model in models]
+    np.testing.assert_allclose(*outs, atol=2e-4)
+
+
+@pytest.mark.parametrize("implementation", ["reference", "folded"])
+def test_causal(implementation: str) -> None:
+    """Changing an event, or any of its features, changes nothing before it."""
+    model, batch = Backbone(config(implementation=implementation)), draw_batch()
+    params = noisy_params(model, batch)
+    base = shown(run(model, params, batch)[0])
+    for cut in (1, 5, LENGTH - 1):
+        other = draw_batch(seed=9)
+        changed = {name: value.at[:, cut:].set(other[name][:, cut:]) for name, value in batch.items()}
+        after = shown(run(model, params, changed)[0])
+        np.testing.assert_allclose(after[:, :cut], base[:, :cut], atol=1e-5)
+        assert np.abs(after[:, cut:] - base[:, cut:]).max() > 1e-3
+
+
+def test_key_and_meter_are_not_seen_before_their_tokens() -> None:
+    model, batch = Backbone(config()), draw_batch()
+    params = noisy_params(model, batch)
+    base = shown(run(model, params, batch)[0])
+    changed = batch | {"key": batch["key"] + 3, "beats_per_bar": batch["beats_per_bar"] - 1}
+    after = shown(run(model, params, changed)[0])
+    np.testing.assert_array_equal(after[:, 0], base[:, 0])
+    assert np.abs(after[:, 1:] - base[:, 1:]).max() > 1e-3
+
+
+def test_packed_songs_do_not_see_each_other() -> None:
+    model = Backbone(config())
+    first, second = draw_batch(1, 8, seed=1), draw_batch(1, 9, seed=2, key=7)
+    packed = {name: jnp.concatenate([first[name], second[name]], 1) for name in first}
+    packed["segment_ids"] = packed["segment_ids"].at[:, 8:].set(2)
+    params = noisy_params(model, first)
+    got = shown(run(model, params, packed)[0])
+    for alone, part in ((first, slice(0, 8)), (second, slice(8, None))):
+        np.testing.assert_allclose(got[:, part], shown(run(model, params, alone)[0]), atol=2e-5)
+
+
+@pytest.mark.parametrize("implementation", ["reference", "folded"])
+@pytest.mark.parametrize("steps", [(5, 1, 1, 3, 4), (1,) * LENGTH])
+def test_cached_decoding_equals_teacher_forcing(implementation: str, steps: tuple[int, ...]) -> None:
+    shape = config(implementation=implementation)
+    model, batch = Backbone(shape), draw_batch()
+    params = noisy_params(model, batch)
+    full = shown(run(model, params, batch)[0])
+    cache, outs, at = init_cache(shape, 2, LENGTH + 3), [], 0
+    for step in steps:
+        part = {name: value[:, at : at + step] for name, value in batch.items()}
+        logits, cache = run(model, params, part, cache)
+        outs.append(shown(logits))
+        at += step
+    np.testing.assert_allclose(np.concatenate(outs, 1), full, atol=5e-5)
+
+
+def test_transposing_relations_alone_changes_nothing_but_the_input_tables() -> None:
+    """With the absolute tables zero, a transposed song has transposed probabilities: the rest is relative."""
+    model, batch = Backbone(config()), draw_batch()
+    params = noisy_params(model, batch)
+    for name in ("root", "residual"):
+        params["factors"][name] = jnp.zeros_like(params["factors"][name])
+    params["factors"]["prefix"] = jnp.zeros_like(params["factors"]["prefix"])
+    params["key_in"] = jnp.zeros_like(params["key_in"])
+    up = 5
+    ids = tokens.transpose_table()[up][np.asarray(batch["input_ids"])]
+    moved = with_codes(ids, (2 + up) % 12)
+    here, there = (run(model, params, b)[0][:, 1:] for b in (batch, moved))
+    image = tokens.transpose_table()[up]
+    np.testing.assert_allclose(shown(here), np.asarray(there)[..., image][..., tokens.VALID], atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"scan_layers": False}, {"remat": True}, {"dtype": "bfloat16"}])
+def test_options_run(options: dict) -> None:
+    shape = BackboneModelConfig(**SMALL, **options)
+    model, batch = Backbone(shape), draw_batch(1, 6)
+    params = nn.unbox(jax.jit(model.init)(jax.random.key(0), batch)["params"])
+    assert {str(x.dtype) for x in jax.tree.leaves(params)} == {"float32"}
+    logits, _ = run(model, params, batch)
+    assert logits.shape == (1, 6, tokens.SIZE)
+    assert logits.dtype == jnp.float32
+    assert np.isfinite(shown(logits)).all()

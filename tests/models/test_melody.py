@@ -1,0 +1,167 @@
+"""The melody: memory, cache and long context agree; nothing leaks across songs or from the future."""
+
+from __future__ import annotations
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.config import MelodyHarmonyConfig, MelodyModelConfig
+from hrpe_jax.models import melody as models
+from hrpe_jax.models.melody import Melody, advance, forget, init_cache, init_memory, last_pitches
+
+LENGTH = 24
+LAGS = ((0, 0), (0, 1), (2, 3))
+
+
+def config(memory: int, codes: str = "melody", layers: int = 2, implementation: str = "folded") -> MelodyModelConfig:
+    return MelodyModelConfig(
+        width=16, layers=layers, heads=2, head_width=8, mlp_width=24, memory=memory,
+        harmony=MelodyHarmonyConfig(codes=codes, variant="lagged", lags=LAGS, implementation=implementation),
+    )  # fmt: skip
+
+
+def draw_batch(rows: int = 2, length: int = LENGTH, seed: int = 0) -> dict[str, jax.Array]:
+    rng = np.random.default_rng(seed)
+    real = np.setdiff1d(np.arange(melody_tokens.SIZE), [melody_tokens.PAD])
+    chords = backbone_tokens.chord_id(None) + np.zeros((rows, length), int)
+    chords[:, 3:] = backbone_tokens.CHORD0 + 8 * rng.integers(0, 1536, (rows, length - 3))
+    batch = {
+        "event_ids": rng.choice(real, (rows, length)),
+        "chord_id": chords,
+        "root_pc": backbone_tokens.ROOT[chords],
+        "quality_code": backbone_tokens.QUALITY_CODE[chords],
+        "function_code": backbone_tokens.function_table()[3][chords],
+        "next_chord_id": np.roll(chords, -1, axis=1),
+        "ticks_to_next": rng.integers(0, 96, (rows, length)),
+        "bar_phase": rng.integers(0, 48, (rows, length)),
+        "positions": np.tile(np.arange(length), (rows, 1)),
+    }
+    rowwise = {"key": 3, "meter_num": 4, "meter_den": 4, "tempo_bin": 7}
+    batch |= {name: np.full(rows, value) for name, value in rowwise.items()}
+    return {name: jnp.asarray(value, jnp.int32) for name, value in batch.items()}
+
+
+def cut(batch: dict[str, jax.Array], start: int, stop: int) -> dict[str, jax.Array]:
+    return {name: x[:, start:stop] if x.ndim > 1 else x for name, x in batch.items()}
+
+
+def noisy_params(shape: MelodyModelConfig) -> dict:
+    batch = draw_batch(1, 4)
+    model = Melody(shape)
+    shapes = jax.eval_shape(lambda: nn.unbox(model.init(jax.random.key(0), batch, init_memory(shape, 1))["params"]))
+    rng = np.random.default_rng(1)
+    return jax.tree.map(lambda x: jnp.asarray(0.3 * rng.normal(size=x.shape), x.dtype), shapes)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def apply(shape: MelodyModelConfig, params: dict, batch: dict, history: models.MelodyHistory) -> tuple:
+    return Melody(shape).apply({"params": params}, batch, history)
+
+
+def by_segments(shape: MelodyModelConfig, params: dict, batch: dict, segment: int) -> np.ndarray:
+    history, outs = init_memory(shape, batch["event_ids"].shape[0]), []
+    for start in range(0, batch["event_ids"].shape[1], segment):
+        logits, history = apply(shape, params, cut(batch, start, start + segment), history)
+        outs.append(logits)
+    return np.concatenate(outs, axis=1)
+
+
+@pytest.mark.parametrize("codes", ["none", "melody", "chord"])
+@pytest.mark.parametrize("segment", [1, 8, 12])
+def test_memory_and_segments_equal_one_long_context(codes: str, segment: int) -> None:
+    shape = config(LENGTH, codes)
+    params, batch = noisy_params(shape), draw_batch()
+    np.testing.assert_allclose(
+        by_segments(shape, params, batch, segment), by_segments(shape, params, batch, LENGTH), atol=5e-5
+    )
+
+
+@pytest.mark.parametrize("memory", [0, 3, 8, 20])
+def test_cached_decoding_equals_segments(memory: int) -> None:
+    """Also where the cache is full and moves on: no memory, one shorter and one longer than a segment."""
+    shape, segment = config(memory), 8
+    params, batch = noisy_params(shape), draw_batch()
+    expected = by_segments(shape, params, batch, segment)
+    step = jax.jit(lambda p, b, h: Melody(shape).apply({"params": p}, b, advance(shape, h)))
+    cache = init_cache(shape, 2, segment)
+    for at in range(LENGTH):
+        logits, cache = step(params, cut(batch, at, at + 1), cache)
+        np.testing.assert_allclose(logits[:, 0], expected[:, at], atol=5e-5)
+
+
+def test_reference_and_folded_agree() -> None:
+    shapes = [config(8, implementation=name) for name in ("reference", "folded")]
+    params, batch = noisy_params(shapes[0]), draw_batch()
+    np.testing.assert_allclose(*(by_segments(s, params, batch, 8) for s in shapes), atol=1e-4)
+
+
+def test_causal() -> None:
+    shape = config(16)
+    params, batch, other = noisy_params(shape), draw_batch(), draw_batch(seed=5)
+    base = by_segments(shape, params, batch, 8)
+    for at in (1, 7, 8, 20):
+        changed = {n: x.at[:, at:].set(other[n][:, at:]) if x.ndim > 1 else x for n, x in batch.items()}
+        after = by_segments(shape, params, changed, 8)
+        np.testing.assert_allclose(after[:, :at], base[:, :at], atol=1e-5)
+        assert np.abs(after[:, at:] - base[:, at:]).max() > 1e-3
+
+
+def test_a_forgotten_row_is_a_new_song() -> None:
+    shape = config(16)
+    params, batch = noisy_params(shape), draw_batch()
+    _, history = apply(shape, params, draw_batch(seed=3), init_memory(shape, 2))
+    fresh, _ = apply(shape, params, batch, init_memory(shape, 2))
+    mixed, _ = apply(shape, params, batch, forget(history, jnp.asarray([True, False])))
+    np.testing.assert_allclose(mixed[0], fresh[0], atol=1e-5)
+    assert np.abs(mixed[1] - fresh[1]).max() > 1e-3
+
+
+def test_no_gradient_through_the_memory() -> None:
+    shape = config(8)
+    params, batch = noisy_params(shape), draw_batch()
+
+    def loss(scale: jax.Array) -> jax.Array:
+        scaled = jax.tree.map(lambda x: x * scale, params)
+        _, history = Melody(shape).apply({"params": scaled}, cut(batch, 0, 8), init_memory(shape, 2))
+        logits, _ = Melody(shape).apply({"params": params}, cut(batch, 8, 16), history)
+        return logits.sum()
+
+    assert float(jax.grad(loss)(jnp.asarray(1.0))) == 0.0
+
+
+def test_memory_holds_the_last_events() -> None:
+    shape = config(5)
+    params, batch = noisy_params(shape), draw_batch()
+    _, history = apply(shape, params, batch, init_memory(shape, 2))
+    np.testing.assert_array_equal(history.events.positions[0, -5:], np.arange(LENGTH - 5, LENGTH))
+    assert history.events.past.hidden.shape == (2, 2, 5, 16)
+
+
+def test_padding_is_not_remembered() -> None:
+    shape = config(LENGTH)
+    params, batch = noisy_params(shape), draw_batch()
+    short = cut(batch, 0, 12)
+    padded = cut(batch, 0, 16)
+    padded["event_ids"] = padded["event_ids"].at[:, 12:].set(melody_tokens.PAD)
+    outs = []
+    for first in (short, padded):
+        _, history = apply(shape, params, first, init_memory(shape, 2))
+        outs.append(history)
+    assert int(outs[1].events.segments.sum()) == int(outs[0].events.segments.sum())
+
+
+def test_last_pitches() -> None:
+    ids = jnp.asarray([[60, melody_tokens.BAR, melody_tokens.REST, 64, 141], [131, 131, 62, 131, 131]])
+    got = last_pitches(ids, jnp.asarray([-1, 50]))
+    np.testing.assert_array_equal(got, [[60, 60, 60, 64, 64], [50, 50, 62, 62, 62]])
+
+
+def test_event_kinds_cover_the_table() -> None:
+    assert models.EVENT_KINDS.min() == 0
+    assert models.EVENT_KINDS.max() < models.CATEGORIES["melody"][0]

@@ -1,0 +1,46 @@
+"""RoPE: against complex numbers, and its defining property."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hrpe_jax.ops import rope
+
+
+def test_equals_complex_rotation() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 3, 5, 8)).astype(np.float32)
+    positions = rng.integers(0, 1000, (2, 5))
+    got = rope.rotate(jnp.asarray(x), rope.rotation(jnp.asarray(positions), 8))
+    for b, h, i in np.ndindex(2, 3, 5):
+        for pair in range(4):
+            angle = positions[b, i] * 10000.0 ** (-2 * pair / 8)
+            turned = complex(x[b, h, i, pair], x[b, h, i, pair + 4]) * np.exp(1j * angle)
+            expected = (turned.real, turned.imag)
+            np.testing.assert_allclose(got[b, h, i, [pair, pair + 4]], expected, atol=2e-4)
+
+
+@given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 500))
+def test_inner_product_depends_on_the_difference_only(m: int, n: int, offset: int) -> None:
+    q = jnp.linspace(-1, 1, 16)[None, None, None]
+    k = jnp.cos(jnp.arange(16.0))[None, None, None]
+
+    def product(i: int, j: int) -> float:
+        turns = [rope.rotation(jnp.asarray([[p]]), 16) for p in (i, j)]
+        return float(jnp.sum(rope.rotate(q, turns[0]) * rope.rotate(k, turns[1])))
+
+    assert product(m, n) == pytest.approx(product(m + offset, n + offset), abs=2e-3)
+
+
+def test_position_zero_is_the_identity() -> None:
+    x = jnp.arange(12.0).reshape(1, 1, 2, 6)
+    np.testing.assert_array_equal(rope.rotate(x, rope.rotation(jnp.zeros((1, 2), int), 6)), x)
+
+
+def test_odd_width_is_refused() -> None:
+    with pytest.raises(ValueError, match="even"):
+        rope.rotation(jnp.zeros((1, 2), int), 5)
