@@ -72,7 +72,10 @@ CHORALE = ChordParams(
 )  # fmt: skip
 """For four-voice chorales on a grid of quarters: triads, sevenths and their inversions.
 
-Tuned by random search on 8 chorales with published roman-numeral analyses; on 8 others 96 % of roots agree.
+Rounded between two random searches, on 8 and on all of 16 chorales with published roman-numeral analyses: on
+these 16 the root agrees on 94.9 % of beats, so that figure is not held out (93.1 % before any tuning). Held
+out: the search on 8 gave 96.4 % on the other 8, and these values give 95 % on two chorales that no search
+saw (110 beats).
 """
 
 POP = ChordParams(
