@@ -13,20 +13,20 @@ def get_config() -> ConfigDict:
     config.data = create(corpus="chorales")
     config.stages = create(
         backbone=create(
-            model=create(width=96, layers=3, heads=4, head_width=24, mlp_width=256),
+            model=create(width=96, layers=3, heads=4, head_width=24, mlp_width=256, dropout=0.2),
             batch=create(rows=8, length=256),
-            steps=300,
-            eval_every=100,
-            checkpoint_every=100,
-            optimizer=create(learning_rate=4e-3, warmup_steps=30),
+            steps=140,
+            eval_every=35,
+            checkpoint_every=70,
+            optimizer=create(learning_rate=3e-3, warmup_steps=20),
         ),
         melody=create(
-            model=create(width=96, layers=3, heads=4, head_width=24, mlp_width=256, memory=128),
+            model=create(width=96, layers=3, heads=4, head_width=24, mlp_width=256, memory=128, dropout=0.2),
             batch=create(rows=8, length=128, segments=2),
-            steps=300,
-            eval_every=100,
+            steps=200,
+            eval_every=50,
             checkpoint_every=100,
-            optimizer=create(learning_rate=4e-3, warmup_steps=30),
+            optimizer=create(learning_rate=3e-3, warmup_steps=30),
         ),
     )
     config.sample = create(num_pieces=4, bars=16)

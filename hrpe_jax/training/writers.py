@@ -160,5 +160,5 @@ def _is_before(line: str, stage: str, step: int) -> bool:
 
 
 def _spell(metrics: Mapping[str, float]) -> str:
-    shown = ("loss", "perplexity", "accuracy", "steps_per_second")
+    shown = ("nll" if "nll" in metrics else "loss", "perplexity", "accuracy", "steps_per_second")
     return "  ".join(f"{name} {metrics[name]:.4g}" for name in shown if name in metrics)
