@@ -203,7 +203,7 @@ def evaluate(
 
 
 def _merit(scores: Mapping[str, float]) -> float:
-    """What the best validation is the lowest of: "nll" where a task reports it, which may count fewer events."""
+    """The best validation has the lowest of these: "nll" (of events) where a task reports it, else the loss."""
     return scores.get("nll", scores["loss"])
 
 
