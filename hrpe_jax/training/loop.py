@@ -203,7 +203,7 @@ def evaluate(
 
 
 def _merit(scores: Mapping[str, float]) -> float:
-    """The best validation has the lowest of these: "nll" (of events) where a task reports it, else the loss."""
+    """The lowest of these is the best validation: "nll" (of events) where a task reports it, or the loss."""
     return scores.get("nll", scores["loss"])
 
 
