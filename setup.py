@@ -12,7 +12,7 @@ EXTRAS = {
 setup(
     name="hrpe_jax",
     version="0.1.0",
-    description="Harmony-aware music generation in JAX: a chord backbone with harmonic relative attention, and a melody over it",
+    description="Music generation in JAX: chords with harmonic relative attention, and a melody over them",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -14,7 +14,7 @@ settings.load_profile("hrpe")
 
 
 def find_shared_data() -> Path | None:
-    """The folder of real data sets (`HRPE_DATA`, or `../shared/data` beside the project); None where absent."""
+    """The folder of real data sets (`HRPE_DATA`, or `../shared/data` beside the project), or None."""
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("HRPE_DATA", default))
     return folder if folder.is_dir() else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from hrpe_jax.codec import backbone_tokens
 from hrpe_jax.data.augment import (
     transpose_backbone_ids,
     transpose_keys,
@@ -33,8 +32,8 @@ def _blank(names: tuple[str, ...], padding: dict[str, int], size: tuple[int, int
 def backbone_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows: range) -> Batch:
     """Lays out a backbone batch.
 
-    The key and the meter of the prefix are targets like any other, so that a model can choose them when nobody
-    asks for one; tasks leave them out of what they report.
+    The key and the meter of the prefix are targets like any other, so that a model can choose them when
+    nobody asks for one; tasks leave them out of what they report.
 
     Args:
         pieces: What the plan found for `rows`.

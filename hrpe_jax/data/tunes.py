@@ -44,7 +44,8 @@ def opening_steps(score: Score, count: int = OPENING) -> tuple[int, ...]:
 def group_key(score: Score) -> str:
     """The first ten steps as text ("2 2 -4"), equal where tunes begin alike.
 
-    The cheap half of the answer: it needs no other scores. `group_tunes` also finds settings that differ by a note.
+    The cheap half of the answer: it needs no other scores. `group_tunes` also finds settings that differ by
+    a note.
     """
     return " ".join(map(str, opening_steps(score, 10)))
 

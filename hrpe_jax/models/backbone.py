@@ -1,7 +1,8 @@
 """The backbone: a causal Transformer over chord events with RoPE and H-RPE.
 
-Every position knows its chord's factors, the chord before (a token shift), the key, and at which beat of the bar the next
-event begins; attention knows how any two chords relate (``ops.hrpe``). The whole song is in view.
+Every position knows its chord's factors, the chord before (a token shift), the key, and at which beat of the
+bar the next event begins; attention knows how any two chords relate (``ops.hrpe``). The whole song is in
+view.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ class Backbone(nn.Module):
         """Scores the next event at every position.
 
         Args:
-          batch: int ``[batch, length]`` each: ``input_ids, root_pc, quality_code, function_code, bar_phase`` (beat at which
-            the next event begins), ``key`` (0-23), ``beats_per_bar``, ``positions``, ``segment_ids``.
+          batch: int ``[batch, length]`` each: ``input_ids, root_pc, quality_code, function_code, bar_phase``
+            (beat at which the next event begins), ``key`` (0-23), ``beats_per_bar``, ``positions``,
+            ``segment_ids``.
           history: a cache from ``init_cache`` with the events before these; None where the row begins here.
           train: whether dropout is on.
 
@@ -50,7 +52,8 @@ class Backbone(nn.Module):
         ids, positions, segments = batch["input_ids"], batch["positions"], batch["segment_ids"]
         if history is None:
             history = histories.empty(ids.shape[0], 0, relations, config.width, len(CATEGORIES), Past())
-        # The key and the meter are themselves predicted: they may be seen from their own token on, not before.
+        # The key and the meter are themselves predicted: they may be seen from their own token on, not
+        # before.
         key = jnp.where(positions >= 1, batch["key"], KEYS)
         beats_per_bar = jnp.where(positions >= 2, batch["beats_per_bar"], 0)
         tonic = jnp.where(key < KEYS, key, 0) % 12
@@ -69,9 +72,9 @@ class Backbone(nn.Module):
                 ("bar_phase", batch["bar_phase"], MAX_BEATS_PER_BAR + 1),
                 ("beats_per_bar", beats_per_bar, MAX_BEATS_PER_BAR + 1),
             )
-            for name, codes, size in features:
+            for name, values, size in features:
                 table = self.param(f"{name}_in", normal(STDDEV, "vocab", "embed"), (size, config.width))
-                x = x + table[codes]
+                x = x + table[values]
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
@@ -83,8 +86,8 @@ class Backbone(nn.Module):
         history = histories.append(history, positions, segments, codes)
         context = histories.context(history, ids.shape[1], relations, config.head_width, config.rope_base)
         x, past = Stack(config, config.harmony, CATEGORIES, name="stack")(x, history.past, context, train)
-        index = None if history.index is None else history.index + ids.shape[1]
-        history = history._replace(previous=token[:, -1].astype(jnp.float32), past=past, index=index)
+        slot = None if history.slot is None else history.slot + ids.shape[1]
+        history = history._replace(previous=token[:, -1].astype(jnp.float32), past=past, slot=slot)
         return factors.logits(x, ids, tonic), history
 
 
@@ -95,4 +98,4 @@ def init_cache(config: BackboneModelConfig, batch: int, capacity: int) -> Histor
     past = Past(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))
     relations = config.harmony.relations
     cache = histories.empty(batch, capacity, relations, config.width, len(CATEGORIES), past)
-    return cache._replace(index=jnp.zeros((), jnp.int32))
+    return cache._replace(slot=jnp.zeros((), jnp.int32))

@@ -1,12 +1,12 @@
 """Chords as sums of factors, at the input and (tied) at the output.
 
-A chord token is root, quality, inversion and duration at once; a vector for each of the 12,395 tokens would leave most of
-them untrained. So the embedding of a token, and its row in the output head, is a sum of small tables: its scale degree
-with its quality, its root, quality, inversion, duration, plus a low-rank residual of its own. In the head the root is also
-seen as an interval from the chord before.
+A chord token is root, quality, inversion and duration at once; a vector for each of the 12,395 tokens would
+leave most of them untrained. So the embedding of a token, and its row in the output head, is a sum of small
+tables: its scale degree with its quality, its root, quality, inversion, duration, plus a low-rank residual
+of its own. In the head the root is also seen as an interval from the chord before.
 
-Scale degrees and intervals are the root minus the tonic or minus the previous root; the head computes logits over them
-and turns them to absolute roots, so what is learned in one key holds in all.
+Scale degrees and intervals are the root minus the tonic or minus the previous root; the head computes logits
+over them and turns them to absolute roots, so what is learned in one key holds in all.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def turn(logits: Array, origin: Array) -> Array:
       origin: pitch classes ``[batch, length]``.
 
     Returns:
-      ``out[..., r, :] = logits[..., (r - origin) % 12, :]``. A matrix product with a permutation, because the gradient of
-      a gather is slow on CPU and TPU.
+      ``out[..., r, :] = logits[..., (r - origin) % 12, :]``. A matrix product with a permutation, because
+      the gradient of a gather is slow on CPU and TPU.
     """
     intervals = (jnp.arange(ROOTS) - origin[..., None]) % ROOTS
     permutation = jax.nn.one_hot(intervals, ROOTS, dtype=logits.dtype)
@@ -67,9 +67,7 @@ class ChordFactors(nn.Module):
         self.prefix = table("prefix", tokens.NO_CHORD0)
         if self.residual_rank:
             chords = tokens.SIZE - tokens.CHORD0
-            self.residual = self.param(
-                "residual", normal(0.1, "vocab", "rank"), (chords, self.residual_rank)
-            )
+            self.residual = self.param("residual", normal(0.1, "vocab", "rank"), (chords, self.residual_rank))
             self.residual_out = self.param(
                 "residual_out", normal(STDDEV, "rank", "embed"), (self.residual_rank, self.width)
             )
@@ -79,7 +77,10 @@ class ChordFactors(nn.Module):
         kind_is_event = ids >= tokens.NO_CHORD0
         is_chord = ids >= tokens.CHORD0
         root, quality = jnp.asarray(tokens.ROOT)[ids].astype(jnp.int32), jnp.asarray(tokens.QUALITY)[ids]
-        inversion, beats = jnp.asarray(tokens.INVERSION)[ids], jnp.asarray(tokens.BEATS)[ids].astype(jnp.int32)
+        inversion, beats = (
+            jnp.asarray(tokens.INVERSION)[ids],
+            jnp.asarray(tokens.BEATS)[ids].astype(jnp.int32),
+        )
         degree = (root - tonic) % ROOTS
         chord = self.degree_quality[degree * QUALITIES + jnp.minimum(quality, QUALITIES - 1)]
         chord = chord + self.root[root] + self.inversion[inversion]

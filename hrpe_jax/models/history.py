@@ -1,13 +1,14 @@
 """What attention has to know of events before the present ones, beside the layers' own states.
 
-Hidden states or cached keys are not enough: RoPE needs the keys' positions, H-RPE their codes (and, for lagged
-relations, the codes of a few events before the first key), the mask which slots hold a real event, and the input
-embedding the event before. A ``History`` carries all of it, in the same shape for the XL memory and for a cache.
+Hidden states or cached keys are not enough: RoPE needs the keys' positions, H-RPE their codes (and, for
+lagged relations, the codes of a few events before the first key), the mask which slots hold a real event,
+and the input embedding the event before. A ``History`` carries all of it, in the same shape for the XL
+memory and for a cache.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ class History(NamedTuple):
       codes: what H-RPE relates.
       previous: embedding of the last event, ``[batch, width]``, zero at a song's start.
       past: the layers' states, layers leading.
-      index: int scalar, the slot (after the margin) of the next event; only in a cache.
+      slot: int scalar, where (after the margin) the next event goes; only in a cache.
     """
 
     positions: Array
@@ -37,7 +38,7 @@ class History(NamedTuple):
     codes: hrpe.Codes
     previous: Array
     past: Past
-    index: Array | None = None
+    slot: Any = None
 
 
 def margin(lags: Lags) -> int:
@@ -57,31 +58,29 @@ def forget(history: History, reset: Array) -> History:
     """Empties the rows where ``reset [batch]`` is true: a new song begins there."""
     kept = ~reset[:, None]
     codes = history.codes._replace(present=history.codes.present & kept)
-    return history._replace(
-        segments=history.segments * kept, codes=codes, previous=history.previous * kept
-    )
+    return history._replace(segments=history.segments * kept, codes=codes, previous=history.previous * kept)
 
 
 def append(history: History, positions: Array, segments: Array, codes: hrpe.Codes) -> History:
-    """Adds new events ``[batch, length]``: behind the last slot, or in a cache at ``index``."""
+    """Adds new events ``[batch, length]``: behind the last slot, or in a cache at ``slot``."""
     new = (positions, segments, codes)
     old = (history.positions, history.segments, history.codes)
-    if history.index is None:
+    if history.slot is None:
         joined = jax.tree.map(lambda a, b: jnp.concatenate([a, b.astype(a.dtype)], axis=1), old, new)
     else:
         # Slot 0 lies behind the margin, whose width is what the arrays have more than the cached keys.
-        slot = history.segments.shape[1] - history.past.keys.shape[-2] + history.index
+        column = history.segments.shape[1] - history.past.keys.shape[-2] + history.slot
         joined = jax.tree.map(
-            lambda a, b: jax.lax.dynamic_update_slice(a, b.astype(a.dtype), (0, slot)), old, new
+            lambda a, b: jax.lax.dynamic_update_slice(a, b.astype(a.dtype), (0, column)), old, new
         )
     return history._replace(positions=joined[0], segments=joined[1], codes=joined[2])
 
 
 def context(history: History, new: int, lags: Lags, head_width: int, base: float) -> Context:
-    """The context of the last ``new`` events (in a cache: of those at ``index``) among all of ``history``."""
+    """The context of the last ``new`` events (in a cache: of those at ``slot``) among all of ``history``."""
     edge = margin(lags)
     capacity = history.segments.shape[1] - edge
-    start = capacity - new if history.index is None else history.index
+    start = capacity - new if history.slot is None else history.slot
 
     def keys(x: Array) -> Array:
         return x[:, edge:]
@@ -90,14 +89,15 @@ def context(history: History, new: int, lags: Lags, head_width: int, base: float
         return jax.lax.dynamic_slice_in_dim(x, edge + start, new, axis=1)
 
     lagged = {n: hrpe.lag(history.codes, n, history.segments) for n in {n for pair in lags for n in pair}}
-    sides = [attention_ops.Side(part(history.positions), part(history.segments)) for part in (queries, keys)]
-    query_turn = rope.rotation(sides[0].positions, head_width, base)
-    key_turn = query_turn if history.index is not None else rope.rotation(sides[1].positions, head_width, base)
+    query_side = attention_ops.Side(queries(history.positions), queries(history.segments))
+    key_side = attention_ops.Side(keys(history.positions), keys(history.segments))
+    query_turn = rope.rotation(query_side.positions, head_width, base)
+    key_turn = query_turn if history.slot is not None else rope.rotation(key_side.positions, head_width, base)
     return Context(
-        attention_ops.mask(*sides),
+        attention_ops.mask(query_side, key_side),
         query_turn,
         key_turn,
         tuple(jax.tree.map(queries, lagged[a]) for a, _ in lags),
         tuple(jax.tree.map(keys, lagged[b]) for _, b in lags),
-        history.index,
+        history.slot,
     )

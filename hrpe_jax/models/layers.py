@@ -1,8 +1,8 @@
 """Building blocks of both networks: norm, gated MLP, harmonic attention, and the stack of blocks.
 
-A block reads its keys from one of three places, which is all that differs between training the backbone, training
-the melody and sampling: from its own input, from remembered hidden states followed by its own input (Transformer-XL),
-or from a cache of keys and values.
+A block reads its keys from one of three places, which is all that differs between training the backbone,
+training the melody and sampling: from its own input, from remembered hidden states followed by its own input
+(Transformer-XL), or from a cache of keys and values.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Context(NamedTuple):
       key_turn: RoPE at all events whose keys are computed here (memory, then the new ones).
       query_codes: lagged codes of the new events, one per relation.
       key_codes: lagged codes of all keys, one per relation.
-      index: where new keys go in the cache; None without a cache.
+      slot: int scalar, where new keys go in the cache; None without a cache.
     """
 
     seen: Array
@@ -38,7 +38,7 @@ class Context(NamedTuple):
     key_turn: rope.Rotation
     query_codes: tuple[hrpe.Codes, ...]
     key_codes: tuple[hrpe.Codes, ...]
-    index: Array | None = None
+    slot: Any = None
 
 
 class Past(NamedTuple):
@@ -50,9 +50,9 @@ class Past(NamedTuple):
       values: ``[batch, heads, capacity, head_width]``.
     """
 
-    hidden: Array | None = None
-    keys: Array | None = None
-    values: Array | None = None
+    hidden: Any = None
+    keys: Any = None
+    values: Any = None
 
 
 def normal(stddev: float, *axes: str | None) -> Any:
@@ -78,7 +78,7 @@ class RMSNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Norms the last axis."""
-        scale = self.param(
+        scale: Any = self.param(
             "scale", nn.with_logical_partitioning(nn.initializers.ones, ("embed",)), (x.shape[-1],)
         )
         wide = x.astype(jnp.float32)
@@ -125,7 +125,9 @@ class HarmonicTables(nn.Module):
             here = (a, b) == (0, 0)
             cyclic = self.param(f"{name}_cyclic", zeros("heads", "table"), (self.heads, PERIOD))
             categories = tuple(
-                self.param(f"{name}_category_{i}", zeros("heads", "table", "table2"), (self.heads, size, size))
+                self.param(
+                    f"{name}_category_{i}", zeros("heads", "table", "table2"), (self.heads, size, size)
+                )
                 for i, size in enumerate(self.categories if here else self.categories[:1])
             )
             query = None
@@ -171,7 +173,7 @@ class HarmonicAttention(nn.Module):
         q, k, v = project("query", x), project("key", source), project("value", source)
         turned_q, k = rope.rotate(q, context.query_turn), rope.rotate(k, context.key_turn)
         if cached.keys is not None:
-            start = (0, 0, context.index, 0)
+            start = (0, 0, context.slot, 0)
             k = jax.lax.dynamic_update_slice(cached.keys, k.astype(cached.keys.dtype), start)
             v = jax.lax.dynamic_update_slice(cached.values, v.astype(cached.values.dtype), start)
             cached = Past(keys=k, values=v)
@@ -179,7 +181,8 @@ class HarmonicAttention(nn.Module):
         extra: dict[str, Any] = {}
         if relations:
             form = hrpe.fold if self.harmony.implementation == "folded" else hrpe.bias
-            # The query-dependent term shares the scale of the content term, so that E lives at the size of a key.
+            # The query-dependent term shares the scale of the content term, so that E lives at the size of a
+            # key.
             terms = form(context.query_codes, context.key_codes, relations, q * head_width**-0.5)
             extra["features" if self.harmony.implementation == "folded" else "bias"] = terms
         mixed = attention_ops.attention(turned_q, k, v, context.seen, **extra)

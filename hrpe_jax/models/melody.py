@@ -1,11 +1,12 @@
 """The melody: a Transformer-XL (Dai et al., 2019) over melody events, with RoPE, over given chords.
 
-Every event sees the chord that sounds where the next event begins, the chord after it and the ticks until then, its place in
-the bar, and the piece's key, meter and tempo. Pitches are scored as MIDI numbers, as degrees over the chord and over the
-tonic, and as intervals from the note before, so that what is learned over one chord in one key holds over all.
+Every event sees the chord that sounds where the next event begins, the chord after it and the ticks until
+then, its place in the bar, and the piece's key, meter and tempo. Pitches are scored as MIDI numbers, as
+degrees over the chord and over the tonic, and as intervals from the note before, so that what is learned
+over one chord in one key holds over all.
 
-A segment attends to its own events and to the remembered inputs of each layer; the memory (``models.history``) goes from
-segment to segment as an explicit value.
+A segment attends to its own events and to the remembered inputs of each layer; the memory
+(``models.history``) goes from segment to segment as an explicit value.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SEGMENT_CAPACITY = 256  # default room in a cache beside the memory
 
 
 def _event_kinds() -> np.ndarray:
-    """A category for H-RPE: 0 a pitch, 1-48 a duration, 49 BAR, 50 REST, 51 VEL and specials, 52-63 a position in sixths of a beat."""
+    """Categories for H-RPE: 0 pitches, 1-48 durations, 49 BAR, 50 REST, 51 others, 52-63 half-beats."""
     kinds = np.full(melody_tokens.SIZE, 51, np.int32)
     kinds[:PITCHES] = 0
     kinds[melody_tokens.DUR0 : melody_tokens.POS0] = np.arange(1, melody_tokens.MAX_DURATION + 1)
@@ -73,8 +74,9 @@ class Melody(nn.Module):
         """Scores the next event at every position of a segment.
 
         Args:
-          batch: int ``[batch, length]`` each: ``event_ids, chord_id, root_pc, quality_code, function_code, next_chord_id,
-            ticks_to_next, bar_phase, positions``; and ``[batch]`` each: ``key, meter_num, meter_den, tempo_bin``.
+          batch: int ``[batch, length]`` each: ``event_ids, chord_id, root_pc, quality_code, function_code,
+            next_chord_id, ticks_to_next, bar_phase, positions``; and ``[batch]`` each: ``key, meter_num,
+            meter_den, tempo_bin``.
           history: from ``init_memory`` or ``init_cache``, or what the last call returned.
           train: whether dropout is on.
 
@@ -97,7 +99,9 @@ class Melody(nn.Module):
             (ids < PITCHES)[..., None], table("over_tonic", ROOTS)[(pitch - tonic) % ROOTS], 0.0
         )
         token = token + table("over_chord", ROOTS * QUALITIES + 1)[_joint(degree, quality)]
-        before = jnp.concatenate([history.events.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
+        before = jnp.concatenate(
+            [history.events.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1
+        )
         before = before * (positions > 0)[..., None]
         shift = self.param("shift", lecun(config.width, "embed", None), (config.width, config.width))
         x = token + before @ shift
@@ -116,14 +120,16 @@ class Melody(nn.Module):
             ("meter_den", batch["meter_den"][:, None], MAX_METER + 1),
             ("tempo", batch["tempo_bin"][:, None], TEMPO_BINS),
         )
-        for name, codes, size in features:
-            x = x + table(f"{name}_in", size)[codes]
+        for name, values, size in features:
+            x = x + table(f"{name}_in", size)[values]
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
         codes = _codes(harmony.codes, batch, pitch, degree, segments)
         joined = histories.append(history.events, positions, segments, codes)
-        context = histories.context(joined, ids.shape[1], harmony.relations, config.head_width, config.rope_base)
+        context = histories.context(
+            joined, ids.shape[1], harmony.relations, config.head_width, config.rope_base
+        )
         stack = Stack(config, harmony, CATEGORIES[harmony.codes], name="stack")
         x, past = stack(x, joined.past, context, train)
         kept = _remember(joined, past, token[:, -1].astype(jnp.float32), history.events, ids.shape[1])
@@ -157,7 +163,7 @@ def init_cache(config: MelodyModelConfig, batch: int, segment: int = SEGMENT_CAP
     shape = (config.layers, batch, config.heads, capacity, config.head_width)
     dtype = jnp.dtype(config.dtype)
     past = Past(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))
-    events = _empty(config, batch, capacity, past)._replace(index=jnp.asarray(config.memory, jnp.int32))
+    events = _empty(config, batch, capacity, past)._replace(slot=jnp.asarray(config.memory, jnp.int32))
     return MelodyHistory(events, jnp.full((batch,), NO_PITCH))
 
 
@@ -180,10 +186,10 @@ def advance(config: MelodyModelConfig, cache: MelodyHistory) -> MelodyHistory:
             segments=jnp.where(slots, sides[1], 0),
             codes=sides[2],
             past=past,
-            index=jnp.asarray(config.memory, old.index.dtype),
+            slot=jnp.asarray(config.memory, old.slot.dtype),
         )
 
-    return cache._replace(events=jax.lax.cond(events.index >= capacity, move, lambda old: old, events))
+    return cache._replace(events=jax.lax.cond(events.slot >= capacity, move, lambda old: old, events))
 
 
 def forget(history: MelodyHistory, reset: Array) -> MelodyHistory:
@@ -193,7 +199,7 @@ def forget(history: MelodyHistory, reset: Array) -> MelodyHistory:
 
 
 def last_pitches(ids: Array, before: Array) -> Array:
-    """The pitch last sung at or before each event: ids ``[batch, length]``, before ``[batch]``; -1 for none."""
+    """The last pitch at each event ``[batch, length]``, given that ``before [batch]``; -1 for none."""
     where = jnp.where(ids < PITCHES, jnp.arange(ids.shape[1]), -1)
     latest = jax.lax.cummax(where, axis=1)
     found = jnp.take_along_axis(ids, jnp.maximum(latest, 0), axis=1)
@@ -231,8 +237,8 @@ def _empty(config: MelodyModelConfig, batch: int, capacity: int, past: Past) -> 
 
 def _remember(joined: History, past: Past, previous: Array, before: History, length: int) -> History:
     """The history after a segment: a grown cache, or the memory cut to its size, without gradients."""
-    if joined.index is not None:
-        return joined._replace(previous=previous, past=past, index=joined.index + length)
+    if joined.slot is not None:
+        return joined._replace(previous=previous, past=past, slot=joined.slot + length)
     slots = before.segments.shape[1]
     memory = before.past.hidden.shape[2]
     hidden = jnp.concatenate([before.past.hidden, past.hidden], axis=2)
@@ -240,5 +246,5 @@ def _remember(joined: History, past: Past, previous: Array, before: History, len
     sides = jax.tree.map(
         lambda x: x[:, x.shape[1] - slots :], (joined.positions, joined.segments, joined.codes)
     )
-    kept = History(*sides, previous=previous, past=Past(hidden=hidden))
+    kept = History(sides[0], sides[1], sides[2], previous, Past(hidden=hidden))
     return jax.lax.stop_gradient(kept)

@@ -1,1 +1,1 @@
-"""Jittable kernels on arrays: rotary positions, harmonic relations, attention, losses. JAX only, no parameters."""
+"""Jittable kernels on arrays: rotary positions, harmonic relations, attention, losses. No parameters."""

@@ -1,7 +1,7 @@
 """Masked attention with optional harmonic terms.
 
-Two implementations that agree: "reference" adds a dense H-RPE bias to the logits, "folded" computes the same bias as
-an inner product of extra features (``hrpe.fold``). Logits and softmax are float32 in both.
+Two implementations that agree: "reference" adds a dense H-RPE bias to the logits, "folded" computes the same
+bias as an inner product of extra features (``hrpe.fold``). Logits and softmax are float32 in both.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def attention(
       v: ``[batch, heads, key, width]``.
       seen: bool ``[batch, 1, query, key]``.
       bias: ``[batch, heads, query, key]`` added to the logits ("reference").
-      features: U ``[batch, heads, query, features]`` and V ``[batch, key, features]``, whose inner products are added
-        to the logits ("folded").
+      features: U ``[batch, heads, query, features]`` and V ``[batch, key, features]``, whose inner products
+        are added to the logits ("folded").
 
     Returns:
       ``[batch, heads, query, width]`` in the dtype of ``v``.

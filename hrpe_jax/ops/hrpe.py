@@ -1,26 +1,30 @@
 """Harmonic Relative Positional Encoding (H-RPE): attention that sees how two events relate in harmony.
 
-Every event carries one *cyclic* code (a chord's root pitch class) and some *categorical* codes (its quality, its
-function). For query i, key j and head h the attention logit gains
+Every event carries one *cyclic* code (a chord's root pitch class) and some *categorical* codes (its quality,
+its function). For query i, key j and head h the attention logit gains
 
     A_h[(r_i - r_j) mod n] + sum_c C_h^c[c_i, c_j] + Q_i . E_h[(r_i - r_j) mod n]
 
-with learned, directed tables (``A[m] != A[-m]``: V to I is not I to V) that start at zero, so that an untrained layer
-is plain attention bit for bit. Only differences of the cyclic code enter: transposing a piece changes nothing.
+with learned, directed tables (``A[m] != A[-m]``: V to I is not I to V) that start at zero, so that an
+untrained layer is plain attention bit for bit. Only differences of the cyclic code enter: transposing a
+piece changes nothing.
 
-A relation also exists at *lags* (a, b): the codes of a events before the query against those of b events before the
-key. At (0, 1) a query finds the places whose preceding chord relates to its own chord as asked, and attention reads
-there what came next; that is how a small model sees that a song repeats itself.
+A relation also exists at *lags* (a, b): the codes of a events before the query against those of b events
+before the key. At (0, 1) a query finds the places whose preceding chord relates to its own chord as asked,
+and attention reads there what came next; that is how a small model sees that a song repeats itself.
 
-An event without harmony (no chord, padding, before the start) has ``present`` false and gets exactly zero bias.
+An event without harmony (no chord, padding, before the start) has ``present`` false and gets exactly zero
+bias.
 
-Example, V to I in two keys: G7 (root 7) before C (root 0), and D7 (root 2) before G (root 7). With the tonic as query and
-the dominant as key both have (r_i - r_j) mod 12 = (0 - 7) mod 12 = (7 - 2) mod 12 = 5, and so share the entry ``A_h[5]``, "a
-fourth up from the key's root". With the dominant as query the entry is ``A_h[7]``, another parameter.
+Example, V to I in two keys: G7 (root 7) before C (root 0), and D7 (root 2) before G (root 7). With the tonic
+as query and the dominant as key both have (r_i - r_j) mod 12 = (0 - 7) mod 12 = (7 - 2) mod 12 = 5, and so
+share the entry ``A_h[5]``, "a fourth up from the key's root". With the dominant as query the entry is
+``A_h[7]``, another parameter.
 
-Two forms compute the same number. ``bias`` is the readable reference and builds ``[batch, heads, query, key]``. ``fold``
-writes every term as ``U_i . V_j`` where V holds one-hot codes of the key and U the table rows that the query selects;
-appended to queries and keys they turn any attention kernel into H-RPE with memory linear in length.
+Two forms compute the same number. ``bias`` is the readable reference and builds ``[batch, heads, query,
+key]``. ``fold`` writes every term as ``U_i . V_j`` where V holds one-hot codes of the key and U the table
+rows that the query selects; appended to queries and keys they turn any attention kernel into H-RPE with
+memory linear in length.
 
 The functions know cyclic and categorical codes only; nothing here is about music.
 """
@@ -54,7 +58,8 @@ class Relation(NamedTuple):
 
     Attributes:
       cyclic: A, ``[heads, period]``.
-      categories: C, one ``[heads, size, size]`` (query, key) for each of the first categories; may be fewer than the codes have.
+      categories: C, one ``[heads, size, size]`` (query, key) for each of the first categories; may be fewer
+        than the codes have.
       query: E, ``[heads, period, width]``, or None.
     """
 
@@ -136,8 +141,9 @@ def fold(
     Args and Raises: as for ``bias``.
 
     Returns:
-      U float32 ``[batch, heads, query, features]`` and V float32 ``[batch, key, features]`` (the same for all heads), with
-      ``bias = U @ V^T``; features = sum over relations of period + sizes of their categories.
+      U float32 ``[batch, heads, query, features]`` and V float32 ``[batch, key, features]`` (the same for
+      all heads), with ``bias = U @ V^T``; features = sum over relations of period + sizes of their
+      categories.
     """
     left, right = [], []
     for q, k, tables in zip(query_codes, key_codes, relations, strict=True):
@@ -152,7 +158,9 @@ def fold(
         right.append(_one_hot(k.cyclic, period, k.present))
         for table, q_category, k_category in zip(tables.categories, q.categories, k.categories, strict=False):
             size = table.shape[-1]
-            rows = jnp.einsum("bic,hck->bhik", _one_hot(q_category, size, q.present), table.astype(jnp.float32))
+            rows = jnp.einsum(
+                "bic,hck->bhik", _one_hot(q_category, size, q.present), table.astype(jnp.float32)
+            )
             left.append(rows)
             right.append(_one_hot(k_category, size, k.present))
     return jnp.concatenate(left, axis=-1), jnp.concatenate(right, axis=-1)

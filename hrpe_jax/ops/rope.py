@@ -1,8 +1,8 @@
 """Rotary positional embedding (RoPE; Su et al., "RoFormer", 2021).
 
-Query and key are turned, pair by pair, by an angle proportional to their position; since a rotation by m and one
-by n leave only m - n in the inner product, attention sees relative distance and nothing has to be added to the
-embeddings.
+Query and key are turned, pair by pair, by an angle proportional to their position; since a rotation by m and
+one by n leave only m - n in the inner product, attention sees relative distance and nothing has to be added
+to the embeddings.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def sample_melody(
         return (state.place < capacity - 1) & jnp.any(state.clock.state != grammar.STATE_END)
 
     def in_segment(state: _State) -> Array:
-        return unfinished(state) & (state.history.events.index < config.memory + segment)
+        return unfinished(state) & (state.history.events.slot < config.memory + segment)
 
     def step(state: _State) -> _State:
         event = jax.lax.dynamic_index_in_dim(state.ids, state.place, axis=1, keepdims=False)

@@ -41,8 +41,9 @@ class BackboneTask(LinenTask):
     ) -> tuple[Pair, None, dict[str, Pair]]:
         """Negative log likelihood of every next token, the key and meter of the prefix included.
 
-        Metrics are over events and the end only: ``nll``, ``accuracy``; and, when not training, ``chord_nll`` and
-        ``chord_accuracy``: root and fine quality, whatever the inversion and duration, where the chord changes.
+        Metrics are over events and the end only: ``nll``, ``accuracy``; and, when not training,
+        ``chord_nll`` and ``chord_accuracy``: root and fine quality, whatever the inversion and duration,
+        where the chord changes.
         """
         logits, _ = self.module.apply({"params": params}, segment, train=train, rngs={"dropout": key})
         targets, weights = segment["target_ids"], segment["weights"]

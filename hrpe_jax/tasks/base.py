@@ -1,7 +1,7 @@
 """What the trainer knows of a stage: a ``Task``.
 
-The trainer never asks which stage it trains. A task turns parameters, a carry and one segment of a batch into a summed loss
-and metrics, and names the logical axes of its arrays, which is all that sharding needs.
+The trainer never asks which stage it trains. A task turns parameters, a carry and one segment of a batch
+into a summed loss and metrics, and names the logical axes of its arrays, which is all that sharding needs.
 """
 
 from __future__ import annotations

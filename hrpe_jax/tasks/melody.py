@@ -41,29 +41,28 @@ class MelodyTask(LinenTask):
         return models.init_memory(self.config, rows)
 
     def carry_axes(self) -> MelodyHistory:
-        """See ``Task``."""
-        side = ("rows", "memory")
+        """See ``Task``: names stand where ``init_carry`` has arrays."""
+        side: Any = ("rows", "memory")
         categories = len(models.CATEGORIES[self.config.harmony.codes])
-        axes: Any = History(
-            positions=side,
-            segments=side,
-            codes=hrpe.Codes(side, (side,) * categories, side),  # type: ignore[arg-type]
-            previous=("rows", "embed"),
-            past=Past(hidden=("layers", "rows", "memory", "embed")),  # type: ignore[arg-type]
-        )  # type: ignore[arg-type]
-        return MelodyHistory(axes, ("rows",))  # type: ignore[arg-type]
+        rows: Any = ("rows",)
+        previous: Any = ("rows", "embed")
+        codes = hrpe.Codes(side, (side,) * categories, side)
+        past = Past(hidden=("layers", "rows", "memory", "embed"))
+        return MelodyHistory(History(side, side, codes, previous, past), rows)
 
     def segment_loss(
         self, params: Any, carry: MelodyHistory, segment: Segment, key: Array, train: bool
     ) -> tuple[Pair, MelodyHistory, dict[str, Pair]]:
         """Negative log likelihood of every next event.
 
-        Metrics: ``nll``, ``accuracy`` over all events; ``pitch_nll``, ``pitch_accuracy`` where a pitch is next, when not training.
+        Metrics: ``nll``, ``accuracy`` over all events; ``pitch_nll``, ``pitch_accuracy`` where a pitch is
+          next, when not training.
         """
         carry = models.forget(carry, segment["reset"] > 0)
-        logits, carry = self.module.apply(
+        applied: Any = self.module.apply(
             {"params": params}, segment, carry, train=train, rngs={"dropout": key}
         )
+        logits, carry = applied
         targets, weights = segment["target_ids"], segment["weights"]
         likelihood = losses.log_likelihood(logits, targets)
         correct = losses.is_top(logits, targets)

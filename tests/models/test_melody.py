@@ -19,7 +19,9 @@ LENGTH = 24
 LAGS = ((0, 0), (0, 1), (2, 3))
 
 
-def config(memory: int, codes: str = "melody", layers: int = 2, implementation: str = "folded") -> MelodyModelConfig:
+def config(
+    memory: int, codes: str = "melody", layers: int = 2, implementation: str = "folded"
+) -> MelodyModelConfig:
     return MelodyModelConfig(
         width=16, layers=layers, heads=2, head_width=8, mlp_width=24, memory=memory,
         harmony=MelodyHarmonyConfig(codes=codes, variant="lagged", lags=LAGS, implementation=implementation),
@@ -54,7 +56,9 @@ def cut(batch: dict[str, jax.Array], start: int, stop: int) -> dict[str, jax.Arr
 def noisy_params(shape: MelodyModelConfig) -> dict:
     batch = draw_batch(1, 4)
     model = Melody(shape)
-    shapes = jax.eval_shape(lambda: nn.unbox(model.init(jax.random.key(0), batch, init_memory(shape, 1))["params"]))
+    shapes = jax.eval_shape(
+        lambda: nn.unbox(model.init(jax.random.key(0), batch, init_memory(shape, 1))["params"])
+    )
     rng = np.random.default_rng(1)
     return jax.tree.map(lambda x: jnp.asarray(0.3 * rng.normal(size=x.shape), x.dtype), shapes)
 

@@ -1,4 +1,4 @@
-"""H-RPE: the reference against loops, the folded form against the reference, and the promises of the method."""
+"""H-RPE: the reference against loops, the folded form against it, and the promises of the method."""
 
 from __future__ import annotations
 
