@@ -1,12 +1,17 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests: where real data is, and a made-up data set in memory."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
+
+from hrpe_jax.codec import backbone_tokens as bt
+from hrpe_jax.codec import melody_tokens as mt
 
 # First calls compile, which a deadline would take for slowness.
 settings.register_profile("hrpe", deadline=None)
@@ -27,3 +32,71 @@ def shared_data() -> Path:
     if folder is None:
         pytest.skip("real data sets are not here (set HRPE_DATA)")
     return folder
+
+
+class FakeDataset:
+    """Random songs of the documented shape, with no reader or codec behind them.
+
+    Song i of a split is the same in both stages only in name.
+    """
+
+    def __init__(self, songs: int = 23, seed: int = 0, longest: int = 60) -> None:
+        rng = np.random.default_rng(seed)
+        self._records = {
+            "backbone": [self._backbone(rng, i, longest) for i in range(songs)],
+            "melody": [self._melody(rng, i, longest) for i in range(songs)],
+        }
+
+    @staticmethod
+    def _backbone(rng: np.random.Generator, index: int, longest: int) -> dict[str, Any]:
+        possible = bt.NO_CHORD0 + np.flatnonzero(bt.VALID[bt.NO_CHORD0 :])
+        events = rng.choice(possible, rng.integers(1, longest)).tolist()
+        ids = [bt.BOS, int(rng.integers(bt.KEY0, bt.METER0)), bt.METER0 + 4 * 3 + 1, *events]
+        return {
+            "id": f"song{index}",
+            "input_ids": ids,
+            "target_id": bt.EOS,
+            "root_pc": bt.ROOT[ids].tolist(),
+            "quality_code": bt.QUALITY_CODE[ids].tolist(),
+            "function_code": bt.function_table()[ids[1] - bt.KEY0, ids].tolist(),
+            "bar_phase": rng.integers(0, 4, len(ids)).tolist(),
+        }
+
+    @staticmethod
+    def _melody(rng: np.random.Generator, index: int, longest: int) -> dict[str, Any]:
+        body = np.where(
+            rng.random(rng.integers(1, longest)) < 0.5, rng.integers(0, 128), rng.integers(mt.DUR0, mt.SIZE)
+        ).tolist()
+        events = [mt.BOS, *body, mt.EOS]
+        chords = bt.HARMONY[rng.integers(bt.NO_CHORD0, bt.SIZE, len(events))].tolist()
+        return {
+            "id": f"song{index}",
+            "metadata": {
+                "key_signature_root": int(rng.integers(12)),
+                "key_signature_mode": str(rng.choice(["major", "minor"])),
+                "time_signature_num": 3,
+                "time_signature_den": 4,
+                "tempo_bpm": float(rng.uniform(50, 200)),
+            },
+            "event_ids": events,
+            "conditioning_chord_ids": chords,
+            "conditioning_root_pc": bt.ROOT[chords].tolist(),
+            "conditioning_quality_code": bt.QUALITY_CODE[chords].tolist(),
+            "conditioning_function_code": bt.function_table()[0, chords].tolist(),
+            "next_chord_ids": bt.HARMONY[rng.integers(bt.NO_CHORD0, bt.SIZE, len(events))].tolist(),
+            "ticks_to_next": rng.integers(0, 96, len(events)).tolist(),
+            "bar_phase": rng.integers(0, 36, len(events)).tolist(),
+        }
+
+    def records(self, stage: str, split: str) -> list[dict[str, Any]]:
+        return self._records[stage]
+
+    def lengths(self, stage: str, split: str) -> np.ndarray:
+        extra = 1 if stage == "backbone" else 0
+        key = "input_ids" if stage == "backbone" else "event_ids"
+        return np.asarray([len(record[key]) + extra for record in self._records[stage]])
+
+
+@pytest.fixture(scope="session")
+def fake_dataset() -> FakeDataset:
+    return FakeDataset()
