@@ -14,12 +14,12 @@ def get_config() -> ConfigDict:
     config.data = create(corpus="pop909")
     config.stages = create(
         backbone=create(
-            model=create(width=128, layers=4, heads=4, head_width=32, mlp_width=384, dropout=0.15),
+            model=create(width=128, layers=4, heads=4, head_width=32, mlp_width=384, dropout=0.3),
             batch=create(rows=8, length=256),
-            steps=1400,
-            eval_every=200,
-            checkpoint_every=200,
-            optimizer=create(learning_rate=3e-3, warmup_steps=100),
+            steps=600,
+            eval_every=100,
+            checkpoint_every=100,
+            optimizer=create(learning_rate=3e-3, warmup_steps=60, weight_decay=0.1),
         ),
     )
     return config

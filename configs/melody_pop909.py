@@ -8,20 +8,20 @@ from ml_collections.config_dict import ConfigDict, create
 
 
 def get_config() -> ConfigDict:
-    """Streams of whole songs, two segments a step."""
+    """Streams of whole songs, one segment a step."""
     config = create()
     config.seed = 0
     config.data = create(corpus="pop909")
     config.stages = create(
         melody=create(
             model=create(
-                width=128, layers=3, heads=4, head_width=32, mlp_width=384, dropout=0.15, memory=256
+                width=160, layers=4, heads=5, head_width=32, mlp_width=384, dropout=0.15, memory=256
             ),
-            batch=create(rows=8, length=256, segments=2),
-            steps=1500,
+            batch=create(rows=8, length=256),
+            steps=900,
             eval_every=150,
             checkpoint_every=150,
-            optimizer=create(learning_rate=2e-3, warmup_steps=100),
+            optimizer=create(learning_rate=3e-3, warmup_steps=100),
         ),
     )
     return config

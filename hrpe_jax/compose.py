@@ -29,8 +29,9 @@ def compose_files(
     Raises:
         UserError: a wish, the model or the folder is not as it should be.
     """
+    from hrpe_jax.files import check_output
     from hrpe_jax.sampling.controls import read_controls
-    from hrpe_jax.sampling.output import check_output, write_pieces
+    from hrpe_jax.sampling.output import write_pieces
 
     controls = read_controls(**wishes)
     check_output(output)

@@ -277,6 +277,11 @@ class BackboneStageConfig(StageConfig):
 
     model: BackboneModelConfig = field(default_factory=BackboneModelConfig)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        length = self.batch.length
+        _check(length > 3, f"batch.length: above 3 expected, for start, key, meter and chords, got {length}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class MelodyStageConfig(StageConfig):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,26 @@ def _get_config(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        get_config = module.get_config
-    except AttributeError:
-        raise UserError(f"{path}: has no get_config(); it must return the config") from None
+        get_config = getattr(module, "get_config", None)
     except SyntaxError as error:
-        raise UserError(f"{path}:{error.lineno}: {error.msg}") from None
-    return get_config()
+        line = f":{error.lineno}" if error.lineno else ""
+        raise UserError(f"{path}{line}: {error.msg}; expected a Python file with get_config()") from None
+    except (Exception, SystemExit) as error:
+        raise _failed(path, error) from error
+    if not callable(get_config):
+        raise UserError(f"{path}: has no get_config(); it must return the config")
+    try:
+        return get_config()
+    except (Exception, SystemExit) as error:
+        raise _failed(path, error) from error
+
+
+def _failed(path: Path, error: BaseException) -> UserError:
+    """What to tell of an error inside the file: the last line of it that ran."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    where = f"{path}:{lines[-1]}" if lines else str(path)
+    return UserError(f"{where}: fails with {type(error).__name__}: {error}; correct the config file")
 
 
 def _plain(value: Any) -> Any:

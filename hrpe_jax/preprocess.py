@@ -37,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Prepares the data set and prints the counts."""
+    if not args.input and args.format != "chorales":
+        parser().error("--input is needed: a folder or file of songs, or the word chorales")
     from hrpe_jax.data.build import build_dataset
 
     with cli.progress("preparing") as tell:

@@ -24,12 +24,12 @@ from hrpe_jax.data.build import build_dataset
 from hrpe_jax.data.pipeline import eval_batches, train_batches
 from hrpe_jax.data.shards import Dataset, open_dataset, read_manifest
 from hrpe_jax.errors import UserError
+from hrpe_jax.files import check_output, replace_file, unwritable
 from hrpe_jax.metrics.baseline import ngram_baseline
 from hrpe_jax.sampling.model import export_model
 from hrpe_jax.tasks import build_task
 from hrpe_jax.training.checkpoint import Record, check_workdir, checkpoint_folder, whole_steps
 from hrpe_jax.training.loop import StageResult, train_stage
-from hrpe_jax.training.writers import replace_text
 
 FORMAT = 1
 NGRAM_ORDER = 5
@@ -51,17 +51,21 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
       The result of every stage.
 
     Raises:
-      UserError: there is no data, or the workdir belongs to another run.
+      UserError: there is no data, or the workdir belongs to another run or cannot be written.
     """
     workdir = Path(workdir)
     check_sampling(config, workdir)
+    check_output(workdir, "--workdir")
     dataset = prepare_data(config.data, workdir)
     record = make_record(config, dataset)
     for stage, _ in config.stages.items():
         check_workdir(workdir, stage, record)  # all of them before the first one is trained
-    workdir.mkdir(parents=True, exist_ok=True)
-    if jax.process_index() == 0:
-        replace_text(workdir / "config.json", json.dumps(record, indent=2) + "\n")
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        if jax.process_index() == 0:
+            replace_file(workdir / "config.json", (json.dumps(record, indent=2) + "\n").encode())
+    except OSError as error:
+        raise unwritable(workdir, error) from None
 
     results, rows = [], []
     for stage, stage_config in config.stages.items():
@@ -160,14 +164,14 @@ def check_sampling(config: Config, workdir: Path) -> None:
 
 
 def sample(config: Config, model: Any, folder: Path) -> None:
-    """Writes the pieces that a config asks for and prints a line for each."""
-    from hrpe_jax.sampling.pipeline import describe, sample_pieces, write_pieces
+    """Writes the pieces that a config asks for and prints a line for each, with its share of chord tones."""
+    from hrpe_jax.compose import report
+    from hrpe_jax.sampling.pipeline import sample_pieces, write_pieces
 
     assert config.sample is not None
     pieces = sample_pieces(model, **asdict(config.sample))
     write_pieces(pieces, folder)
-    for piece in pieces:
-        print(describe(piece))
+    report(pieces)
     cli.say(f"pieces: {folder}")
 
 

@@ -19,16 +19,17 @@ ALLOWED: dict[str, set[str]] = {
     "score": {"errors", "theory"},
     "analysis": {"errors", "theory", "score"},
     "codec": {"errors", "theory", "score", "analysis"},
-    "data": {"errors", "config", *_MUSIC},
+    "data": {"errors", "files", "config", *_MUSIC},
     "metrics": {"errors", *_MUSIC, "data"},
     "ops": set(),
     "models": {"errors", "config", *_MUSIC, "ops"},
     "tasks": {"errors", "config", *_MUSIC, "ops", "models"},
     # Training, sampling and metrics stand beside each other. Sampling may read a checkpoint and report
     # metrics of what it made; neither may look back at it.
-    "training": {"errors", "config", "schema", *_MUSIC, "data", "ops", "models", "tasks"},
+    "training": {"errors", "files", "config", "schema", *_MUSIC, "data", "ops", "models", "tasks"},
     "sampling": {
         "errors",
+        "files",
         "config",
         "schema",
         "training",
@@ -40,11 +41,23 @@ ALLOWED: dict[str, set[str]] = {
         "tasks",
     },
     "errors": set(),
+    "files": {"errors"},
     "schema": {"errors"},
     "config": {"errors", "schema"},
 }
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax", "chex"}
-WITHOUT_JAX = ("theory", "score", "analysis", "codec", "data", "metrics", "errors", "schema", "config")
+WITHOUT_JAX = (
+    "theory",
+    "score",
+    "analysis",
+    "codec",
+    "data",
+    "metrics",
+    "errors",
+    "files",
+    "schema",
+    "config",
+)
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

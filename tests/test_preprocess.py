@@ -41,7 +41,8 @@ def test_good_and_bad_songs(tmp_path: Path):
     ("arguments", "code", "said"),
     [
         (["--input=nowhere", "--output=set"], 1, "error: nowhere: no such file or folder"),
-        (["--output=set"], 1, "error: --input: expected a folder"),
+        (["--output=set"], 2, "error: --input is needed: a folder or file of songs, or the word chorales"),
+        (["--input=empty", "--output=thesis/chapter1.txt/set"], 1, "error: "),
         (["--input=empty", "--output=set"], 1, "error: empty: no songs found"),
         (["--input=empty", "--output=thesis"], 1, "error: thesis: exists and is not a prepared data set"),
         (["--input=empty", "--output=set", "--workers=-1"], 2, "error: argument --workers: -1: expected"),

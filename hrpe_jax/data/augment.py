@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from hrpe_jax.codec import backbone_tokens
+from hrpe_jax.codec.melody import fold_pitch
+from hrpe_jax.codec.melody_tokens import PITCHES
 
 LOWEST_SHIFT, HIGHEST_SHIFT = -5, 6
 """Semitones of the twelve transpositions: each key once, and as near to the written pitch as possible."""
-
-TOP_PITCH = 127
 
 # What the random draws of an epoch are for; each purpose has a stream of its own.
 SHUFFLE, SHIFT, CROP = 0, 1, 2
@@ -54,6 +54,4 @@ def transpose_keys(keys: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
 
 def transpose_melody_ids(ids: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
     """Transposes melody tokens: pitches move; one that would leave 0..127 comes an octave back."""
-    moved = ids + shift
-    moved = np.where(moved > TOP_PITCH, moved - 12, np.where(moved < 0, moved + 12, moved))
-    return np.where(ids <= TOP_PITCH, moved, ids).astype(ids.dtype)
+    return np.where(ids < PITCHES, fold_pitch(ids + shift), ids).astype(ids.dtype)

@@ -5,7 +5,6 @@ A field that is constant over a song (key, meter) is a row too where the batch w
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT
+from hrpe_jax.codec.tempo import tempo_bin
 from hrpe_jax.theory.meter import Meter
 
 BACKBONE_FIELDS = (
@@ -52,7 +53,6 @@ BACKBONE_PADDING = {
     "function_code": backbone_tokens.NO_FUNCTION_CODE,
     "beats_per_bar": 1,
 }
-MAX_TICKS_TO_NEXT = 95
 MELODY_PADDING = {
     "event_ids": melody_tokens.PAD,
     "target_ids": melody_tokens.PAD,
@@ -63,15 +63,6 @@ MELODY_PADDING = {
     "next_quality_code": backbone_tokens.NO_QUALITY_CODE,
     "ticks_to_next": MAX_TICKS_TO_NEXT,
 }
-
-TEMPO_BINS, SLOWEST_BPM, FASTEST_BPM = 16, 40.0, 240.0
-
-
-def tempo_bin(bpm: float) -> int:
-    """The bin 0..15 of a tempo: equal ratios from 40 to 240 quarters a minute, the outer bins beyond."""
-    octave = math.log(max(bpm, SLOWEST_BPM) / SLOWEST_BPM) / math.log(FASTEST_BPM / SLOWEST_BPM)
-    return min(TEMPO_BINS - 1, int(TEMPO_BINS * octave))
-
 
 EMPTY_ROW = (0, 4, 4, tempo_bin(120.0))
 """Melody row fields where a row has ended: C major, 4/4, 120."""

@@ -15,10 +15,11 @@ import threading
 
 import numpy as np
 
+from hrpe_jax.codec.backbone_tokens import PREFIX_LENGTH
 from hrpe_jax.data.augment import CROP, SHUFFLE, draw_shifts, epoch_generator
 from hrpe_jax.data.plan import BatchShape, Piece
 
-PREFIX = 3
+PREFIX = PREFIX_LENGTH
 """Positions that open every song: start, key, meter."""
 
 OPEN_ROWS = 1024

@@ -19,6 +19,7 @@ from typing import Any
 from hrpe_jax.codec.vocabulary import STAGES, VERSION, vocabulary_hashes
 from hrpe_jax.data.shards import FORMAT_VERSION, MANIFEST, REJECTS, SPLITS, checksum, read_manifest
 from hrpe_jax.errors import UserError
+from hrpe_jax.files import check_output, unwritable
 
 SONGS_PER_SHARD = 2048
 
@@ -53,8 +54,9 @@ def check_target(target: Path, overwrite: bool) -> None:
     """Clears what killed runs left behind, and makes sure that `target` may be written.
 
     Raises:
-        UserError: if it exists and may not be replaced.
+        UserError: if it exists and may not be replaced, or cannot be written.
     """
+    check_output(target.parent)
     _clean(target)
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
@@ -89,12 +91,12 @@ def write_dataset(
         The manifest.
 
     Raises:
-        UserError: if the target exists and may not be replaced.
+        UserError: if the target exists and may not be replaced, or cannot be written.
     """
     check_target(target, overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = _beside(target, "partial")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         partial.mkdir()
         shards = {
             stage: {split: _write_shards(partial, stage, split, splits[split]) for split in SPLITS}
@@ -126,6 +128,8 @@ def write_dataset(
             stream.flush()
             os.fsync(stream.fileno())
         _put_in_place(partial, target)
+    except OSError as error:
+        raise unwritable(target, error) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest

@@ -23,7 +23,6 @@ from hrpe_jax.ops import hrpe
 
 CATEGORIES = (tokens.NO_QUALITY_CODE, tokens.NO_FUNCTION_CODE)  # sizes of quality and function codes
 KEYS = tokens.KEYS
-MAX_BEATS_PER_BAR = 18
 
 
 class Backbone(nn.Module):
@@ -69,8 +68,8 @@ class Backbone(nn.Module):
                 ("quality", batch["quality_code"], CATEGORIES[0] + 1),
                 ("function", batch["function_code"], CATEGORIES[1] + 1),
                 ("key", key, KEYS + 1),
-                ("bar_phase", batch["bar_phase"], MAX_BEATS_PER_BAR + 1),
-                ("beats_per_bar", beats_per_bar, MAX_BEATS_PER_BAR + 1),
+                ("bar_phase", batch["bar_phase"], tokens.MAX_BEATS_PER_BAR + 1),
+                ("beats_per_bar", beats_per_bar, tokens.MAX_BEATS_PER_BAR + 1),
             )
             for name, values, size in features:
                 table = self.param(f"{name}_in", normal(STDDEV, "vocab", "embed"), (size, config.width))

@@ -21,6 +21,8 @@ import numpy as np
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT
+from hrpe_jax.codec.tempo import TEMPO_BINS
 from hrpe_jax.config import MelodyModelConfig
 from hrpe_jax.models import history as histories
 from hrpe_jax.models.factors import QUALITIES, ROOTS, STDDEV, turn
@@ -31,8 +33,6 @@ from hrpe_jax.theory.meter import MAX_BAR_TICKS
 
 PITCHES = melody_tokens.PITCHES
 NO_PITCH = -1
-MAX_TICKS_TO_NEXT = 95
-TEMPO_BINS = 16
 MAX_METER = 32
 SEGMENT_CAPACITY = 256  # default room in a cache beside the memory
 

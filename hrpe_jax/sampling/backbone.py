@@ -22,7 +22,6 @@ from hrpe_jax.sampling.logits import Settings, draw, log_probability, restrict, 
 
 STAGE = 0  # of `row_keys`
 FREE = -1  # where a token is not given
-MAX_BEATS_PER_BAR = 18
 
 
 def _beats_per_bar() -> np.ndarray:

@@ -20,6 +20,7 @@ import hrpe_jax
 from hrpe_jax.codec import vocabulary
 from hrpe_jax.config import BackboneStageConfig, MelodyStageConfig, StageConfig
 from hrpe_jax.errors import UserError
+from hrpe_jax.files import replace_file, unwritable
 from hrpe_jax.schema import build
 
 FORMAT = 1
@@ -168,16 +169,16 @@ def write_released(model: Model, folder: str | os.PathLike[str]) -> Path:
             digest = vocabulary.vocabulary_hash(name)
             header = {"stage": name, "vocabulary": digest, "step": str(stage.step)}
             flat = {key: np.ascontiguousarray(value) for key, value in flatten(stage.params)}
-            _replace(_weights(folder, name), save(flat, header))
+            replace_file(_weights(folder, name), save(flat, header))
             about["vocabulary"][name] = digest
             about["stages"][name] = {
                 "step": stage.step,
                 "latest": stage.latest,
                 "config": asdict(stage.config),
             }
-        _replace(folder / CONFIG_FILE, json.dumps(about, indent=2).encode())
+        replace_file(folder / CONFIG_FILE, json.dumps(about, indent=2).encode())
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error}); give another") from None
+        raise unwritable(folder, error) from None
     return folder
 
 
@@ -219,12 +220,6 @@ def _nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 def _weights(folder: Path, stage: str) -> Path:
     return folder / f"{stage}.safetensors"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_bytes(content)
-    os.replace(beside, path)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

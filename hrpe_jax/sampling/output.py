@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec import vocabulary
-from hrpe_jax.errors import UserError
+from hrpe_jax.files import check_output, unwritable
 from hrpe_jax.score.midi import write_midi
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.chord import to_lead_sheet
@@ -66,21 +66,6 @@ def piece_json(piece: Piece) -> dict[str, Any]:
     }
 
 
-def check_output(folder: str | os.PathLike[str]) -> None:
-    """Finds out, before any work and without making it, whether a folder can be written.
-
-    Raises:
-        UserError: it cannot.
-    """
-    place = Path(folder).absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise UserError(f"{place}: is no folder, so {folder} cannot be written; give another --output")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"{place}: may not be written; give another --output, or change its permissions")
-
-
 def write_pieces(pieces: Sequence[Piece], folder: str | os.PathLike[str]) -> list[Path]:
     """Writes `NAME.mid` and `NAME.json` of every piece, all or none; files of the same names are replaced.
 
@@ -110,7 +95,7 @@ def write_pieces(pieces: Sequence[Piece], folder: str | os.PathLike[str]) -> lis
         if made:
             with suppress(OSError):
                 folder.rmdir()
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error}); give another") from None
+        raise unwritable(folder, error) from None
     return [folder / name for name in names]
 
 

@@ -16,22 +16,21 @@ from flax.errors import FlaxError
 from hrpe_jax.codec import backbone, backbone_tokens, melody_tokens
 from hrpe_jax.codec.melody import Harmony
 from hrpe_jax.codec.piece import decode_piece
-from hrpe_jax.data.features import tempo_bin
+from hrpe_jax.codec.tempo import tempo_bin
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling import melody as melody_loop
-from hrpe_jax.sampling.backbone import FREE, MAX_BEATS_PER_BAR, sample_backbone
+from hrpe_jax.sampling.backbone import FREE, sample_backbone
 from hrpe_jax.sampling.controls import Controls, chord_tokens, read_controls
 from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.melody import Plan, sample_melody
 from hrpe_jax.sampling.model import Model, export_model, load_model
-from hrpe_jax.sampling.output import check_output, describe, write_pieces
+from hrpe_jax.sampling.output import describe, write_pieces
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 
 __all__ = [
     "Model",
     "Piece",
-    "check_output",
     "compose",
     "describe",
     "export_model",
@@ -121,7 +120,7 @@ def _chords(model: Model, controls: Controls, numbers: Sequence[int]) -> tuple[l
         assert meter is not None
         return [chord_tokens(controls.chords, key, meter)] * len(numbers), []
     stage = model.stage("backbone")
-    beats = bars * (meter.beats_per_bar if meter else MAX_BEATS_PER_BAR)
+    beats = bars * (meter.beats_per_bar if meter else backbone_tokens.MAX_BEATS_PER_BAR)
     given = np.full((round_up(len(numbers), 1), round_up(beats + 4)), FREE, np.int32)
     given[:, 0] = _first(len(given), len(numbers), backbone_tokens.BOS, backbone_tokens.EOS)
     if key is not None:

@@ -43,7 +43,7 @@ class BackboneTask(LinenTask):
 
         Metrics are over events and the end only: ``nll``, ``accuracy``; and, when not training,
         ``chord_nll`` and ``chord_accuracy``: root and fine quality, whatever the inversion and duration,
-        where the chord changes.
+        where they change (the events that ``metrics.baseline`` counts).
         """
         logits, _ = self.module.apply({"params": params}, segment, train=train, rngs={"dropout": key})
         targets, weights = segment["target_ids"], segment["weights"]
@@ -52,10 +52,8 @@ class BackboneTask(LinenTask):
         correct = losses.is_top(logits, targets)
         metrics = {"nll": losses.weighted(-likelihood, events), "accuracy": losses.weighted(correct, events)}
         if not train:
-            harmony = jnp.asarray(tokens.HARMONY)
-            changes = events * (targets >= tokens.NO_CHORD0)
-            changes *= harmony[targets] != harmony[segment["input_ids"]]
             chords, target = root_quality(logits), root_quality_of(targets)
+            changes = events * (target > 0) * (target != root_quality_of(segment["input_ids"]))
             metrics["chord_nll"] = losses.weighted(-losses.log_likelihood(chords, target), changes)
             metrics["chord_accuracy"] = losses.weighted(losses.is_top(chords, target), changes)
         return losses.weighted(-likelihood, weights), None, metrics
@@ -78,6 +76,6 @@ def root_quality(logits: Array) -> Array:
 
 
 def root_quality_of(ids: Array) -> Array:
-    """The index of a token in ``root_quality``."""
+    """The index of a token in ``root_quality``; 0 where it is no event."""
     chord = 2 + (ids - tokens.CHORD0) // (tokens.INVERSIONS * tokens.MAX_BEATS)
     return jnp.where(ids >= tokens.CHORD0, chord, (ids >= tokens.NO_CHORD0).astype(ids.dtype))

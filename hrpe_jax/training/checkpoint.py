@@ -30,7 +30,8 @@ from hrpe_jax.training.state import TrainState
 COMMIT_MARKER = "commit_success.txt"
 MAX_DIFFERENCES = 8
 ARRAY_ITEMS = ("params", "train", "carry")
-JSON_ITEMS = ("progress", "record")
+JSON_ITEMS = {"progress": ("data", "best", "meter", "seconds"), "record": ("vocabulary", "data", "config")}
+"""Item -> keys without which it is damaged."""
 
 Record = dict[str, Any]
 """{"format", "version", "vocabulary": {stage: hash}, "data": hash, "config"}; a workdir's config.json too."""
@@ -57,9 +58,13 @@ def read_json(folder: Path, step: int, item: str) -> dict[str, Any]:
     """
     path = folder / str(step) / item / "metadata"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        values = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise _damaged(folder, step, error) from None
+    missing = [name for name in JSON_ITEMS[item] if name not in values]
+    if missing:
+        raise _damaged(folder, step, ValueError(f"{item} lacks {', '.join(missing)}"))
+    return values
 
 
 def differences(saved: Any, wanted: Any, path: str = "") -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from hrpe_jax.files import replace_file
 
 
 class Meter:
@@ -57,7 +58,7 @@ class MetricsFile:
         old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         kept = [line for line in old if _is_before(line, stage, step)]
         if kept != old:
-            replace_text(path, "".join(line + "\n" for line in kept))
+            replace_file(path, "".join(line + "\n" for line in kept).encode())
         self._stage = stage
         self._file = path.open("a", encoding="utf-8")
 
@@ -142,13 +143,6 @@ class Progress:
             self._bar.console.print(f"{self._stage}: {text}", highlight=False, markup=False)
         else:
             print(f"{self._stage}: {text}", file=sys.stderr, flush=True)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 def _is_before(line: str, stage: str, step: int) -> bool:

@@ -200,6 +200,19 @@ def _free_pid() -> int:
     return done.pid
 
 
+def test_a_disk_that_takes_no_files_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(file: Path) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer, "checksum", full)
+    with pytest.raises(UserError, match=r"set: cannot be written \(No space left on device\); give another"):
+        _write(tmp_path / "set")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is no folder"):
+        check_target(tmp_path / "file" / "set", overwrite=False)
+
+
 def test_a_failed_run_cleans_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(writer, "checksum", lambda file: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -15,7 +15,8 @@ from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import melody_tokens as tokens
 from hrpe_jax.codec.grammar import accepts_melody
 from hrpe_jax.codec.melody import Harmony
-from hrpe_jax.data.features import MELODY_FIELDS, MELODY_ROW_FIELDS, melody_song, tempo_bin
+from hrpe_jax.codec.tempo import tempo_bin
+from hrpe_jax.data.features import MELODY_FIELDS, MELODY_ROW_FIELDS, melody_song
 from hrpe_jax.models.melody import Melody, init_memory
 from hrpe_jax.sampling import melody as loop
 from hrpe_jax.sampling.controls import chord_tokens, read_controls

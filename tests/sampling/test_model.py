@@ -36,10 +36,17 @@ def save(workdir: Path, name: str, step: int, params: Any, best: int | None = No
         "format": 1,
         "version": "0",
         "vocabulary": vocabulary.vocabulary_hashes(),
+        "data": "0",
         "config": asdict(CONFIG),
         **changes,
     }
-    progress = {"step": step, "best": {"step": best, "metrics": {"loss": 1.0}} if best else None}
+    progress = {
+        "step": step,
+        "data": step,
+        "best": {"step": best, "metrics": {"loss": 1.0}} if best else None,
+        "meter": {},
+        "seconds": 0.0,
+    }
     state = TrainState(step=jnp.asarray(step), params=jax.tree.map(jnp.asarray, params), opt_state={})
     with Checkpoints(checkpoint_folder(workdir, name), keep=2) as checkpoints:
         checkpoints.save(step, state, None, progress, record, best)

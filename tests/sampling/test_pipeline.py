@@ -14,7 +14,7 @@ from hrpe_jax.codec.grammar import accepts_backbone, accepts_melody
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling import output
 from hrpe_jax.sampling.melody import sample_melody
-from hrpe_jax.sampling.output import check_output, describe, write_pieces
+from hrpe_jax.sampling.output import describe, write_pieces
 from hrpe_jax.sampling.pipeline import Piece, round_up, sample_pieces
 from hrpe_jax.score.midi import read_midi
 from hrpe_jax.theory.chord import to_lead_sheet
@@ -144,14 +144,6 @@ def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(UserError, match=r"cannot be written \(No space left"):
         write_pieces(pieces, tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_folders_that_cannot_be_written_are_told_before_the_work(tmp_path: Path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="is no folder"):
-        check_output(tmp_path / "file" / "below")
-    check_output(tmp_path / "new" / "below")
-    assert not (tmp_path / "new").exists()
 
 
 def test_a_piece_in_one_line():

@@ -137,9 +137,10 @@ def test_a_damaged_checkpoint_is_one_clear_line(whole: Path, tmp_path: Path) -> 
         ) as error:
             load()
         assert "\n" not in str(error.value)
-    (folder / "progress" / "metadata").write_text("{")
-    with pytest.raises(UserError, match="damaged checkpoint"):
-        dummy.train(tmp_path / "copy")
+    for text, said in (("{", "Expecting"), ("{}", "progress lacks data, best, meter, seconds")):
+        (folder / "progress" / "metadata").write_text(text)
+        with pytest.raises(UserError, match=f"damaged checkpoint .{said}"):
+            dummy.train(tmp_path / "copy")
 
 
 @pytest.mark.parametrize(
