@@ -262,10 +262,9 @@ class StageConfig:
     def __post_init__(self) -> None:
         _at_least(self, 1, "steps", "log_every", "eval_every", "checkpoint_every", "keep")
         _at_least(self, 0, "eval_batches")
-        warmup, rows, data = self.optimizer.warmup_steps, self.batch.rows, self.mesh.data
-        _check(
-            warmup < self.steps, f"optimizer.warmup_steps: below steps={self.steps} expected, not {warmup}"
-        )
+        warmup, steps = self.optimizer.warmup_steps, self.steps
+        _check(warmup < steps, f"optimizer.warmup_steps: below steps={steps} expected, not {warmup}")
+        rows, data = self.batch.rows, self.mesh.data
         _check(data == -1 or rows % data == 0, f"batch.rows: {rows} rows do not split over mesh.data={data}")
         heads, parts = self.model.heads, self.mesh.model
         _check(heads % parts == 0, f"model.heads: {heads} heads do not split over mesh.model={parts}")
@@ -279,8 +278,7 @@ class BackboneStageConfig(StageConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        length = self.batch.length
-        _check(length > 3, f"batch.length: above 3 expected, for start, key, meter and chords, got {length}")
+        _check(self.batch.length > 3, f"batch.length: above 3 expected, got {self.batch.length}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,6 +93,7 @@ def test_help_is_at_once() -> None:
         (["--config.data.corpus="], "no data set here; give one with --config.data.path=DIR"),
         (["--config.data.corpus=pop909"], "config.data.input: the folder of pop909 is needed"),
         (["--config.data.path=absent"], "absent"),
+        ([f"--workdir={__file__}/below"], "give another --workdir"),
         (
             ["--config.sample.num_pieces=1", "--config.stages.melody=none"],
             "pieces need both stages, and melody",

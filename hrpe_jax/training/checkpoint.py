@@ -25,6 +25,7 @@ import orbax.checkpoint as ocp
 from hrpe_jax.config import Config, StageConfig
 from hrpe_jax.errors import UserError
 from hrpe_jax.schema import build
+from hrpe_jax.training.interrupt import unbroken
 from hrpe_jax.training.state import TrainState
 
 COMMIT_MARKER = "commit_success.txt"
@@ -163,12 +164,13 @@ class Checkpoints:
         """
         args = {name: ocp.args.StandardSave(tree) for name, tree in _items(state, carry).items()}
         texts = {"progress": ocp.args.JsonSave(progress), "record": ocp.args.JsonSave(record)}
-        self._manager.save(step, args=ocp.args.Composite(**args, **texts), force=True)
-        self._manager.wait_until_finished()
-        steps = sorted(self._manager.all_steps())
-        for old in steps[: -self._keep]:
-            if old != best:
-                self._manager.delete(old)
+        with unbroken():
+            self._manager.save(step, args=ocp.args.Composite(**args, **texts), force=True)
+            self._manager.wait_until_finished()
+            steps = sorted(self._manager.all_steps())
+            for old in steps[: -self._keep]:
+                if old != best:
+                    self._manager.delete(old)
 
     def restore(self, step: int, abstract: tuple[TrainState, Any]) -> tuple[TrainState, Any, dict[str, Any]]:
         """Reads one checkpoint onto the devices named by ``abstract``.

@@ -90,3 +90,18 @@ def test_chord_probability_is_summed_over_inversion_and_duration() -> None:
     sequence = baseline.Sequence(np.asarray([chord(0, "maj", 1)]), np.asarray([True]))
     found = baseline.measure(Half(), [sequence], chords=True)
     assert (found["nll"], found["chord_nll"]) == (pytest.approx(math.log(2)), pytest.approx(0))
+
+
+def test_the_trained_model_is_measured_at_the_same_changes() -> None:
+    import jax.numpy as jnp
+
+    from hrpe_jax.tasks.backbone import root_quality_of
+
+    first = [bt.BOS, bt.KEY0, bt.METER0 + 13, chord(0, "maj", 8)]
+    tokens = np.array(
+        [*first, chord(0, "maj", 4), chord(0, "maj", 2, bass=4), bt.NO_CHORD0, chord(0, "min", 1), bt.EOS]
+    )
+    said = np.asarray(root_quality_of(jnp.asarray(tokens)))
+    changes = (said[1:] > 0) & (said[1:] != said[:-1])
+    assert changes.tolist() == [False, False, True, False, False, True, True, False]
+    np.testing.assert_array_equal(changes, baseline.chord_changes(tokens)[1:])
