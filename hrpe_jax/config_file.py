@@ -66,7 +66,7 @@ def _get_config(path: Path) -> Any:
 def _failed(path: Path, error: BaseException) -> UserError:
     """What to tell of an error inside the file: the last line of it that ran."""
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path.absolute()]
     where = f"{path}:{lines[-1]}" if lines else str(path)
     return UserError(f"{where}: fails with {type(error).__name__}: {error}; correct the config file")
 

@@ -58,7 +58,13 @@ class Records(Sequence[Record]):
         if isinstance(index, slice):
             return [self[at] for at in range(self._count)[index]]
         at = range(self._count)[index]  # IndexError before a shard is opened: there may be none
-        return from_bytes(self._source[at])
+        try:
+            return from_bytes(self._source[at])
+        except (RuntimeError, ValueError) as error:  # what the reader of shards raises on a broken block
+            detail = str(error).partition(";")[0][:120]
+            raise UserError(
+                f"{self._files[0]}: damaged shard ({detail}); prepare the data set again"
+            ) from None
 
 
 @dataclass(frozen=True)

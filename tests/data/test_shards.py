@@ -200,6 +200,16 @@ def _free_pid() -> int:
     return done.pid
 
 
+def test_changed_bytes_that_cannot_be_read_are_one_line(tmp_path: Path):
+    _write(tmp_path / "set")
+    dataset = open_dataset(tmp_path / "set")
+    file = tmp_path / "set" / dataset.manifest["shards"]["backbone"]["train"][0]["file"]
+    content = file.read_bytes()
+    file.write_bytes(bytes(byte ^ 0x55 for byte in content))
+    with pytest.raises(UserError, match="damaged shard"):
+        dataset.records("backbone", "train")[0]
+
+
 def test_a_disk_that_takes_no_files_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def full(file: Path) -> str:
         raise OSError(28, "No space left on device")
