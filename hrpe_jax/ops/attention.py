@@ -68,7 +68,7 @@ def attention(
         u, w = features
         batch, heads, length, width = u.shape
         # One matrix product for all heads, since the keys' features are shared between them.
-        extra = jnp.einsum("bqf,bkf->bqk", u.reshape(batch, heads * length, width), w)
+        extra = jnp.einsum("bqf,bkf->bqk", u.reshape(batch, heads * length, width), w, precision="highest")
         logits = logits + extra.reshape(logits.shape)
     if bias is not None:
         logits = logits + bias

@@ -31,6 +31,7 @@ The functions know cyclic and categorical codes only; nothing here is about musi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -151,26 +152,28 @@ def fold(
         # turn[b, i, m, n] = 1 where n = (r_i - m) mod period: from "interval n" to "the key's code is m".
         intervals = (q.cyclic[:, :, None] - jnp.arange(period)) % period
         turn = jax.nn.one_hot(intervals, period) * q.present[:, :, None, None]
-        wanted = jnp.einsum("hn,bimn->bhim", tables.cyclic.astype(jnp.float32), turn)
+        wanted = _einsum("hn,bimn->bhim", tables.cyclic.astype(jnp.float32), turn)
         if tables.query is not None:
-            wanted = wanted + jnp.einsum("bhin,bimn->bhim", _sought(queries, tables.query), turn)
+            wanted = wanted + _einsum("bhin,bimn->bhim", _sought(queries, tables.query), turn)
         left.append(wanted)
         right.append(_one_hot(k.cyclic, period, k.present))
         for table, q_category, k_category in zip(tables.categories, q.categories, k.categories, strict=False):
             size = table.shape[-1]
-            rows = jnp.einsum(
-                "bic,hck->bhik", _one_hot(q_category, size, q.present), table.astype(jnp.float32)
-            )
+            rows = _einsum("bic,hck->bhik", _one_hot(q_category, size, q.present), table.astype(jnp.float32))
             left.append(rows)
             right.append(_one_hot(k_category, size, k.present))
     return jnp.concatenate(left, axis=-1), jnp.concatenate(right, axis=-1)
+
+
+# Accelerators round float32 products to fewer bits unless told not to; the two forms would then differ.
+_einsum = functools.partial(jnp.einsum, precision="highest")
 
 
 def _sought(queries: Array | None, table: Array) -> Array:
     """How much each query seeks each interval: ``[batch, heads, query, period]``."""
     if queries is None:
         raise ValueError("hrpe: a relation has a query table, so `queries` must be given")
-    return jnp.einsum("bhid,hnd->bhin", queries.astype(jnp.float32), table.astype(jnp.float32))
+    return _einsum("bhid,hnd->bhin", queries.astype(jnp.float32), table.astype(jnp.float32))
 
 
 def _one_hot(codes: Array, size: int, present: Array) -> Array:

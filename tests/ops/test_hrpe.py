@@ -66,8 +66,9 @@ def test_reference_equals_loops() -> None:
     np.testing.assert_allclose(got, loops(codes, relations, queries), atol=1e-5)
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.integers(1, 3), st.integers(1, 9), st.integers(0, 2**31 - 1))
+# Few shapes, many draws: every new shape compiles anew.
+@settings(max_examples=20)
+@given(st.sampled_from([1, 2]), st.sampled_from([1, 2, 7]), st.integers(0, 2**31 - 1))
 def test_folded_equals_reference_in_value_and_gradient(batch: int, length: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     codes, relations = draw_codes(rng, batch, length), draw_relations(rng)
