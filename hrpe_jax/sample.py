@@ -21,7 +21,7 @@ from hrpe_jax import cli
 
 WISHES = (
     "num_pieces", "bars", "key", "meter", "tempo", "chords", "seed", "temperature", "temperature_backbone",
-    "top_k", "top_p",
+    "top_k", "top_p", "silent_bars",
 )  # fmt: skip
 
 
@@ -49,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
     add("--temperature_backbone", type=float, metavar="T", help="that of the chords (default: the same)")
     add("--top_k", type=int, default=0, metavar="K", help="draw among the K likeliest tokens; 0 is all")
     add("--top_p", type=float, default=0.95, metavar="P", help="draw among the likeliest that make up P")
+    silent = "whole bars in a row in which the melody may be silent (songs often begin with many)"
+    add("--silent_bars", type=int, default=1, metavar="N", help=silent)
     return options
 
 

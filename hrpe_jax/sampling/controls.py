@@ -23,7 +23,7 @@ from hrpe_jax.theory.key import Key, find_key
 from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter
 
 MAX_PIECES, MAX_BARS = 1000, 128
-DEFAULT_BARS, DEFAULT_TEMPO = 16, 120.0
+DEFAULT_BARS, DEFAULT_TEMPO, DEFAULT_SILENT_BARS = 16, 120.0, 1
 SLOWEST, FASTEST = 20.0, 400.0
 _Timed = list[tuple[Chord, int]]  # with beats
 
@@ -44,6 +44,7 @@ class Controls:
         temperature_backbone: of the chords' draws.
         top_k: keep the k likeliest tokens; 0 for all.
         top_p: keep the likeliest tokens up to this probability.
+        silent_bars: how many whole bars in a row the melody may be silent.
     """
 
     bars: int
@@ -57,6 +58,7 @@ class Controls:
     temperature_backbone: float
     top_k: int
     top_p: float
+    silent_bars: int
 
 
 def read_controls(
@@ -72,6 +74,7 @@ def read_controls(
     temperature_backbone: float | None = None,
     top_k: int = 0,
     top_p: float = 0.95,
+    silent_bars: int = DEFAULT_SILENT_BARS,
 ) -> Controls:
     """Reads and checks what a user asks for.
 
@@ -87,6 +90,7 @@ def read_controls(
         temperature_backbone: that of the chords; None for the same.
         top_k: 0 or more.
         top_p: above 0, at most 1.
+        silent_bars: 0 or more.
 
     Raises:
         UserError: one line that names the option.
@@ -105,6 +109,7 @@ def read_controls(
     )
     _check(0 <= top_k < 2**31, "top_k", f"0 (all) or more expected, got {top_k}")
     _check(0 < top_p <= 1, "top_p", f"above 0, at most 1 expected, got {top_p:g}")
+    _check(0 <= silent_bars < 2**31, "silent_bars", f"0 or more expected, got {silent_bars}")
     wanted_key, wanted_meter = _key(key), _meter(meter)
     timed = None
     if chords is not None:
@@ -129,6 +134,7 @@ def read_controls(
         temperature_backbone=float(temperature_backbone),
         top_k=top_k,
         top_p=float(top_p),
+        silent_bars=silent_bars,
     )
 
 

@@ -39,6 +39,7 @@ class Plan(NamedTuple):
         tempo_bin: int32 `[rows]`.
         bar_ticks: int32 `[rows]`.
         bars: int32 `[rows]`: where the melody ends.
+        silent_bars: int32 `[rows]`: how many whole bars in a row may be silent.
     """
 
     harmony: Array
@@ -49,22 +50,27 @@ class Plan(NamedTuple):
     tempo_bin: Array
     bar_ticks: Array
     bars: Array
+    silent_bars: Array
 
 
 class Clock(NamedTuple):
-    """Where a melody stands after an event; int32 `[rows]` each.
+    """Where a melody stands after an event; `[rows]` each, int32 but for `sounds`.
 
     Attributes:
         state: of the grammar.
         clock: ticks since the bar began.
         bar_start: ticks from the piece's start to the bar's.
         bars: bars begun.
+        silent: whole silent bars just before this one.
+        sounds: bool, whether a note sounds in this bar so far.
     """
 
     state: Array
     clock: Array
     bar_start: Array
     bars: Array
+    silent: Array
+    sounds: Array
 
 
 class _State(NamedTuple):
@@ -94,7 +100,9 @@ def max_events(bars: int, bar_ticks: int) -> int:
 def start_clock(rows: int) -> Clock:
     """Before the first event."""
     zeros = jnp.zeros(rows, jnp.int32)
-    return Clock(jnp.full(rows, grammar.STATE_START, jnp.int32), zeros, zeros, zeros)
+    state = jnp.full(rows, grammar.STATE_START, jnp.int32)
+    # What comes before the first bar counts as sounding: it is no silent bar.
+    return Clock(state, zeros, zeros, zeros, zeros, jnp.ones(rows, bool))
 
 
 def hear(clock: Clock, event: Array, bar_ticks: Array) -> Clock:
@@ -102,7 +110,15 @@ def hear(clock: Clock, event: Array, bar_ticks: Array) -> Clock:
     begins = event == tokens.BAR
     length = grammar.bar_length(clock.state, clock.clock, bar_ticks, xp=jnp)
     state, ticks = grammar.advance(clock.state, clock.clock, event, xp=jnp)
-    return Clock(state, ticks, clock.bar_start + jnp.where(begins, length, 0), clock.bars + begins)
+    sung = (event < tokens.PITCHES) | (jnp.asarray(tokens.DURATION)[event] > 0)
+    return Clock(
+        state,
+        ticks,
+        clock.bar_start + jnp.where(begins, length, 0),
+        clock.bars + begins,
+        jnp.where(begins, jnp.where(clock.sounds, 0, clock.silent + 1), clock.silent),
+        jnp.where(begins, False, clock.sounds | sung),
+    )
 
 
 def features(event: Array, place: Array, clock: Clock, plan: Plan) -> dict[str, Array]:
@@ -139,11 +155,17 @@ def features(event: Array, place: Array, clock: Clock, plan: Plan) -> dict[str, 
 
 
 def allowed_events(clock: Clock, plan: Plan) -> Array:
-    """Which events may follow: by the grammar, and EOS exactly at the end of the last bar. `[rows, SIZE]`."""
+    """Which events may follow, bool `[rows, SIZE]`.
+
+    By the grammar; EOS exactly at the end of the last bar; and no bar ends silent when as many before it were
+    as the plan allows. In that state a rest of the bar can still become a rest up to a position.
+    """
     allowed = plan.mask[jnp.arange(len(clock.state)), clock.state, clock.clock]
     more = (clock.bars < plan.bars)[:, None]
     ids = jnp.arange(tokens.SIZE)
-    return allowed & ((ids != tokens.BAR) | more) & ((ids != tokens.EOS) | ~more)
+    must_sound = (~clock.sounds & (clock.silent >= plan.silent_bars))[:, None]
+    ends = (ids == tokens.BAR) | (ids == tokens.EOS)
+    return allowed & ((ids != tokens.BAR) | more) & ((ids != tokens.EOS) | ~more) & ~(ends & must_sound)
 
 
 @functools.partial(jax.jit, static_argnames=("config", "segment"))

@@ -20,7 +20,7 @@ from hrpe_jax.codec.tempo import tempo_bin
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling import melody as melody_loop
 from hrpe_jax.sampling.backbone import FREE, sample_backbone
-from hrpe_jax.sampling.controls import Controls, chord_tokens, read_controls
+from hrpe_jax.sampling.controls import DEFAULT_SILENT_BARS, Controls, chord_tokens, read_controls
 from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.melody import Plan, sample_melody
 from hrpe_jax.sampling.model import Model, export_model, load_model
@@ -69,7 +69,7 @@ def sample_pieces(model: Model, **wishes: Any) -> list[Piece]:
     Args:
         model: from `load_model`.
         **wishes: of `controls.read_controls`: `num_pieces, bars, key, meter, tempo, chords, seed,
-            temperature, temperature_backbone, top_k, top_p`.
+            temperature, temperature_backbone, top_k, top_p, silent_bars`.
 
     Raises:
         UserError: a wish that cannot be read, or a stage that the model lacks.
@@ -153,7 +153,7 @@ def _melodies(
         stage.config.model,
         stage.config.batch.length,
         stage.params,
-        melody_plan(padded, controls.bars, controls.tempo),
+        melody_plan(padded, controls.bars, controls.tempo, controls.silent_bars),
         given,
         np.uint32(controls.seed),
         _rows(numbers, rows),
@@ -162,7 +162,9 @@ def _melodies(
     return _finished(sampled, len(numbers), melody_tokens.EOS)
 
 
-def melody_plan(chords: Sequence[Sequence[int]], bars: int, tempo: float) -> Plan:
+def melody_plan(
+    chords: Sequence[Sequence[int]], bars: int, tempo: float, silent_bars: int = DEFAULT_SILENT_BARS
+) -> Plan:
     """What the melody sampler is told of pieces whose chords are these backbone sequences."""
     ticks = _room(bars) * MAX_BAR_TICKS + 1
     scores = [backbone.decode(ids) for ids in chords]
@@ -183,6 +185,7 @@ def melody_plan(chords: Sequence[Sequence[int]], bars: int, tempo: float) -> Pla
         tempo_bin=column(tempo_bin(tempo) for _ in scores),
         bar_ticks=column(meter.bar_ticks for meter in meters),
         bars=column(bars for _ in scores),
+        silent_bars=column(silent_bars for _ in scores),
     )
 
 

@@ -57,6 +57,7 @@ def plan_of(score: Score, ticks: int) -> Plan:
         "tempo_bin": tempo_bin(score.tempo_bpm),
         "bar_ticks": score.meter.bar_ticks,
         "bars": len(score.bar_starts()),
+        "silent_bars": 10_000,
     }
     return Plan(**{name: jnp.asarray(value)[None] for name, value in row.items()})
 
@@ -112,7 +113,7 @@ def run(
     bars: int = 4, seed: int = 0, temperature: float = 1.0, first: np.ndarray | None = None, **chosen: Any
 ) -> tuple[np.ndarray, np.ndarray, Plan]:
     """Event ids, log probabilities, and the plan of `PIECES`."""
-    plan = melody_plan(PIECES, bars, 120.0)
+    plan = melody_plan(PIECES, bars, 120.0, chosen.get("silent_bars", bars))
     table = np.full((len(PIECES), CAPACITY), loop.FREE, np.int32)
     table[:, 0] = tokens.BOS
     if first is not None:
@@ -183,6 +184,21 @@ def test_a_melody_never_outgrows_its_bound():
     said = np.concatenate([[tokens.BOS], np.tile(bar, 4), [tokens.EOS]])
     assert len(said) == loop.max_events(4, 36)
     assert accepts_melody(said, Meter(3, 4), short_bars=False) is None
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2])
+def test_silence_is_no_longer_than_allowed(limit: int):
+    """Also where the piece begins with as much silence as is allowed."""
+    silence = np.array([[tokens.BOS, *(tokens.BAR, tokens.REST) * limit]] * len(PIECES))
+    for seed in range(3):
+        rows = rows_of(run(seed=seed, first=silence, silent_bars=limit)[0])
+        check_rows(rows, 4)
+        for row in rows:
+            bars = " ".join(map(str, row)).split(str(tokens.BAR))[1:]
+            sounding = [any(int(event) < tokens.PITCHES for event in bar.split()) for bar in bars]
+            tied = [bool(set(map(int, bar.split())) & set(range(tokens.DUR0, tokens.POS0))) for bar in bars]
+            silent = "".join(".s"[a or b] for a, b in zip(sounding, tied, strict=True))
+            assert "." * (limit + 1) not in silent
 
 
 def test_given_events_are_kept_and_the_melody_goes_on():
