@@ -126,6 +126,8 @@ def prepare_data(config: DataConfig, workdir: Path) -> Dataset:
             f"{path}: no data set here; give one with --config.data.path=DIR, or what to make it from with "
             "--config.data.corpus=chorales or pop909"
         )
+    elif manifest is not None and (config.input or config.splits):
+        cli.say(f"{path}: prepared before, used as it is; data.input and data.splits are not read again")
     dataset = open_dataset(path)
     found = dataset.manifest.get("origin", {}).get("format", config.corpus)
     if config.corpus and found != config.corpus:

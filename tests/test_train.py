@@ -64,13 +64,24 @@ def write_config(folder: Path, **changes: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def songs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared data set of a few songs."""
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data set of a few songs, from the corpus that every machine can have."""
     from hrpe_jax.data.build import build_dataset
 
     path = tmp_path_factory.mktemp("songs") / "data"
-    build_dataset(shared_data / "pop909", path, format="pop909", limit=30, workers=0)
+    build_dataset("chorales", path, limit=30, workers=0)
     return path
+
+
+def test_data_prepared_before_is_used_and_said(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hrpe_jax.config import DataConfig
+    from hrpe_jax.run import prepare_data
+
+    config = DataConfig(path=str(songs), corpus="chorales", input="elsewhere")
+    assert prepare_data(config, tmp_path).path == songs
+    assert "data.input and data.splits are not read again" in capsys.readouterr().err
 
 
 def test_help_is_at_once() -> None:
