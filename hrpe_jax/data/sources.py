@@ -73,16 +73,16 @@ def find_songs(source: str | Path, format: str = "auto") -> list[SongFile]:
 def read_song(song: SongFile) -> Score:
     """Reads a song; errors are those of the format's reader (`.reason` names the kind where there is one)."""
     if song.format == "pop909":
-        from hrpe_jax.data.pop909 import read_pop909
+        from hrpe_jax.songs.pop909 import read_pop909
 
         return read_pop909(song.path)
-    from hrpe_jax.data.chorales import read_chorale
+    from hrpe_jax.songs.chorales import read_chorale
 
     return read_chorale(song.path)
 
 
 def _built_in() -> list[SongFile]:
-    from hrpe_jax.data.chorales import chorale_folder, list_chorales
+    from hrpe_jax.songs.chorales import chorale_folder, list_chorales
 
     return _name_songs(list(list_chorales().files), chorale_folder(), BUILT_IN)
 

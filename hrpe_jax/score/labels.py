@@ -1,6 +1,6 @@
 """Label files beside recordings and MIDI files: the raw reading of POP909's text files.
 
-Times stay in seconds here. `hrpe_jax.data.pop909.read_pop909` puts them together with the melody into a
+Times stay in seconds here. `hrpe_jax.songs.pop909.read_pop909` puts them together with the melody into a
 Score: that needs quantisation (`analysis`), which this package must not import.
 """
 

@@ -11,10 +11,10 @@ import pytest
 
 from hrpe_jax.codec import backbone
 from hrpe_jax.data.build import build_dataset
-from hrpe_jax.data.pop909 import read_pop909
 from hrpe_jax.data.shards import SPLITS, open_dataset
 from hrpe_jax.data.sources import find_songs
 from hrpe_jax.errors import UserError
+from hrpe_jax.songs.pop909 import read_pop909
 from tests.data.songs import write_song, write_songs
 
 

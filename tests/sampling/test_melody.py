@@ -98,7 +98,7 @@ def test_features_are_those_of_the_records(score: Score):
 
 
 def test_features_are_those_of_the_records_of_real_songs(shared_data):
-    from hrpe_jax.data.pop909 import read_pop909
+    from hrpe_jax.songs.pop909 import read_pop909
 
     songs = [
         read_pop909(folder) for folder in sorted((shared_data / "pop909").glob("**/[0-9][0-9][0-9]"))[:4]

@@ -10,9 +10,9 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from hrpe_jax.data.pop909 import is_pop909_song, read_pop909, read_pop909_song
 from hrpe_jax.errors import UserError
 from hrpe_jax.score.labels import LabelError
+from hrpe_jax.songs.pop909 import is_pop909_song, read_pop909, read_pop909_song
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax.data import chorales
-from hrpe_jax.data.chorales import ChoraleError, chorale_folder, group_tunes, list_chorales, read_chorale
+from hrpe_jax.data.tunes import group_tunes
 from hrpe_jax.errors import UserError
+from hrpe_jax.songs import chorales
+from hrpe_jax.songs.chorales import ChoraleError, chorale_folder, list_chorales, read_chorale
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 
@@ -154,7 +155,7 @@ def test_real_chorales() -> None:
 
 @has_corpus
 def test_music21_is_not_imported() -> None:
-    code = "import sys, hrpe_jax.data.chorales as c; c.list_chorales(); sys.exit('music21' in sys.modules)"
+    code = "import sys, hrpe_jax.songs.chorales as c; c.list_chorales(); sys.exit('music21' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

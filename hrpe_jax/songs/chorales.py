@@ -17,17 +17,11 @@ import numpy as np
 
 from hrpe_jax.analysis.chords import CHORALE, ChordParams, find_chords
 from hrpe_jax.analysis.voices import ornament_weights
-from hrpe_jax.data.tunes import group_key, group_tunes
 from hrpe_jax.errors import UserError
 from hrpe_jax.score.bars import resets_from_bars
 from hrpe_jax.score.musicxml import MusicXmlDocument, XmlNote, read_musicxml
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.key import Key, key_scores
-
-__all__ = [
-    "ChoraleError", "ChoraleFiles", "chorale_folder", "find_chorale_key", "group_key", "group_tunes",
-    "list_chorales", "read_chorale",
-]  # fmt: skip
 
 SOURCE = "music21 corpus"
 LICENSE = "BSD-3-Clause (music21); the music is in the public domain"
