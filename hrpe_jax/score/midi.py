@@ -1,21 +1,25 @@
 """MIDI files in: notes, tempos, meters and texts of any file within the limits of `midi_guard`.
 
-Reading is by symusic, some two hundred times faster than pretty_midi; writing is in `midi_write`, and both
-are named here. What the notes mean (beats, chords, key, melody) is for `analysis` to find.
+Formats 0 and 1, bare or in a RIFF file. The patterns of a format 2 file are put one after the other, each on
+a bar line: they are parts of a song that a sequencer was to play in some order, and the file's is the one
+order known. Reading is by symusic, some two hundred times faster than pretty_midi; writing is in
+`midi_write`, and both are named here. What the notes mean (beats, chords, key, melody) is for `analysis` to
+find.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hrpe_jax.score import midi_guard as guard
+from hrpe_jax.score.midi_chunks import file_title, is_pattern_file, split_patterns, unwrap
 from hrpe_jax.score.midi_guard import MidiError
 from hrpe_jax.score.midi_write import midi_bytes, write_midi
 
@@ -36,7 +40,7 @@ class MidiNote(NamedTuple):
         return self.onset + self.duration
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MidiTrack:
     """One track and channel.
 
@@ -44,20 +48,31 @@ class MidiTrack:
         name: as in the file; often empty, never unique.
         program: General MIDI program 0..127.
         is_drum: whether its notes are percussion (channel 10).
-        notes: sorted by onset, then pitch; overlaps are usual.
+        rows: [notes, 4] int64, not writable: onset, duration, pitch, velocity; sorted by onset, then pitch;
+            overlaps are usual. Sequences of `MidiNote` are taken too, and made into this.
     """
 
     name: str
     program: int
     is_drum: bool
-    notes: tuple[MidiNote, ...]
+    rows: np.ndarray
+
+    def __post_init__(self) -> None:
+        rows = np.asarray(self.rows, dtype=np.int64).reshape(-1, 4)
+        rows.setflags(write=False)
+        object.__setattr__(self, "rows", rows)
+
+    @cached_property
+    def notes(self) -> tuple[MidiNote, ...]:
+        """The same as named tuples, made when first asked for."""
+        return tuple(MidiNote(*row) for row in self.rows.tolist())
 
     def array(self) -> np.ndarray:
-        """[notes, 4] int64: onset, duration, pitch, velocity."""
-        return np.array(self.notes, dtype=np.int64).reshape(-1, 4)
+        """`rows`, as they are."""
+        return self.rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MidiFile:
     """A MIDI file; all times in its own ticks.
 
@@ -68,8 +83,9 @@ class MidiFile:
         meters: (tick, numerator, denominator), sorted; may be empty, and is wrong in many files.
         keys: (tick, sharps or minus flats, 1 where minor), sorted; may be empty, and is C major in many
             files.
-        lyrics: (tick, text), sorted.
+        lyrics: (tick, text), sorted; letters that are not UTF-8 are replaced.
         dropped_notes: how many notes without length were left out.
+        title: what the file calls the piece (see `file_title`); often empty or without meaning.
     """
 
     ticks_per_quarter: int
@@ -79,16 +95,21 @@ class MidiFile:
     keys: tuple[tuple[int, int, int], ...] = ()
     lyrics: tuple[tuple[int, str], ...] = ()
     dropped_notes: int = 0
+    title: str = ""
 
-    @property
+    @cached_property
     def end(self) -> int:
         """The tick at which the last note stops."""
-        return max((note.end for track in self.tracks for note in track.notes), default=0)
+        return max((int((rows[:, 0] + rows[:, 1]).max()) for rows in self._filled), default=0)
+
+    @property
+    def _filled(self) -> list[np.ndarray]:
+        return [track.rows for track in self.tracks if len(track.rows)]
 
     @property
     def note_count(self) -> int:
         """Notes in all tracks."""
-        return sum(len(track.notes) for track in self.tracks)
+        return sum(len(track.rows) for track in self.tracks)
 
     @cached_property
     def _tempo_map(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -130,8 +151,11 @@ def read_midi(path: str | os.PathLike[str]) -> MidiFile:
     """
     where = os.fspath(path)
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(guard.MAX_BYTES + 1)  # one more than allowed is enough to know
+        about = os.stat(where)
+        if not stat.S_ISREG(about.st_mode):
+            raise MidiError("midi_missing", where, "not a file: expected a MIDI file")
+        with open(where, "rb") as file:
+            data = file.read(min(about.st_size, guard.MAX_BYTES) + 1)  # one more than allowed is enough
     except OSError as error:
         raise MidiError("midi_missing", where, f"cannot be read: {error.strerror or error}") from None
     if len(data) > guard.MAX_BYTES:
@@ -141,7 +165,25 @@ def read_midi(path: str | os.PathLike[str]) -> MidiFile:
 
 def parse_midi(data: bytes, where: str = "MIDI data") -> MidiFile:
     """`read_midi` of a file's bytes; `where` is what error messages call it."""
+    data = unwrap(data)
     guard.check_bytes(data, where)
+    if not is_pattern_file(data):
+        return _checked(_parse(data, where), where)
+    return _checked(_in_a_row([_parse(pattern, where) for pattern in split_patterns(data)], where), where)
+
+
+def _checked(midi: MidiFile, where: str) -> MidiFile:
+    """The file, unless it is too long."""
+    slowest = min(bpm for _, bpm in midi.tempos)
+    if midi.end * 60.0 / (slowest * midi.ticks_per_quarter) < guard.MAX_SECONDS:
+        return midi
+    seconds = float(midi.seconds([midi.end])[0])
+    if seconds >= guard.MAX_SECONDS:
+        raise MidiError("midi_too_long", where, f"lasts {seconds / 3600:.1f} hours: expected less than 24")
+    return midi
+
+
+def _parse(data: bytes, where: str) -> MidiFile:
     import symusic  # here, so that importing this package starts nothing
 
     try:
@@ -155,21 +197,56 @@ def parse_midi(data: bytes, where: str = "MIDI data") -> MidiFile:
         raise MidiError("midi_too_many_notes", where, f"{count} notes: expected at most {guard.MAX_NOTES}")
     tempos, meters = _tempos(parsed, where), _meters(parsed, where)
     tracks, dropped = _tracks(parsed, where)
-    lyrics = sorted((int(text.time), str(text.text)) for track in parsed.tracks for text in track.lyrics)
     keys = {int(key.time): (int(key.key), int(key.tonality)) for key in parsed.key_signatures}
-    midi = MidiFile(
+    return MidiFile(
         ticks_per_quarter=int(parsed.ticks_per_quarter),
         tracks=tracks,
         tempos=tempos,
         meters=meters,
         keys=tuple((tick, *keys[tick]) for tick in sorted(keys)),
-        lyrics=tuple(lyrics),
+        lyrics=tuple(
+            sorted((int(text.time), str(text.text)) for track in parsed.tracks for text in track.lyrics)
+        ),
         dropped_notes=dropped,
+        title=file_title(data),
     )
-    seconds = float(midi.seconds([midi.end])[0])
-    if seconds >= guard.MAX_SECONDS:
-        raise MidiError("midi_too_long", where, f"lasts {seconds / 3600:.1f} hours: expected less than 24")
-    return midi
+
+
+def _in_a_row(patterns: list[MidiFile], where: str) -> MidiFile:
+    """The patterns one after the other; each begins on a bar line, with the tempo and meter it says
+    itself."""
+    tracks: list[MidiTrack] = []
+    tempos: list[tuple[int, float]] = []
+    meters: list[tuple[int, int, int]] = []
+    keys: list[tuple[int, int, int]] = []
+    lyrics: list[tuple[int, str]] = []
+    begin = 0
+    for midi in patterns:
+        if not midi.tracks:
+            continue
+        for track in midi.tracks:
+            tracks.append(replace(track, rows=track.rows + np.array([begin, 0, 0, 0])))
+        tempos.extend((begin + tick, bpm) for tick, bpm in midi.tempos)
+        meters.extend((begin + tick, num, den) for tick, num, den in (midi.meters or ((0, 4, 4),)))
+        keys.extend((begin + tick, fifths, minor) for tick, fifths, minor in midi.keys)
+        lyrics.extend((begin + tick, text) for tick, text in midi.lyrics)
+        start, numerator, denominator = meters[-1]
+        bar = max(1, midi.ticks_per_quarter * 4 * numerator // denominator)
+        begin = start + -((start - begin - midi.end) // bar) * bar
+        if begin > guard.MAX_TICKS or sum(len(track.rows) for track in tracks) > guard.MAX_NOTES:
+            raise MidiError(
+                "midi_too_long", where, f"patterns of {begin} ticks in all: expected at most 2^31"
+            )
+    return MidiFile(
+        ticks_per_quarter=patterns[0].ticks_per_quarter if patterns else 1,
+        tracks=tuple(tracks),
+        tempos=tuple(tempos) or ((0, 120.0),),
+        meters=tuple(meters),
+        keys=tuple(keys),
+        lyrics=tuple(lyrics),
+        dropped_notes=sum(midi.dropped_notes for midi in patterns),
+        title=patterns[0].title if patterns else "",
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -178,14 +255,17 @@ def _first_line(error: Exception) -> str:
 
 def _tempos(parsed: Any, where: str) -> tuple[tuple[int, float], ...]:
     """Tempos by tick, starting with MIDI's default of 120 where the file does not say."""
-    tempos = {0: 120.0}
-    for tempo in parsed.tempos:
-        bpm = 6e7 / tempo.mspq if tempo.mspq > 0 else float("inf")
-        if not guard.MIN_BPM <= bpm <= guard.MAX_BPM:
-            raise MidiError(
-                "midi_bad_tempo", where, f"tempo {bpm:.4g} at tick {tempo.time}: expected 10 to 1000 bpm"
-            )
-        tempos[int(tempo.time)] = bpm
+    columns = parsed.tempos.numpy()
+    ticks, length = columns["time"].tolist(), columns["mspq"].astype(np.float64)
+    bpm = np.divide(6e7, length, out=np.full(len(length), np.inf), where=length > 0)
+    wrong = np.flatnonzero(~((bpm >= guard.MIN_BPM) & (bpm <= guard.MAX_BPM)))
+    if len(wrong):
+        raise MidiError(
+            "midi_bad_tempo",
+            where,
+            f"tempo {bpm[wrong[0]]:.4g} at tick {ticks[wrong[0]]}: expected 10 to 1000 bpm",
+        )
+    tempos = {0: 120.0, **dict(zip(ticks, bpm.tolist(), strict=True))}
     return tuple(sorted(tempos.items()))
 
 
@@ -205,24 +285,30 @@ def _meters(parsed: Any, where: str) -> tuple[tuple[int, int, int], ...]:
 
 def _tracks(parsed: Any, where: str) -> tuple[tuple[MidiTrack, ...], int]:
     """Tracks with notes, and how many notes without length were left out."""
-    tracks, dropped = [], 0
-    for track in parsed.tracks:
-        if not len(track.notes):
-            continue
-        columns = track.notes.numpy()
-        names = ("time", "duration", "pitch", "velocity")
-        onset, duration, pitch, velocity = (columns[name].astype(np.int64) for name in names)
-        if onset.min() < 0 or duration.min() < 0 or (onset + duration).max() > guard.MAX_TICKS:
-            raise MidiError("midi_too_long", where, f"track {track.name!r}: note times pass 2^31 ticks")
-        if min(pitch.min(), velocity.min()) < 0 or max(pitch.max(), velocity.max()) > 127:
-            raise MidiError("midi_bad_note", where, f"track {track.name!r}: pitch or velocity not in 0..127")
-        order = np.lexsort((pitch, onset))
+    filled = [track for track in parsed.tracks if len(track.notes)]
+    if not filled:
+        return (), 0
+    columns = [track.notes.numpy() for track in filled]
+    counts = [len(notes["time"]) for notes in columns]
+    rows = np.empty((4, sum(counts)), dtype=np.int64)
+    for row, name in zip(rows, ("time", "duration", "pitch", "velocity"), strict=True):
+        np.concatenate([notes[name] for notes in columns], out=row)
+    onset, duration, pitch, velocity = rows
+    shortest = duration.min()
+    if onset.min() < 0 or shortest < 0 or (onset + duration).max() > guard.MAX_TICKS:
+        raise MidiError("midi_too_long", where, "note times pass 2^31 ticks: expected at most so many")
+    if min(pitch.min(), velocity.min()) < 0 or max(pitch.max(), velocity.max()) > 127:
+        raise MidiError("midi_bad_note", where, "pitch or velocity not in 0..127")
+    owner = np.repeat(np.arange(len(filled)), counts)
+    rank = (owner << 40) + (onset << 8) + pitch  # by track, onset and pitch in one number
+    limits = [0, *np.cumsum(counts).tolist()]
+    if not shortest or (rank[1:] < rank[:-1]).any():
+        order = np.argsort(rank, kind="stable")
         order = order[duration[order] > 0]
-        dropped += len(onset) - len(order)
-        if len(order):
-            rows = zip(
-                *(column[order].tolist() for column in (onset, duration, pitch, velocity)), strict=True
-            )
-            notes = tuple(MidiNote(*row) for row in rows)
-            tracks.append(MidiTrack(str(track.name), int(track.program), bool(track.is_drum), notes))
-    return tuple(tracks), dropped
+        rows, limits = rows.take(order, axis=1), np.searchsorted(owner[order], range(len(limits))).tolist()
+    tracks = [
+        MidiTrack(str(track.name), int(track.program), bool(track.is_drum), rows[:, begin:end].T)
+        for track, begin, end in zip(filled, limits, limits[1:], strict=False)
+        if end > begin
+    ]
+    return tuple(tracks), len(owner) - rows.shape[1]
