@@ -54,6 +54,7 @@ class XmlMeasure:
             repeat sign.
         meter: None where the file names none.
         fifths: sharps (positive) or flats of the signature at concert pitch; None where the file names none.
+        mode: what the file calls it, in lower case: nearly always "major", whatever the key is; may be empty.
     """
 
     number: str
@@ -61,16 +62,19 @@ class XmlMeasure:
     length: int
     meter: Meter | None
     fifths: int | None
+    mode: str = ""
 
 
 @dataclass(frozen=True)
 class XmlPart:
-    """One part: notes sorted by onset and pitch, chord symbols each lasting until the next."""
+    """One part: notes sorted by onset and pitch, chord symbols each lasting until the next; `lyrics` counts
+    the written notes with words under them."""
 
     id: str
     name: str
     notes: tuple[XmlNote, ...]
     chords: tuple[ChordSpan, ...]
+    lyrics: int = 0
 
     def voice_names(self) -> tuple[tuple[int, str], ...]:
         """(staff, voice) of every voice, in order of first appearance."""
@@ -147,10 +151,12 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
 
     Raises:
         MusicXmlError: with a `.reason` code, where the file is missing, unsafe, damaged, too large or
-            without notes.
+            without notes and chords.
     """
     root = load_tree(path)
     where = str(path)
+    if root.tag == "score-timewise":
+        root = _partwise(root)
     if root.tag != "score-partwise":
         raise MusicXmlError(
             "not_partwise", f"{where}: <{root.tag[:40]}>: expected a <score-partwise> MusicXML document"
@@ -159,7 +165,10 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
         element.get("id", ""): " ".join((element.findtext("part-name") or "").split())
         for element in root.iter("score-part")
     }
-    elements = root.findall("part")
+    drums = _drum_parts(root)
+    elements = [element for element in root.findall("part") if element.get("id", "") not in drums]
+    if drums and not elements:
+        raise MusicXmlError("no_notes", f"{where}: percussion only: expected a part with pitches")
     if not elements:
         raise MusicXmlError("no_parts", f"{where}: no <part>: expected at least one")
     if len(elements) > _MAX_PARTS:
@@ -181,11 +190,12 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
             name=names.get(element.get("id", ""), ""),
             notes=_place_notes(part, order, starts),
             chords=_place_chords(part, order, starts, end),
+            lyrics=sum(measure.lyrics for measure in part),
         )
         for element, part in zip(elements, raw, strict=True)
     )
-    if not any(part.notes for part in parts):
-        raise MusicXmlError("no_notes", f"{where}: no notes")
+    if not any(part.notes or part.chords for part in parts):
+        raise MusicXmlError("no_notes", f"{where}: no notes and no chord symbols")
     return MusicXmlDocument(
         title=_title(root),
         composer=_composer(root),
@@ -193,6 +203,35 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
         measures=measures,
         tempo_bpm=next((m.tempo for part in raw for m in part if m.tempo is not None), None),
     )
+
+
+def _partwise(root: Element) -> Element:
+    """A time-wise score (measures of parts) the usual way round, as parts of measures."""
+    turned = Element("score-partwise")
+    parts: dict[str, Element] = {}
+    for child in root:
+        if child.tag != "measure":
+            turned.append(child)
+            continue
+        for part in child.findall("part"):
+            name = part.get("id", "")
+            if name not in parts:
+                parts[name] = Element("part", {"id": name})
+                turned.append(parts[name])
+            measure = Element("measure", child.attrib)
+            measure.extend(part)
+            parts[name].append(measure)
+    return turned
+
+
+def _drum_parts(root: Element) -> set[str]:
+    """Ids of the parts all of whose instruments play on MIDI's percussion channel."""
+    drums = set()
+    for element in root.iter("score-part"):
+        channels = [(channel.text or "").strip() for channel in element.iter("midi-channel")]
+        if channels and all(channel == "10" for channel in channels):
+            drums.add(element.get("id", ""))
+    return drums
 
 
 def _title(root: Element) -> str:
@@ -232,7 +271,9 @@ def _lay_out(
     for i in order:
         here = [part[i] for part in raw if i < len(part)]
         meter = next((measure.meter for measure in here if measure.meter is not None), None)
-        fifths = next((measure.fifths for measure in here if measure.fifths is not None), None)
+        fifths, mode = next(
+            ((measure.fifths, measure.mode) for measure in here if measure.fifths is not None), (None, "")
+        )
         length = max(measure.length for measure in here)
         if not length:
             length = Fraction(4 * meter.numerator, meter.denominator) if meter else Fraction(4)
@@ -242,7 +283,7 @@ def _lay_out(
         if now * TICKS_PER_QUARTER > MAX_TICKS:
             raise MusicXmlError("too_long", f"{where}: longer than {MAX_TICKS} ticks")
         measures.append(
-            XmlMeasure(here[0].number, tick, round(now * TICKS_PER_QUARTER) - tick, meter, fifths)
+            XmlMeasure(here[0].number, tick, round(now * TICKS_PER_QUARTER) - tick, meter, fifths, mode)
         )
     return starts, tuple(measures)
 

@@ -21,6 +21,9 @@ MAX_QUARTERS = 1_000
 MAX_NOTES = 200_000
 """Of one part."""
 
+_SLASHES = ("slash", "slashed")
+_UNITS = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25}
+
 
 @dataclass(frozen=True)
 class RawNote:
@@ -37,7 +40,7 @@ class RawNote:
 
 @dataclass
 class RawMeasure:
-    """A measure as one part has it."""
+    """A measure as one part has it; `lyrics` counts the notes with words under them."""
 
     number: str
     implicit: bool
@@ -48,6 +51,8 @@ class RawMeasure:
     harmonies: list[tuple[Fraction, Chord]] = field(default_factory=list)
     signs: Signs = field(default_factory=Signs)
     tempo: float | None = None
+    mode: str = ""
+    lyrics: int = 0
 
 
 @dataclass
@@ -57,6 +62,7 @@ class _State:
     divisions: int = 1
     meter: Meter | None = None
     fifths: int | None = None
+    mode: str = ""
     transpose: int = 0
     endings: frozenset[int] = frozenset()
     notes: int = 0
@@ -100,11 +106,12 @@ class _Measure:
             handler = handlers.get(child.tag)
             if handler is not None:
                 handler(child)
-        raw.meter, raw.fifths = state.meter, state.fifths
+        raw.meter, raw.fifths, raw.mode = state.meter, state.fifths, state.mode
         return raw
 
     def note(self, element: Element) -> None:
-        """A note or rest; grace and cue notes take no time and are left out."""
+        """A note or rest; grace and cue notes take no time and are left out, as are slashes: rhythm without
+        pitch, whatever pitch the program has put there."""
         fields = {child.tag: child for child in element}
         if "grace" in fields:
             return
@@ -115,6 +122,9 @@ class _Measure:
             self.advance(duration)
         if "pitch" not in fields or "cue" in fields or not duration:
             return
+        if _text(fields.get("notehead")) in _SLASHES:
+            return
+        self.raw.lyrics += "lyric" in fields
         ties = {child.get("type") for child in element if child.tag == "tie"}
         self.raw.notes.append(
             RawNote(
@@ -173,6 +183,7 @@ class _Measure:
                 # The transposing part's own signature, as the others have it.
                 fifths = fifths if not state.transpose else (fifths + 7 * state.transpose + 6) % 12 - 6
                 state.fifths = max(-7, min(7, fifths))
+                state.mode = _text(child.find("mode")).lower()[:12]
             elif child.tag == "transpose":
                 before = state.transpose
                 octave = self.integer(child.find("octave-change"), 0)
@@ -220,6 +231,23 @@ class _Measure:
                 if child.find("coda") is not None:
                     signs = replace(signs, coda=True)
                 self.raw.signs = signs
+                metronome = child.find("metronome")
+                # What is to be played outranks what is printed.
+                if metronome is not None and not element.findall("sound[@tempo]"):
+                    self.metronome(metronome)
+
+    def metronome(self, element: Element) -> None:
+        """A printed tempo such as "dotted quarter = 60"; other uses of the sign say nothing."""
+        unit = _UNITS.get(_text(element.find("beat-unit")))
+        figure = re.search(r"\d{1,4}(\.\d{1,6})?", _text(element.find("per-minute"))[:40])
+        if unit is None or figure is None:
+            return
+        dots = min(2, len(element.findall("beat-unit-dot")))
+        self.tempo(float(figure[0]) * unit * (2 - 0.5**dots))
+
+    def tempo(self, quarters: float) -> None:
+        if self.raw.tempo is None and 10 <= quarters <= 1000:
+            self.raw.tempo = quarters
 
     def sound(self, element: Element) -> None:
         signs = self.raw.signs
@@ -232,12 +260,11 @@ class _Measure:
             segno=signs.segno or "segno" in element.attrib,
             coda=signs.coda or "coda" in element.attrib,
         )
-        if element.get("tempo") and self.raw.tempo is None:
+        if element.get("tempo"):
             try:
-                tempo = float(element.get("tempo", ""))
+                self.tempo(float(element.get("tempo", "")))
             except ValueError:
                 return
-            self.raw.tempo = tempo if 10 <= tempo <= 1000 else None
 
     def duration(self, element: Element | None) -> Fraction:
         """Quarters; 0 where nothing is said."""

@@ -218,7 +218,8 @@ def test_nonsense_is_named(tmp_path: Path, measure: str, reason: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("<score-timewise/>", "not_partwise"),
+        ("<score-timewise/>", "no_parts"),
+        ("<opus/>", "not_partwise"),
         ("<html/>", "not_partwise"),
         ("<score-partwise/>", "no_parts"),
         ("<score-partwise><part/></score-partwise>", "no_notes"),

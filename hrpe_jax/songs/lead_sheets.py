@@ -1,0 +1,207 @@
+"""Written scores (MusicXML) as songs: lead sheets first of all, and whatever else programs write.
+
+With chord symbols, the file says melody and chords. Without, chords are found from the notes of all parts
+where there are enough of them; one line alone is a melody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from hrpe_jax.analysis.chords import CHORALE, POP, find_chords
+from hrpe_jax.analysis.voices import ornament_weights
+from hrpe_jax.score.bars import resets_from_bars
+from hrpe_jax.score.musicxml import MusicXmlDocument, XmlNote, XmlPart, read_musicxml
+from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
+from hrpe_jax.songs.melody_part import is_line, melody_line, melody_part
+from hrpe_jax.songs.regular_meter import regular_meter
+from hrpe_jax.songs.song import Song, SongError
+from hrpe_jax.songs.written_key import find_written_key, said_key
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+
+TEMPO_BPM = 120.0
+"""Where the file names none, as in MIDI."""
+MAX_TICKS = 240_000
+"""Longest piece: 5,000 bars of 4/4, over two hours."""
+_MAX_SLOTS = 30_000
+_MIN_DENSITY = 1.6
+"""Notes that sound at once, on average, below which chords are not looked for."""
+_PLACEHOLDERS = ("", "music21 fragment", "title", "untitled", "untitled score", "score")
+
+
+def read_lead_sheet(path: str | Path) -> Song:
+    """Read a MusicXML file (.musicxml, .xml, .mxl) of any shape.
+
+    Repeats and endings are played out. Bars that are shorter or longer than the most common meter says,
+    pickups and changes of meter included, become `bar_resets`. The key is found, with the signature as
+    evidence; where the signature changes, every stretch has its own.
+
+    Args:
+        path: the file.
+
+    Returns:
+        A song. `found` has "key" unless the file names a mode other than "major" that the notes bear out,
+        "chords" where there are no chord symbols, "meter" where no meter is named. Warnings: "meter_assumed",
+        "meter_split" (a meter that a Score cannot have: 7/4 is told as 4/4 and 3/4), "tempo_assumed",
+        "melody_skyline" (a line out of notes that sound together), "no_chords", "no_melody".
+
+    Raises:
+        MusicXmlError: if the file cannot be read (has `.reason`).
+        SongError: "too_long", or "bad_score" where a Score refuses what was read.
+    """
+    path = Path(path)
+    document = read_musicxml(path)
+    if document.end > MAX_TICKS:
+        raise SongError("too_long", f"{path}: {document.end} ticks: expected at most {MAX_TICKS}")
+    found: set[str] = set()
+    warnings: set[str] = set()
+
+    meter, resets = _bars(document, found, warnings)
+    part = melody_part(document.parts)
+    line: tuple[XmlNote, ...] = ()
+    if part is None:
+        warnings.add("no_melody")
+    else:
+        line = melody_line(part)
+        if not is_line(part.notes):
+            warnings.add("melody_skyline")
+    symbols = max((p for p in document.parts), key=lambda p: len(p.chords)).chords
+    chords = symbols
+    if not any(not span.chord.is_none for span in chords):
+        chords = _found_chords(document, meter, path)
+        if chords:
+            found.add("chords")
+        else:
+            warnings.add("no_chords")
+    keys = _keys(document, line, chords, found)
+    if document.tempo_bpm is None:
+        warnings.add("tempo_assumed")
+    try:
+        score = Score(
+            id=path.stem,
+            title=path.stem if document.title.lower() in _PLACEHOLDERS else document.title,
+            key=_main_key(keys, document.end),
+            meter=meter,
+            tempo_bpm=document.tempo_bpm or TEMPO_BPM,
+            melody=tuple(Note(note.onset, note.duration, note.pitch) for note in line),
+            chords=chords,
+            source=path.name,
+            bar_resets=resets,
+        )
+    except ScoreError as error:
+        raise SongError("bad_score", f"{path}: {error}") from None
+    return Song(
+        score=score,
+        found=tuple(sorted(found)),
+        warnings=tuple(sorted(warnings)),
+        keys=tuple(keys) if len(keys) > 1 else (),
+    )
+
+
+def _bars(document: MusicXmlDocument, found: set[str], warnings: set[str]) -> tuple[Meter, tuple[int, ...]]:
+    """The regular meter, and where bars begin off its grid."""
+    named = [(measure.meter, measure.length) for measure in document.measures if measure.meter is not None]
+    meter = regular_meter(named or [(document.meter, document.end)])
+    if not named:
+        found.add("meter")
+        warnings.add("meter_assumed")
+    elif not any(meter == said for said, _ in named):
+        warnings.add("meter_split")
+    return meter, resets_from_bars(document.bar_starts(), meter.bar_ticks)
+
+
+def _keys(
+    document: MusicXmlDocument, line: Sequence[XmlNote], chords: Sequence[ChordSpan], found: set[str]
+) -> list[tuple[int, Key]]:
+    """(tick, key) of every stretch with one signature; equal neighbours are one."""
+    starts: list[tuple[int, int | None, str]] = []
+    for measure in document.measures:
+        if not starts or (measure.fifths, measure.mode) != starts[-1][1:]:
+            starts.append((measure.start, measure.fifths, measure.mode))
+    keys: list[tuple[int, Key]] = []
+    for index, (start, fifths, mode) in enumerate(starts):
+        end = starts[index + 1][0] if index + 1 < len(starts) else document.end
+        notes = [(n.pitch, n.duration) for n in line if start <= n.onset < end]
+        under = [span for span in chords if start <= span.onset < end]
+        said = said_key(fifths, mode)
+        key = find_written_key(notes, under, fifths, said)
+        if key != said:
+            found.add("key")
+        if not keys or keys[-1][1] != key:
+            keys.append((start, key))
+    return keys
+
+
+def _main_key(keys: Sequence[tuple[int, Key]], end: int) -> Key:
+    """The key of most of the time; of equals, the first."""
+    time: dict[Key, int] = {}
+    for (start, key), (until, _) in zip(keys, [*keys[1:], (end, None)], strict=True):
+        time[key] = time.get(key, 0) + until - start
+    return max(time, key=lambda key: time[key])
+
+
+def _found_chords(document: MusicXmlDocument, meter: Meter, path: Path) -> tuple[ChordSpan, ...]:
+    """Chords from the notes of all parts; none where too few notes sound at once."""
+    parts = [part for part in document.parts if part.notes]
+    if _density(parts) < _MIN_DENSITY:
+        return ()
+    grid, strong = _beats(document, meter)
+    if len(grid) > _MAX_SLOTS:
+        raise SongError("too_long", f"{path}: {len(grid)} beats: expected at most {_MAX_SLOTS}")
+    columns: list[np.ndarray] = []
+    lines = True
+    for part in parts:
+        table = np.array([(n.onset, n.duration, n.pitch) for n in part.notes], dtype=np.int64)
+        weights = np.ones(len(table))
+        if is_line(part.notes):
+            weights = ornament_weights(table[:, 0], table[:, 1], table[:, 2], np.isin(table[:, 0], grid))
+        else:
+            lines = False
+        columns.append(np.column_stack([table, weights]))
+    onset, duration, pitch, weight = np.concatenate(columns).T
+    return find_chords(
+        onset,
+        duration,
+        pitch.astype(np.int64),
+        grid=grid,
+        strong=strong,
+        weights=weight,
+        params=CHORALE if lines else POP,
+    )
+
+
+def _density(parts: Sequence[XmlPart]) -> float:
+    """How many notes sound at once, on average over the time in which any does."""
+    spans = sorted((note.onset, note.end) for part in parts for note in part.notes)
+    covered = until = 0
+    for onset, end in spans:
+        covered += max(0, end - max(onset, until))
+        until = max(until, end)
+    return sum(end - onset for onset, end in spans) / covered if covered else 0.0
+
+
+def _beats(document: MusicXmlDocument, meter: Meter) -> tuple[np.ndarray, np.ndarray]:
+    """[slots + 1] places of beats, counted from every bar line, and [slots] whether each is strong.
+
+    Beats of a pickup are counted back from the bar line that it leads to.
+    """
+    starts = [*document.bar_starts(), document.end]
+    beat = meter.beat_ticks
+    half = (
+        meter.bar_ticks // 2 if meter.beats_per_bar % 2 == 0 and meter.beats_per_bar > 2 else meter.bar_ticks
+    )
+    places: list[int] = []
+    strong: list[bool] = []
+    for index, (start, end) in enumerate(pairwise(starts)):
+        pickup = index == 0 and end - start < meter.bar_ticks
+        shift = meter.bar_ticks - (end - start) if pickup else 0  # ticks of the bar that are not there
+        first = -shift % beat
+        for tick in ([start] if first else []) + list(range(start + first, end, beat)):
+            places.append(tick)
+            strong.append((tick - start + shift) % half == 0)
+    return np.array([*places, document.end]), np.array(strong)

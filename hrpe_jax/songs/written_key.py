@@ -1,0 +1,76 @@
+"""The key of written music, whose signature says half of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from hrpe_jax.score.score import ChordSpan
+from hrpe_jax.theory.key import Key, Mode, key_scores
+
+# Steps from the tonic of the signature's major key, and which of our modes is nearest.
+_MODES: dict[str, tuple[int, Mode]] = {
+    "dorian": (2, "minor"), "phrygian": (4, "minor"), "lydian": (5, "major"), "mixolydian": (7, "major"),
+    "minor": (9, "minor"), "aeolian": (9, "minor"), "ionian": (0, "major"),
+}  # fmt: skip
+_SAID = 0.1
+_SIGNATURE = ((0, "major", 0.12), (9, "minor", 0.12), (2, "minor", 0.06), (7, "major", 0.04))
+_CHORD_WEIGHT = 0.5
+"""Of a chord's note against a melody note of the same length."""
+
+
+def said_key(fifths: int | None, mode: str) -> Key | None:
+    """The key that a signature with its mode names.
+
+    "major" names none: programs write it into nearly every file.
+
+    Args:
+        fifths: sharps (positive) or flats; None where there is no signature.
+        mode: in lower case; may be empty.
+    """
+    if fifths is None or mode not in _MODES:
+        return None
+    step, kind = _MODES[mode]
+    return Key((7 * fifths + step) % 12, kind)
+
+
+def find_written_key(
+    notes: Iterable[tuple[int, int]], chords: Sequence[ChordSpan], fifths: int | None, said: Key | None = None
+) -> Key:
+    """The key that notes, chords, signature and the close agree on best.
+
+    Pitch-class profiles judge the sounding notes; a signature leaves four likely keys (its major and minor,
+    and the modal readings that old and folk tunes are written with); music ends on its tonic more often than
+    it begins there. A minor piece may end with a major chord.
+
+    Args:
+        notes: (pitch, ticks).
+        chords: in order.
+        fifths: sharps (positive) or flats of the signature; None where there is none.
+        said: the key that the file names, if it does.
+    """
+    sounding = np.zeros(12)
+    for pitch, ticks in notes:
+        sounding[pitch % 12] += ticks
+    roots = np.zeros((2, 12))  # major and minor chords by root
+    for span in chords:
+        for pitch_class in span.chord.pitch_classes:
+            sounding[pitch_class] += _CHORD_WEIGHT * span.duration
+        if not span.chord.is_none:
+            third = (span.chord.root + 3) % 12 in span.chord.pitch_classes
+            roots[int(third), span.chord.root] += span.duration
+    scores = key_scores(sounding)
+    if roots.any():  # the tonic chord is heard more than its relative's
+        scores += 0.1 * (roots / roots.sum()).ravel()
+    if fifths is not None:
+        for step, mode, bonus in _SIGNATURE:
+            scores[Key((7 * fifths + step) % 12, mode).index] += bonus  # type: ignore[arg-type]
+    if said is not None:
+        scores[said.index] += _SAID
+    last = next((span.chord for span in reversed(chords) if not span.chord.is_none), None)
+    if last is not None:
+        minor = (last.root + 3) % 12 in last.pitch_classes
+        scores[Key(last.root, "major").index] += 0.0 if minor else 0.08
+        scores[Key(last.root, "minor").index] += 0.08
+    return Key.from_index(int(np.argmax(scores)))
