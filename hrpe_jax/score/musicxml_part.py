@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from hrpe_jax.score.musicxml_file import MusicXmlError
 from hrpe_jax.score.musicxml_harmony import STEPS, parse_harmony
-from hrpe_jax.score.musicxml_repeats import Signs
+from hrpe_jax.score.musicxml_repeats import Signs, sign_of_words
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.meter import Meter
 
@@ -225,16 +225,20 @@ class _Measure:
             if child.tag == "sound":
                 self.sound(child)
             elif child.tag == "direction-type":
-                signs = self.raw.signs
-                if child.find("segno") is not None:
-                    signs = replace(signs, segno=True)
-                if child.find("coda") is not None:
-                    signs = replace(signs, coda=True)
-                self.raw.signs = signs
+                self.printed_signs(child)
                 metronome = child.find("metronome")
                 # What is to be played outranks what is printed.
                 if metronome is not None and not element.findall("sound[@tempo]"):
                     self.metronome(metronome)
+
+    def printed_signs(self, element: Element) -> None:
+        """Signs and words about the order of play, which many programs print without a <sound>."""
+        names = [sign_of_words("".join(words.itertext())) for words in element.findall("words")]
+        names += [name for name in ("segno", "coda") if element.find(name) is not None]
+        for name in filter(None, names):
+            # A coda sign after the notes says where to leave, one before them where to arrive.
+            name = "to_coda" if name == "coda" and self.cursor > 0 else name
+            self.raw.signs = replace(self.raw.signs, **{name: True})
 
     def metronome(self, element: Element) -> None:
         """A printed tempo such as "dotted quarter = 60"; other uses of the sign say nothing."""

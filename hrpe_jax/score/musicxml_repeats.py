@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_PASSES = 16
 """More repeats than this are a mistake or an attack."""
@@ -36,15 +37,32 @@ class Signs:
     dal_segno: bool = False
 
 
+_FIELDS = {
+    "da_capo": re.compile(r"\bd\.? ?c\b|\bda ?capo"),
+    "dal_segno": re.compile(r"\bd\.? ?s\b|\bdal ?segno"),
+    "to_coda": re.compile(r"\bto (the )?coda\b"),
+    "fine": re.compile(r"^\W*(\w{1,3} )?fine\W*$"),
+    "coda": re.compile(r"^\W*coda\W*$"),
+}
+
+
+def sign_of_words(text: str) -> str:
+    """The field of `Signs` that printed words such as "D.S. al Coda" or "Fine" stand for; "" for others."""
+    text = " ".join(text.lower().split())[:60]
+    return next((field for field, pattern in _FIELDS.items() if pattern.search(text)), "")
+
+
 def play_order(signs: Sequence[Signs], max_measures: int = 20_000) -> list[int] | None:
     """Indices of the measures in the order of playing.
 
     A repeat without a beginning goes back to the end of the previous one, or to the start. After a da capo
-    or dal segno, repeats are not taken again, and only the last of several endings is played.
+    or dal segno, repeats are not taken again, and only the last of several endings is played. Endings and
+    coda signs are mended first where they contradict themselves (see `mend_endings`, `_mend_codas`).
 
     Returns:
         None where more than `max_measures` would be played.
     """
+    signs = _mend_codas(mend_endings(signs))
     last_ending = _last_endings(signs)
     order: list[int] = []
     section, turn = 0, 1  # where the present section began, and how often it has been entered
@@ -83,6 +101,74 @@ def play_order(signs: Sequence[Signs], max_measures: int = 20_000) -> list[int] 
             continue
         i += 1
     return order
+
+
+def mend_endings(signs: Sequence[Signs]) -> list[Signs]:
+    """Endings as they must have been meant.
+
+    - A bracket that stops some bars before the repeat sign, which the next bracket follows, reaches to it.
+    - Brackets side by side are numbered from 1 in order, whatever their numbers: "1." "3." is "1." "2.".
+    - All but the last of them end with a repeat sign.
+    - A bracket alone, without a repeat sign, means nothing.
+    """
+    mended = list(signs)
+    count = len(mended)
+    for i in range(count):  # reach to the repeat sign
+        if not mended[i].endings or mended[i].backward or (i + 1 < count and mended[i + 1].endings):
+            continue
+        end = next(
+            (j for j in range(i + 1, min(i + 1 + _MAX_REACH, count)) if not _is_plain(mended[j])), count
+        )
+        stops_short = end + 1 < count and mended[end].backward and mended[end + 1].ending_start
+        if stops_short and not mended[end].endings and not mended[end].forward:
+            for j in range(i + 1, end + 1):
+                mended[j] = replace(mended[j], endings=mended[i].endings)
+    i = 0
+    while i < count:
+        if not mended[i].endings:
+            i += 1
+            continue
+        end = next((j for j in range(i, count) if not mended[j].endings), count)
+        _mend_group(mended, i, end)
+        i = end
+    return mended
+
+
+_MAX_REACH = 8
+"""Bars between the end of a bracket and the repeat sign that it should have had."""
+
+
+def _is_plain(sign: Signs) -> bool:
+    return not (sign.endings or sign.forward or sign.backward)
+
+
+def _mend_group(signs: list[Signs], begin: int, end: int) -> None:
+    """Number the brackets of measures [begin, end) and close all but the last, in place."""
+    starts = [i for i in range(begin, end) if i == begin or signs[i].ending_start]
+    if len(starts) == 1 and not signs[end - 1].backward:
+        for i in range(begin, end):
+            signs[i] = replace(signs[i], endings=frozenset())
+        return
+    turn = 1
+    for start, stop in zip(starts, [*starts[1:], end], strict=True):
+        passes = min(len(signs[start].endings), MAX_PASSES)
+        numbers = frozenset(range(turn, turn + passes))
+        turn += passes
+        for i in range(start, stop):
+            signs[i] = replace(signs[i], endings=numbers)
+        if stop < end and not signs[stop - 1].backward:
+            signs[stop - 1] = replace(signs[stop - 1], backward=2)
+
+
+def _mend_codas(signs: list[Signs]) -> list[Signs]:
+    """Where two coda signs stand at the beginnings of measures, the first is where to leave for the other."""
+    codas = [i for i, sign in enumerate(signs) if sign.coda]
+    jumps = any(sign.da_capo or sign.dal_segno for sign in signs)
+    if jumps and len(codas) > 1 and codas[0] > 0 and not any(sign.to_coda for sign in signs):
+        first = codas[0]
+        signs[first] = replace(signs[first], coda=False)
+        signs[first - 1] = replace(signs[first - 1], to_coda=True)
+    return signs
 
 
 def _jump(signs: Sequence[Signs], i: int) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _MODES: dict[str, tuple[int, Mode]] = {
     "dorian": (2, "minor"), "phrygian": (4, "minor"), "lydian": (5, "major"), "mixolydian": (7, "major"),
     "minor": (9, "minor"), "aeolian": (9, "minor"), "ionian": (0, "major"),
 }  # fmt: skip
-_SAID = 0.1
+_SAID = 0.12
 _SIGNATURE = ((0, "major", 0.12), (9, "minor", 0.12), (2, "minor", 0.06), (7, "major", 0.04))
 _CHORD_WEIGHT = 0.5
 """Of a chord's note against a melody note of the same length."""
@@ -36,7 +36,7 @@ def said_key(fifths: int | None, mode: str) -> Key | None:
 
 
 def find_written_key(
-    notes: Iterable[tuple[int, int]], chords: Sequence[ChordSpan], fifths: int | None, said: Key | None = None
+    notes: Sequence[tuple[int, int]], chords: Sequence[ChordSpan], fifths: int | None, said: Key | None = None
 ) -> Key:
     """The key that notes, chords, signature and the close agree on best.
 
@@ -45,7 +45,7 @@ def find_written_key(
     it begins there. A minor piece may end with a major chord.
 
     Args:
-        notes: (pitch, ticks).
+        notes: (pitch, ticks) of the melody, in order.
         chords: in order.
         fifths: sharps (positive) or flats of the signature; None where there is none.
         said: the key that the file names, if it does.
@@ -68,9 +68,23 @@ def find_written_key(
             scores[Key((7 * fifths + step) % 12, mode).index] += bonus  # type: ignore[arg-type]
     if said is not None:
         scores[said.index] += _SAID
+    scores += _close(notes, chords)
+    return Key.from_index(int(np.argmax(scores)))
+
+
+def _close(notes: Sequence[tuple[int, int]], chords: Sequence[ChordSpan]) -> np.ndarray:
+    """[24] what the last note and the last chord say for each key."""
+    scores = np.zeros((2, 12))
+    if notes:
+        scores[:, notes[-1][0] % 12] += 0.06
     last = next((span.chord for span in reversed(chords) if not span.chord.is_none), None)
     if last is not None:
-        minor = (last.root + 3) % 12 in last.pitch_classes
-        scores[Key(last.root, "major").index] += 0.0 if minor else 0.08
-        scores[Key(last.root, "minor").index] += 0.08
-    return Key.from_index(int(np.argmax(scores)))
+        has_minor_third, has_seventh = ((last.root + step) % 12 in last.pitch_classes for step in (3, 10))
+        if has_minor_third:
+            scores[1, last.root] += 0.08
+        elif has_seventh:  # a turnaround to the beginning, or a blues
+            scores[:, (last.root + 5) % 12] += 0.05
+            scores[0, last.root] += 0.03
+        else:
+            scores[:, last.root] += 0.08
+    return scores.ravel()
