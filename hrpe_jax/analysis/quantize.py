@@ -156,12 +156,12 @@ def _snap_onsets(start: np.ndarray, end: np.ndarray, steps: np.ndarray, beat_tic
     room."""
     onset = _snap(start, steps, beat_ticks)
     last = -1  # index of the last note placed
+    free = -1  # onset of the note placed before that one
     for i in range(len(onset)):
         if last >= 0 and onset[i] <= onset[last]:
             at = int(onset[last])
             step = int(steps[min(at // beat_ticks, len(steps) - 1)])
             before = int(onset[last]) - step
-            free = int(onset[:last].max(initial=-1))
             # This one moves on or the one before moves back, whichever strays less; else the shorter goes.
             on, back = abs(at + step - start[i]), abs(before - start[last])
             if min(on, back if before > free else np.inf) >= step:
@@ -175,6 +175,8 @@ def _snap_onsets(start: np.ndarray, end: np.ndarray, steps: np.ndarray, beat_tic
                 onset[last], onset[i] = before, at
             else:
                 onset[i] = at + step
+        if last >= 0:
+            free = int(onset[last])
         last = i
     return onset
 

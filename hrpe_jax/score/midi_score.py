@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from hrpe_jax.score.midi import MidiError, MidiFile, read_midi
-from hrpe_jax.score.midi_write import MELODY_TRACK
+from hrpe_jax.score.midi_write import MELODY_TRACK, NO_CHORD_NAME
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
 from hrpe_jax.theory.chord import ChordError, parse_lead_sheet
 from hrpe_jax.theory.key import Key
@@ -30,12 +30,37 @@ def score_from_midi(path: str | os.PathLike[str]) -> Score:
     Raises:
         MidiError: with reason "midi_no_lead_sheet" where the file is not of this kind, or as `read_midi`.
     """
-    where = os.fspath(path)
-    midi = read_midi(path)
+    return lead_sheet_score(read_midi(path), path)
+
+
+def lead_sheet_score(midi: MidiFile, path: str | os.PathLike[str]) -> Score:
+    """`score_from_midi` of a file already read from this path."""
     try:
         return _score(midi, Path(path).stem)
     except (ChordError, ScoreError, ValueError) as error:
-        raise MidiError("midi_no_lead_sheet", where, f"not a written lead sheet: {error}") from None
+        raise MidiError("midi_no_lead_sheet", os.fspath(path), f"not a written lead sheet: {error}") from None
+
+
+def is_lead_sheet(midi: MidiFile) -> bool:
+    """Whether a file says all that `score_from_midi` needs, and means it.
+
+    That is: its lyrics are chord names, or it has none and consists of nothing but a MELODY track, with its
+    key and meter said.
+    """
+    if midi.lyrics:
+        return any(text != NO_CHORD_NAME for _, text in midi.lyrics) and all(
+            _is_chord(text) for _, text in midi.lyrics
+        )
+    names = [track.name for track in midi.tracks]
+    return names == [MELODY_TRACK] and bool(midi.keys) and bool(midi.meters)
+
+
+def _is_chord(text: str) -> bool:
+    try:
+        parse_lead_sheet(text)
+    except ChordError:
+        return False
+    return True
 
 
 def _score(midi: MidiFile, name: str) -> Score:

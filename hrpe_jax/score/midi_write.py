@@ -24,7 +24,7 @@ MELODY_TRACK, CHORD_TRACK = "MELODY", "CHORDS"
 FILE_TICKS_PER_QUARTER = 480
 
 _MELODY_PROGRAM, _CHORD_PROGRAM = 0, 4  # grand piano over electric piano
-_NO_CHORD_NAME = to_lead_sheet(Chord.NONE)
+NO_CHORD_NAME = to_lead_sheet(Chord.NONE)
 _BASS_VELOCITY, _CHORD_VELOCITY = 60, 48
 
 
@@ -90,12 +90,12 @@ def _labels(score: Score) -> list[tuple[int, str]]:
     now = 0
     for span in score.chords:
         if span.onset > now:
-            labels.append((now, _NO_CHORD_NAME))
+            labels.append((now, NO_CHORD_NAME))
         labels.append((span.onset, to_lead_sheet(span.chord, score.key)))
         now = span.end
     if now < score.end:
-        labels.append((now, _NO_CHORD_NAME))
-    return [*labels, (score.end, _NO_CHORD_NAME)]
+        labels.append((now, NO_CHORD_NAME))
+    return [*labels, (score.end, NO_CHORD_NAME)]
 
 
 def _add_meters(midi: pretty_midi.PrettyMIDI, score: Score, seconds: float) -> None:
