@@ -72,6 +72,29 @@ def find_written_key(
     return Key.from_index(int(np.argmax(scores)))
 
 
+def find_mode(chords: Sequence[ChordSpan], tonic: int) -> Mode:
+    """Whether music on a given tonic is major or minor: its tonic chords say, where there are enough of them.
+
+    Args:
+        chords: in any order.
+        tonic: pitch class.
+    """
+    sounding = np.zeros(12)
+    major = minor = total = 0
+    for span in chords:
+        total += span.duration
+        notes = span.chord.pitch_classes
+        for pitch_class in notes:
+            sounding[pitch_class] += span.duration
+        if span.chord.root == tonic and not span.chord.is_none:
+            major += span.duration * ((tonic + 4) % 12 in notes)
+            minor += span.duration * ((tonic + 3) % 12 in notes and (tonic + 4) % 12 not in notes)
+    if abs(major - minor) >= 0.05 * total and major != minor:
+        return "major" if major > minor else "minor"
+    scores = key_scores(sounding)
+    return "major" if scores[Key(tonic, "major").index] >= scores[Key(tonic, "minor").index] else "minor"
+
+
 def _close(notes: Sequence[tuple[int, int]], chords: Sequence[ChordSpan]) -> np.ndarray:
     """[24] what the last note and the last chord say for each key."""
     scores = np.zeros((2, 12))
