@@ -13,15 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from hrpe_jax.analysis.chords import CHORALE, ChordParams, find_chords
-from hrpe_jax.analysis.voices import ornament_weights
+from hrpe_jax.analysis.chords import CHORALE, ChordParams
 from hrpe_jax.errors import UserError
 from hrpe_jax.score.bars import resets_from_bars
 from hrpe_jax.score.musicxml import MusicXmlDocument, XmlNote, read_musicxml
-from hrpe_jax.score.score import ChordSpan, Note, Score
-from hrpe_jax.theory.key import Key, key_scores
+from hrpe_jax.score.score import Note, Score
+from hrpe_jax.songs.voices import find_voice_chords, find_voice_key
 
 SOURCE = "music21 corpus"
 LICENSE = "BSD-3-Clause (music21); the music is in the public domain"
@@ -118,18 +115,11 @@ def read_chorale(path: str | Path, *, params: ChordParams = CHORALE, play_repeat
     _check_sound(voices, document.end, path)
 
     resets = resets_from_bars(document.bar_starts(), meter.bar_ticks)
-    grid, beat_of_bar = _beat_grid(resets, meter.bar_ticks, meter.beat_ticks, max(v[-1].end for v in voices))
-    chords = find_chords(
-        **_all_notes(voices, grid),
-        grid=grid,
-        strong=_strong_beats(beat_of_bar, meter.beats_per_bar),
-        params=params,
-    )
-    chords = _through_rests(chords, meter.bar_ticks)
+    chords = find_voice_chords(voices, meter, resets, params=params)
     return Score(
         id=path.stem,
         title=_title(document.title, path.stem),
-        key=find_chorale_key(voices, document.measures[0].fifths, chords),
+        key=find_voice_key(voices, document.measures[0].fifths, chords),
         meter=meter,
         tempo_bpm=TEMPO_BPM,
         melody=tuple(Note(note.onset, note.duration, note.pitch) for note in voices[0]),
@@ -138,44 +128,6 @@ def read_chorale(path: str | Path, *, params: ChordParams = CHORALE, play_repeat
         license=LICENSE,
         bar_resets=resets,
     )
-
-
-def find_chorale_key(
-    voices: Sequence[Sequence[XmlNote]], fifths: int | None, chords: Sequence[ChordSpan]
-) -> Key:
-    """The key: profiles judge, the signature and the last chord weigh in.
-
-    Chorale signatures are often modal: D minor with none (Dorian), G major with none (Mixolydian). So four
-    keys agree with a signature, the plain ones a little more. A minor piece may end with a major chord.
-
-    Args:
-        voices: notes of all voices.
-        fifths: sharps (positive) or flats of the signature; None if there is none.
-        chords: of the whole piece.
-
-    Returns:
-        The best of the 24 keys.
-    """
-    sounding = np.zeros(12)
-    for voice in voices:
-        for note in voice:
-            sounding[note.pitch % 12] += note.duration
-    scores = key_scores(sounding)
-    if fifths is not None:
-        tonic = 7 * fifths % 12
-        for key, bonus in (
-            (Key(tonic, "major"), 0.12),
-            (Key((tonic + 9) % 12, "minor"), 0.12),
-            (Key((tonic + 2) % 12, "minor"), 0.08),
-            (Key((tonic + 7) % 12, "major"), 0.04),
-        ):
-            scores[key.index] += bonus
-    last = next((span.chord for span in reversed(chords) if not span.chord.is_none), None)
-    if last is not None:
-        scores[Key(last.root, "major").index] += 0.1 if last.quality.startswith("maj") else 0.0
-        scores[Key(last.root, "minor").index] += 0.1
-        scores[Key((last.root + 5) % 12, "minor").index] += 0.06  # Phrygian close, heard as a dominant
-    return Key.from_index(int(np.argmax(scores)))
 
 
 def _title(title: str, stem: str) -> str:
@@ -205,52 +157,3 @@ def _check_sound(voices: Sequence[Sequence[XmlNote]], end: int, path: Path) -> N
             raise ChoraleError(
                 "silent_voices", f"{path}: the {name} rests {100 - 100 * sung // end} % of the time"
             )
-
-
-def _through_rests(chords: Sequence[ChordSpan], longest: int) -> tuple[ChordSpan, ...]:
-    """Chords that last through short general rests: a breath between phrases is no change of harmony."""
-    spans: list[ChordSpan] = []
-    for span in chords:
-        last = spans[-1] if spans else None
-        if span.chord.is_none and last is not None and not last.chord.is_none and span.duration <= longest:
-            span = ChordSpan(last.onset, span.end - last.onset, last.chord)
-            spans.pop()
-        elif last is not None and last.chord == span.chord:
-            span = ChordSpan(last.onset, span.end - last.onset, span.chord)
-            spans.pop()
-        spans.append(span)
-    return tuple(spans)
-
-
-def _beat_grid(resets: Sequence[int], bar: int, beat: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-    """[slots + 1] beat places up to `end` (beats restart at every bar), and [slots] their number in the
-    bar."""
-    starts = [0, *(tick for tick in resets if tick < end)]
-    places: list[int] = []
-    numbers: list[int] = []
-    for index, start in enumerate(starts):
-        limit = starts[index + 1] if index + 1 < len(starts) else end
-        # Beats of a pickup are counted from the bar line that it leads to.
-        shift = -(limit - start) % bar if index == 0 and len(starts) > 1 else 0
-        for tick in range(start, limit, beat):
-            places.append(tick)
-            numbers.append((tick - start + shift) % bar // beat)
-    return np.array([*places, end]), np.array(numbers)
-
-
-def _strong_beats(beat_of_bar: np.ndarray, beats_per_bar: int) -> np.ndarray:
-    """[slots] whether each beat is strong: the first, and the middle one of bars that halve."""
-    half = beats_per_bar // 2 if beats_per_bar % 2 == 0 and beats_per_bar > 2 else beats_per_bar
-    return beat_of_bar % half == 0
-
-
-def _all_notes(voices: Sequence[Sequence[XmlNote]], grid: np.ndarray) -> dict[str, np.ndarray]:
-    """Arguments of `find_chords`: the notes of all voices, ornaments weighing less."""
-    columns: dict[str, list[np.ndarray]] = {"onsets": [], "durations": [], "pitches": [], "weights": []}
-    for voice in voices:
-        onset, duration, pitch = np.array([(n.onset, n.duration, n.pitch) for n in voice]).T
-        columns["onsets"].append(onset)
-        columns["durations"].append(duration)
-        columns["pitches"].append(pitch)
-        columns["weights"].append(ornament_weights(onset, duration, pitch, np.isin(onset, grid)))
-    return {name: np.concatenate(parts) for name, parts in columns.items()}

@@ -1,0 +1,167 @@
+"""ABC tune books: bytes in, the lines of each tune out.
+
+A book holds any number of tunes, each from its `X:` field to the blank line that ends its music, with free
+text between them. Everything that follows here is bounded and linear in the size of the file.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from hrpe_jax.errors import UserError
+
+MAX_BYTES = 20 * 1024 * 1024
+MAX_TUNES = 100_000
+
+_LINE = re.compile(r"\r\n|\n|\r")
+_FIELD = re.compile(r"\s*([A-Za-z+]):(.*)", re.DOTALL)
+_NUMBER = re.compile(r"[ \t]*X:[ \t]*([^%]{0,100})")
+_COMMENT = re.compile(r"(?<!\\)%.*", re.DOTALL)
+_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_ACCENTS = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303", "c": "\u0327"}
+_ACCENT = re.compile(r"\\(['`\"^~c])([A-Za-z])")
+_FILE_FIELDS = frozenset("LMKQUIP")
+"""Fields before the first tune that hold for all of them."""
+
+
+class AbcError(UserError):
+    """An ABC file, or a tune of one, that cannot be read.
+
+    Attributes:
+        reason: short code for reject lists: "abc_missing", "abc_too_large", "abc_no_tunes",
+            "abc_too_many_tunes", "abc_too_long" or "abc_no_notes".
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class AbcText:
+    """One tune as it is written.
+
+    Attributes:
+        number: what its `X:` field says; empty where it has none.
+        lines: of the header (with those of the file's header before them), then of the music. Comments are
+            gone; of the directives (`%%`) only those remain that change what sounds.
+        header: how many of the lines are the header.
+    """
+
+    number: str
+    lines: tuple[str, ...]
+    header: int
+
+    def field(self, letter: str) -> str:
+        """The first value of a header field in one line; empty where there is none."""
+        for line in self.lines[: self.header]:
+            name, value = split_field(line)
+            if name == letter and value:
+                return plain_text(value)
+        return ""
+
+
+def read_abc_book(path: str | Path) -> list[AbcText]:
+    """The tunes of a file, as text.
+
+    Args:
+        path: an ABC file in UTF-8, UTF-16 or, where it is neither, Latin-1.
+
+    Raises:
+        AbcError: if it is missing, too large or holds no tune (has `.reason`).
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no such file"
+        raise AbcError("abc_missing", f"{path}: {why}: expected an ABC file") from None
+    if len(data) > MAX_BYTES:
+        raise AbcError("abc_too_large", f"{path}: more than {MAX_BYTES} bytes: expected a smaller file")
+    tunes = split_tunes(decode(data))
+    if not tunes:
+        raise AbcError("abc_no_tunes", f"{path}: no tune: expected fields such as X:1 and K:G before music")
+    if len(tunes) > MAX_TUNES:
+        raise AbcError("abc_too_many_tunes", f"{path}: {len(tunes)} tunes: expected at most {MAX_TUNES}")
+    return tunes
+
+
+def decode(data: bytes) -> str:
+    """Text of a file in any encoding; only titles can come out wrong, the notes are ASCII."""
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def split_field(line: str) -> tuple[str, str]:
+    """(letter, value) of an information field; two empty strings where the line is none.
+
+    A line of music may begin with a repeat sign after one note ("d:|"), which is no field.
+    """
+    match = _FIELD.match(line)
+    if match is None or (match[1] in "ABCDEFGabcdefgzx" and match[2][:1] in ("|", ":")):
+        return "", ""
+    return match[1], match[2].strip()
+
+
+def plain_text(value: str) -> str:
+    """A field's text for people: accents (\\'e), entities (&eacute;) and blanks put right."""
+    accented = _ACCENT.sub(lambda m: unicodedata.normalize("NFC", m[2] + _ACCENTS[m[1]]), value[:2000])
+    return " ".join(html.unescape(accented).split())[:200]
+
+
+def split_tunes(text: str) -> list[AbcText]:
+    """Cut a book into tunes.
+
+    A tune goes from `X:` to the next one; what comes after the blank line that ends its music is text. A file
+    without any `X:` but with a key is one tune.
+    """
+    shared: list[str] = []  # the file's header, then, without X:, the only tune
+    groups: list[tuple[str, list[str]]] = []
+    current = shared
+    block = False  # inside %%begintext ... %%endtext, where lines are no ABC
+    for line in _LINE.split(text):
+        number = _NUMBER.match(line)
+        if number is not None:
+            block, current = False, []
+            groups.append((" ".join(number[1].split()), current))
+        elif line.startswith("%%begin"):
+            block = True
+        elif line.startswith("%%end"):
+            block = False
+        elif not block:
+            if line.startswith("%%"):
+                line = f"I:{line[2:]}"
+            stripped = _COMMENT.sub("", line).rstrip()
+            if stripped or not line.strip():  # a comment alone is no blank line
+                current.append(stripped)
+    if not groups:
+        return [_tune("", shared)] if any(split_field(line)[0] == "K" for line in shared) else []
+    common = [line for line in shared if split_field(line)[0] in _FILE_FIELDS]
+    return [_tune(number, [*common, *lines], len(common)) for number, lines in groups]
+
+
+def _tune(number: str, lines: list[str], common: int = 0) -> AbcText:
+    """A tune of these lines, the first `common` of which are from the file's header."""
+    letters = [split_field(line)[0] for line in lines]
+    header = letters.index("K", common) + 1 if "K" in letters[common:] else 0
+    if not header:  # no key: the header ends where the fields do
+        header = next((i for i, line in enumerate(lines) if line and not letters[i]), len(lines))
+    kept = lines[:header]
+    music = False
+    for line, letter in zip(lines[header:], letters[header:], strict=True):
+        if line:
+            kept.append(line)
+            music = music or not letter
+        elif music:
+            break
+    return AbcText(number, tuple(kept), header)
