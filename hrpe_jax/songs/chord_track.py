@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,11 +21,13 @@ from hrpe_jax.score.midi import MidiFile, MidiTrack
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.songs.midi_title import song_title
 from hrpe_jax.songs.regular_meter import regular_meter
-from hrpe_jax.songs.song import Song
+from hrpe_jax.songs.song import Song, SongError
 from hrpe_jax.songs.written_key import find_written_key
 from hrpe_jax.theory.key import Key
-from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter
+from hrpe_jax.theory.meter import TICKS_PER_QUARTER, TICKS_PER_WHOLE, Meter
 
+MAX_TICKS = 240_000
+"""Longest piece: 5,000 bars of 4/4, over two hours."""
 _MIN_CHORDS = 2
 _SHARE = 0.95
 """Of the chords that must be as described; the rest are slips."""
@@ -86,7 +89,7 @@ def _is_blocks(track: MidiTrack, ticks_per_quarter: int) -> bool:
     return sum(known) >= _SHARE * len(known)
 
 
-def chord_track_song(midi: MidiFile, tracks: ChordTrack, path: str) -> Song:
+def chord_track_song(midi: MidiFile, tracks: ChordTrack, path: str | Path) -> Song:
     """The song of a file with a chord track.
 
     Blocks ring until the next one where less than a bar is between them, and equal neighbours are one chord.
@@ -101,6 +104,9 @@ def chord_track_song(midi: MidiFile, tracks: ChordTrack, path: str) -> Song:
     Returns:
         The song. `found` has "key" unless the signature's own key holds, and "meter" where the file has none
         ("meter_assumed" is a warning then, "meter_split" where its meter is one that scores do not have).
+
+    Raises:
+        SongError: with reason "too_long".
     """
 
     def ticks(file_ticks: np.ndarray) -> np.ndarray:
@@ -108,6 +114,8 @@ def chord_track_song(midi: MidiFile, tracks: ChordTrack, path: str) -> Song:
 
     melody = _line(tracks.melody, ticks)
     end = max(melody[-1].end, int(ticks(tracks.chords.rows[:, :2].sum(axis=1)).max()))
+    if end > MAX_TICKS:
+        raise SongError("too_long", f"{path}: {end} ticks: expected at most {MAX_TICKS}")
     changes = [(int(ticks(np.array(tick))), Meter(num, den)) for tick, num, den in midi.meters]
     meter, bars = count_bars(changes, end)
     chords = _spans(tracks.chords, ticks, meter.bar_ticks)
@@ -139,18 +147,19 @@ def count_bars(changes: list[tuple[int, Meter]], end: int) -> tuple[Meter, list[
     """The regular meter and the places of bar lines, from tick 0 up to the end.
 
     Args:
-        changes: (tick, meter), sorted; 4/4 until the first.
+        changes: (tick, meter), sorted; the first holds from the start, 4/4 where there is none.
         end: the tick to count to.
     """
+    changes = [change for change in changes if change[0] < end]
     if not changes or changes[0][0] > 0:
         changes = [(0, changes[0][1] if changes else Meter(4, 4)), *changes]
     lengths: list[tuple[Meter, int]] = []
     bars: list[int] = []
     for (start, meter), (until, _) in pairwise([*changes, (max(end, changes[-1][0] + 1), changes[-1][1])]):
         lengths.append((meter, until - start))
-        quarters = 4 * TICKS_PER_QUARTER * meter.numerator / meter.denominator
-        bars.extend(round(start + index * quarters) for index in range(math.ceil((until - start) / quarters)))
-    return regular_meter(lengths), bars
+        length = TICKS_PER_WHOLE * meter.numerator / meter.denominator
+        bars.extend(round(start + at * length) for at in range(math.ceil((until - start) / length)))
+    return regular_meter(lengths), sorted(set(bars))
 
 
 def _line(track: MidiTrack, ticks: Callable[[np.ndarray], np.ndarray]) -> tuple[Note, ...]:

@@ -8,28 +8,8 @@ import pytest
 
 from hrpe_jax.errors import UserError
 from hrpe_jax.score import midi_guard
-from hrpe_jax.score.midi import MidiError, parse_midi, read_midi
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return kind + len(body).to_bytes(4, "big") + body
-
-
-def midi(*tracks: bytes, division: int = 480, count: int | None = None) -> bytes:
-    count = len(tracks) if count is None else count
-    header = b"\x00\x01" + count.to_bytes(2, "big") + division.to_bytes(2, "big")
-    return chunk(b"MThd", header) + b"".join(chunk(b"MTrk", t + b"\x00\xff\x2f\x00") for t in tracks)
-
-
-NOTE = b"\x00\x90\x3c\x40\x83\x60\x80\x3c\x40"  # middle C for 480 ticks
-
-
-def tempo(microseconds: int) -> bytes:
-    return b"\x00\xff\x51\x03" + microseconds.to_bytes(3, "big")
-
-
-def meter(numerator: int, power: int) -> bytes:
-    return b"\x00\xff\x58\x04" + bytes([numerator, power, 24, 8])
+from hrpe_jax.score.midi import MidiError, MidiNote, MidiTrack, parse_midi, read_midi
+from tests.score.midi_bytes import NOTE, key, meter, midi, notes, riff, tempo, text
 
 
 def test_reads_notes_tempo_and_meter() -> None:
@@ -70,6 +50,10 @@ REFUSED = {
         b"RIFF0000RMID0000",
         b"MThd" + b"\x00" * 4,
         b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x01\xe0MTrk\x00\x00\xff\xff\x00\x90",
+        midi(NOTE)[:-6],
+        midi(b"\x00\x3c\x40" + NOTE),  # running status before any status
+        midi(NOTE, form=3),
+        riff(midi(NOTE))[:30],
     ],
     "midi_division": [
         midi(NOTE, division=0),
@@ -103,6 +87,42 @@ def test_refused(reason: str, data: bytes, tmp_path: Path) -> None:
     assert "bad.mid" in message
     assert "\n" not in message
     assert isinstance(caught.value, UserError)
+
+
+def test_riff_files_hold_midi_files() -> None:
+    assert parse_midi(riff(midi(NOTE))).tracks[0].notes == ((0, 480, 60, 64),)
+
+
+def test_patterns_of_format_2_follow_each_other_on_bar_lines() -> None:
+    first = meter(3, 2) + tempo(600_000) + key(1) + notes([(0, 480, 60), (1440, 480, 62)])
+    file = parse_midi(midi(first, b"", text(3, b"B") + tempo(400_000) + notes([(240, 480, 64)]), form=2))
+    assert [track.notes[0].onset for track in file.tracks] == [0, 2880 + 240]  # after two bars of 3/4
+    assert file.tempos == ((0, 100.0), (2880, 150.0))
+    assert file.meters == ((0, 3, 4), (2880, 4, 4))
+    assert file.keys == ((0, 1, 0),)
+    assert file.end == 2880 + 720
+
+
+def test_patterns_without_notes_are_an_empty_file() -> None:
+    assert parse_midi(midi(b"", b"", form=2)).tracks == ()
+
+
+@pytest.mark.parametrize("raw", [b"\x83\x8f\x81\x5b", "Café".encode("cp1252"), b"\xff\xfeA\x00", b"\x00\x07"])
+def test_texts_in_any_encoding(raw: bytes) -> None:
+    file = parse_midi(midi(text(3, raw) + text(1, raw), text(3, raw) + text(5, raw) + NOTE))
+    assert file.note_count == 1
+    assert isinstance(file.title + file.tracks[0].name + file.lyrics[0][1], str)
+
+
+def test_rows_are_sorted_and_cannot_be_changed() -> None:
+    file = parse_midi(midi(notes([(480, 240, 60), (0, 480, 67), (0, 960, 60)])))
+    rows = file.tracks[0].rows
+    assert rows[:, :3].tolist() == [[0, 720, 60], [0, 480, 67], [480, 480, 60]]  # first in, first out
+    with pytest.raises(ValueError, match="read-only"):
+        rows[0, 0] = 1
+    again = MidiTrack("", 0, False, file.tracks[0].notes)  # type: ignore[arg-type]
+    assert again.rows.tolist() == rows.tolist()
+    assert isinstance(again.notes[0], MidiNote)
 
 
 def test_too_many_notes(monkeypatch: pytest.MonkeyPatch) -> None:
