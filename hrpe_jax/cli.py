@@ -29,11 +29,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from hrpe_jax.errors import UserError
 
 _PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
+
+
+class Progress(Protocol):
+    """Told how far work has come."""
+
+    def __call__(self, done: int, total: int, rejected: int = 0, /) -> None: ...
 
 
 class _Parser(argparse.ArgumentParser):
@@ -158,26 +164,53 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def progress(what: str, unit: str = "songs") -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, unit: str = "songs") -> Iterator[Progress]:
     """Shows how far long work has come: a bar on a terminal, a plain line every few seconds elsewhere.
 
+    Both tell the rate and the time left, by what was done since the first call.
+
     Yields:
-        A function to call with (done, total).
+        A function to call with (done, total) and, where some are, how many were rejected.
     """
+    first: tuple[int, float] | None = None
+
+    def state(done: int, total: int, rejected: int) -> str:
+        nonlocal first
+        now = time.monotonic()
+        first = first or (done - 1, now)
+        seconds, new = now - first[1], done - first[0]
+        rate = f", {new / seconds:.3g} a second" if seconds > 0.5 else ""
+        left = round(seconds / new * (total - done)) if new > 0 and rate else 0
+        return (
+            rate
+            + (f", {rejected} rejected" if rejected else "")
+            + (f", {left // 60}:{left % 60:02d} left" if left and done < total else "")
+        )
+
     if sys.stderr.isatty():
         from rich.console import Console
-        from rich.progress import Progress
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as Bar
 
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit + "{task.fields[state]}"),
+        )
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=None, state="")
+            yield lambda done, total, rejected=0: bar.update(
+                task, completed=done, total=total, state=state(done, total, rejected)
+            )
         return
     last = time.monotonic()
 
-    def line(done: int, total: int) -> None:
+    def line(done: int, total: int, rejected: int = 0) -> None:
         nonlocal last
+        text = state(done, total, rejected)
         if time.monotonic() - last >= _PLAIN_SECONDS or done == total:
             last = time.monotonic()
-            say(f"{what}: {done} of {total} {unit}")
+            say(f"{what}: {done} of {total} {unit}{text}")
 
     yield line

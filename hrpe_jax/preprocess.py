@@ -1,11 +1,13 @@
 """Prepares a data set: songs in, shards of both stages out.
 
-  --input=DIR         POP909 song folders, or MusicXML files of four-part chorales, at any depth
+  --input=DIR         a folder that may hold anything at any depth: MIDI, MusicXML (.xml, .mxl), ABC,
+                      Billboard chord charts, .lab files, POP909 song folders
   --input=FILE        one of them
   --input=chorales    the Bach chorales that come with music21 (pip install "hrpe_jax[corpus]")
 
-Songs that cannot be used are listed in DIR/rejects.jsonl with the reason. The last line on stdout is one JSON
-object with the counts.
+Files are told apart by their content. Songs that cannot be used, and files that are none, are listed in
+DIR/rejects.jsonl with the reason; DIR/manifest.json counts everything. A run that was stopped or killed goes
+on where it was when it is started again. The last line on stdout is one JSON object with the counts.
 """
 
 from __future__ import annotations
@@ -15,23 +17,51 @@ import sys
 
 from hrpe_jax import cli
 
+# As in songs.find and data.build, which --help must not import.
+_FORMATS = ("auto", "pop909", "chorales", "midi", "musicxml", "abc", "billboard", "lab")
+
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     options = cli.make_parser("preprocess", __doc__)
     options.add_argument("--input", default="", metavar="PATH", help="folder, file, or the word chorales")
     options.add_argument("--output", required=True, metavar="DIR", help="folder to make; whole or not at all")
+    options.add_argument("--format", default="auto", choices=_FORMATS, help="read this format only")
     options.add_argument(
-        "--format", default="auto", choices=("auto", "pop909", "chorales"), help="of the input"
+        "--splits",
+        action="append",
+        metavar="[FOLDER:]FILE",
+        help='JSON {"train": [ids], "valid": [...], "test": [...]}, for all of the input or for a FOLDER in '
+        "it; may be repeated. Other songs are split by a hash, versions of one song together",
     )
     options.add_argument(
-        "--splits", metavar="FILE", help='JSON {"train": [ids], "valid": [...], "test": [...]}'
+        "--keep_duplicates",
+        action="store_const",
+        const=True,
+        help="keep songs that equal another one (as in --input=chorales, which is used as published)",
     )
     options.add_argument(
-        "--workers", type=cli.at_least(0), default=2, help="processes; 0 uses this one alone"
+        "--workers", type=cli.at_least(0), help="processes, one for every processor by default; 0: this alone"
     )
-    options.add_argument("--limit", type=cli.at_least(1), help="read only the first LIMIT songs")
+    options.add_argument(
+        "--file_seconds", type=cli.at_least(1), default=20, metavar="N", help="time that one file may take"
+    )
+    options.add_argument(
+        "--file_megabytes",
+        type=cli.at_least(16),
+        default=1024,
+        metavar="N",
+        help="memory that one file may take (workers only)",
+    )
+    options.add_argument("--limit", type=cli.at_least(1), help="read only the first LIMIT files")
     options.add_argument("--overwrite", action="store_true", help="replace the data set at --output")
+    options.add_argument("--runner", default="pool", choices=("pool", "beam"), help="what runs the work")
+    options.add_argument(
+        "--beam_options",
+        default="",
+        metavar="OPTIONS",
+        help='of the Beam pipeline, such as "--runner=DirectRunner --direct_num_workers=2"',
+    )
     return options
 
 
@@ -39,25 +69,35 @@ def main(args: argparse.Namespace) -> None:
     """Prepares the data set and prints the counts."""
     if not args.input and args.format != "chorales":
         parser().error("--input is needed: a folder or file of songs, or the word chorales")
+    if args.beam_options and args.runner != "beam":
+        parser().error("--beam_options: only with --runner=beam")
     from hrpe_jax.data.build import build_dataset
 
-    with cli.progress("preparing") as tell:
-        counts = build_dataset(
-            args.input,
-            args.output,
-            format=args.format,
-            splits=args.splits,
-            workers=args.workers,
-            limit=args.limit,
-            overwrite=args.overwrite,
-            on_progress=tell,
-        )
+    try:
+        with cli.progress("preparing", "files") as tell:
+            counts = build_dataset(
+                args.input,
+                args.output,
+                format=args.format,
+                splits=args.splits,
+                workers=args.workers,
+                limit=args.limit,
+                overwrite=args.overwrite,
+                keep_duplicates=args.keep_duplicates,
+                file_seconds=args.file_seconds,
+                file_megabytes=args.file_megabytes,
+                runner=args.runner,
+                beam_options=args.beam_options,
+                on_progress=tell,
+                say=cli.say,
+            )
+    except KeyboardInterrupt:
+        cli.say("what was prepared is kept: the same command goes on from there")
+        raise
     if counts["rejects"]:
-        cli.say(
-            f"{counts['rejects']} of {counts['found']} songs were left out: see {args.output}/rejects.jsonl"
-        )
+        cli.say(f"{counts['rejects']} songs were left out: see {args.output}/rejects.jsonl")
     if counts["missing"]:
-        cli.say(f"{counts['missing']} songs of {args.splits} are not in {args.input}")
+        cli.say(f"{counts['missing']} songs of {', '.join(args.splits)} are not in {args.input}")
     cli.print_result(counts)
 
 

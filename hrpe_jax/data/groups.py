@@ -1,52 +1,137 @@
-"""Which songs are versions of the same music, so that no split is tested on what another was trained on."""
+"""Which songs are versions of the same music, so that no split is tested on what another was trained on.
+
+Songs are of one group where they share a stretch of melody (`fingerprints.GROUP_INTERVALS`), where their
+tunes open alike (hymns, see `tunes`), or, of songs that have chords alone, where they share most of their
+harmony or their title. Friends of friends are in one group.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import pairwise
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 
-from hrpe_jax.score.score import Score
+import numpy as np
 
-WINDOW = 20
-LEAST_VARIETY = 5
+from hrpe_jax.data.spool import Spool
 
-
-def melody_keys(score: Score) -> set[bytes]:
-    """Every stretch of WINDOW melodic intervals, as bytes; the same in every transposition and rhythm.
-
-    On POP909 sharing one joins four pairs of 909 songs: the two known duplicates and two that quote a tune.
-    With 16 intervals unrelated songs meet. Stretches of fewer than LEAST_VARIETY different intervals (trills,
-    repeated notes) prove nothing and are left out, and so are melodies of up to WINDOW notes.
-    """
-    pitches = [note.pitch for note in score.melody]
-    line = bytes((after - before) % 256 for before, after in pairwise(pitches))
-    windows = {line[at : at + WINDOW] for at in range(len(line) - WINDOW + 1)}
-    return {window for window in windows if len(set(window)) >= LEAST_VARIETY}
+MOST_SHARING = 40
+"""A stretch of harmony in more songs than this is a commonplace that proves nothing."""
+LEAST_CHORDS = 12
+"""Stretches of harmony that two songs must share to be compared at all."""
+LEAST_SHARE = 0.6
+"""Part of the shorter song's stretches that two songs of chords must share to be one song."""
 
 
-def join_groups(songs: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
-    """Puts songs that share any key into one group.
+class Groups:
+    """Sets of songs that only ever grow together.
 
     Args:
-        songs: (id, keys) of each.
+        count: songs, numbered from 0.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._parent = list(range(count))
+
+    def root(self, song: int) -> int:
+        """The least song of a song's group."""
+        parent = self._parent
+        while parent[song] != song:
+            parent[song] = parent[parent[song]]
+            song = parent[song]
+        return song
+
+    def join(self, one: int, other: int) -> None:
+        """Makes two songs' groups one."""
+        low, high = sorted((self.root(one), self.root(other)))
+        self._parent[high] = low
+
+    def join_pairs(self, pairs: np.ndarray) -> None:
+        """As `join`, for [n, 2] songs."""
+        for one, other in np.unique(pairs, axis=0).tolist():
+            self.join(one, other)
+
+    def roots(self) -> list[int]:
+        """The least song of every song's group."""
+        return [self.root(song) for song in range(len(self._parent))]
+
+    def names(self, ids: Sequence[str]) -> list[str]:
+        """For every song the least id in its group."""
+        roots = self.roots()
+        least: dict[int, str] = {}
+        for song, root in enumerate(roots):
+            least[root] = min(least.get(root, ids[song]), ids[song])
+        return [least[root] for root in roots]
+
+
+def sharing(spool: Spool) -> np.ndarray:
+    """Pairs of songs that share any hash, enough of them to join all that do: int64 [n, 2]."""
+    found = [np.empty((0, 2), np.int64)]
+    for hashes, songs in spool.buckets():
+        same = hashes[1:] == hashes[:-1]
+        found.append(np.unique(np.stack([songs[:-1][same], songs[1:][same]], axis=1), axis=0))
+    return np.concatenate(found)
+
+
+def similar(spool: Spool, sizes: np.ndarray, alone: np.ndarray) -> np.ndarray:
+    """Pairs of songs with most of their harmony in common, where at least one has nothing but chords.
+
+    Args:
+        spool: stretches of harmony of all songs.
+        sizes: int [songs], how many each has.
+        alone: bool [songs], whether a song has chords alone.
 
     Returns:
-        Song id -> group, named after the least id in it.
+        int64 [n, 2].
     """
-    parent: dict[str, str] = {}
+    pairs, counts = shared_counts(spool, alone)
+    least = np.minimum(sizes[pairs[:, 0]], sizes[pairs[:, 1]])
+    return pairs[(counts >= LEAST_CHORDS) & (counts >= LEAST_SHARE * least)]
 
-    def root(name: str) -> str:
-        while parent[name] != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
 
-    first: dict[bytes, str] = {}
-    for song, keys in songs:
-        parent[song] = song
-        for key in keys:
-            other = root(first.setdefault(key, song))
-            mine = root(song)
-            low, high = sorted((other, mine))
-            parent[high] = low
-    return {song: root(song) for song in parent}
+def shared_counts(spool: Spool, alone: np.ndarray, most: int = MOST_SHARING) -> tuple[np.ndarray, np.ndarray]:
+    """How many hashes songs share: pairs int64 [n, 2] and counts int64 [n]; see `similar`."""
+    songs_in_all = max(1, len(alone))
+    codes, counts = np.empty(0, np.int64), np.empty(0, np.int64)
+    for hashes, songs in spool.buckets():
+        starts = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]])[: len(hashes)])
+        lengths = np.diff([*starts, len(hashes)])
+        rare = np.repeat((lengths > 1) & (lengths <= most), lengths)
+        hashes, songs = hashes[rare], songs[rare]
+        found = []
+        for apart in range(1, most):
+            same = hashes[apart:] == hashes[:-apart]
+            if not same.any():
+                break
+            one, other = songs[:-apart][same], songs[apart:][same]
+            wanted = alone[one] | alone[other]
+            found.append(one[wanted] * songs_in_all + other[wanted])
+        new, times = np.unique(np.concatenate([np.empty(0, np.int64), *found]), return_counts=True)
+        codes, where = np.unique(np.concatenate([codes, new]), return_inverse=True)
+        counts = np.bincount(where, np.concatenate([counts, times]), len(codes)).astype(np.int64)
+    return np.stack([codes // songs_in_all, codes % songs_in_all], axis=1), counts
+
+
+def equal(values: Iterable[object]) -> np.ndarray:
+    """Pairs of songs whose values are equal and not empty (0, b"" or ""): int64 [n, 2]."""
+    first: dict[object, int] = {}
+    pairs = [(first.setdefault(value, song), song) for song, value in enumerate(values) if value]
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def summary(names: Sequence[str], formats: Sequence[str]) -> dict[str, object]:
+    """What the manifest says of groups: how many, of which sizes, and how many join formats.
+
+    Args:
+        names: of every song's group.
+        formats: of every song.
+    """
+    sizes = Counter(names)
+    across: dict[str, set[str]] = defaultdict(set)
+    for name, format in zip(names, formats, strict=True):
+        across[name].add(format)
+    return {
+        "groups": len(sizes),
+        "largest": [{"group": name, "songs": size} for name, size in sizes.most_common(5) if size > 1],
+        "sizes": {str(size): count for size, count in sorted(Counter(sizes.values()).items())},
+        "across_formats": sum(len(found) > 1 for found in across.values()),
+    }

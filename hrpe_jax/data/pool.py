@@ -1,20 +1,43 @@
-"""A pool of processes over files that may be anything: one that crashes its process costs only itself."""
+"""A pool of processes over files that may be anything: one that hangs, swallows memory or crashes its process
+costs only itself.
+
+Every worker says when a file is done, so it is always known which file it is at. A file that takes too long
+is interrupted by an alarm in the worker; where native code does not listen, the parent ends the worker. A
+file that wants too much memory meets the limit of the worker's address space. `workers=0` works in this
+process: there the alarm rings too, but memory has no limit.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from multiprocessing.connection import Connection, wait
+from types import FrameType
+from typing import Any, Generic, TypeVar
+
+from hrpe_jax.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Failed = Callable[[Item, str, str], Result]
+"""Gives the result of an item that failed: the item, a reason code and a detail."""
 
-CHUNK = 16
+AHEAD = 4
+"""Items that a worker has waiting, so that it need not wait for its parent."""
+GRACE_SECONDS = 3.0
+"""How much longer than the limit a worker may take before it is ended."""
+_READY, _DONE, _LAST, _TOO_SLOW, _TOO_LARGE = "ready", "done", "last", "too_slow", "too_much_memory"
+
+
+class _TimeUp(BaseException):
+    """Raised by the alarm; no reader of files takes it for an error of its own."""
 
 
 def map_files(
@@ -22,60 +45,210 @@ def map_files(
     items: Sequence[Item],
     *,
     workers: int,
-    crashed: Callable[[Item], Result],
+    failed: Callable[[Item, str, str], Result],
+    seconds: float | None = None,
+    megabytes: int | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """Applies a function to every item, in no particular order.
-
-    Native code that reads damaged files can take its process down. Then the pool is broken and nobody knows
-    whose fault it was, so what was not finished is done again one by one, each with a process to lose.
 
     Args:
         function: at the top level of a module (processes are spawned, not forked: the caller may run
             threads).
         items: its arguments.
         workers: processes; 0 does everything here.
-        crashed: gives the result of an item that crashed its process.
+        failed: gives the result of an item that failed, from the item, a reason ("too_slow",
+            "too_much_memory" or "crash") and a detail.
+        seconds: that one item may take; None for any.
+        megabytes: of address space that one item may take beyond what a worker has when it is ready; None
+            for any.
 
     Yields:
         (index of the item, result).
+
+    Raises:
+        UserError: processes cannot be started.
     """
     if workers == 0:
-        yield from ((index, function(item)) for index, item in enumerate(items))
+        for index, item in enumerate(items):
+            kind, value = _guarded(function, item, seconds)
+            yield index, value if kind == _DONE else failed(item, kind, _detail(kind, seconds, megabytes))
         return
-    unfinished = [range(at, min(at + CHUNK, len(items))) for at in range(0, len(items), CHUNK)]
-    with _pool(min(workers, max(1, len(unfinished)))) as pool:
-        futures = {pool.submit(_apply, function, [items[i] for i in part]): part for part in unfinished}
+    waiting = deque(range(len(items)))
+    crew = [Worker(function, seconds, megabytes) for _ in range(min(workers, len(items)))]
+    try:
+        while waiting or any(worker.pending for worker in crew):
+            for worker in crew:
+                while waiting and len(worker.pending) < AHEAD:
+                    index = waiting.popleft()
+                    worker.give(index, items[index])
+            wait([worker.connection for worker in crew if worker.pending], timeout=0.5)
+            for worker in crew:
+                for index, kind, value in worker.take():
+                    if kind == _DONE:
+                        yield index, value
+                    else:
+                        yield index, failed(items[index], kind, _detail(kind, seconds, megabytes))
+    finally:
+        for worker in crew:
+            worker.end()
+
+
+class Worker(Generic[Item, Result]):
+    """A process that is given items and gives results, and is replaced where it ends before its time.
+
+    Args:
+        function: see `map_files`.
+        seconds: see `map_files`.
+        megabytes: see `map_files`.
+    """
+
+    def __init__(
+        self, function: Callable[[Item], Result], seconds: float | None, megabytes: int | None
+    ) -> None:
+        self._setup = pickle.dumps((function, seconds, megabytes))
+        self._seconds = seconds
+        self.pending: deque[tuple[int, Item]] = deque()
+        self._failures = 0  # times it ended before it was ready
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(other, self._setup), daemon=True)
+        self._process.start()
+        other.close()
+        self._ready, self._since = False, time.monotonic()
+        with contextlib.suppress(OSError):  # one that ended at once is found out by `take`
+            for index, item in self.pending:
+                self.connection.send((index, item))
+
+    def give(self, index: int, item: Item) -> None:
+        """Hands over an item, to be done after those that it has."""
+        if not self.pending:
+            self._since = time.monotonic()
+        self.pending.append((index, item))
+        with contextlib.suppress(OSError):
+            self.connection.send((index, item))
+
+    def take(self) -> list[tuple[int, str, Any]]:
+        """What has been done since last time: (index, "done", result) or (index, reason, None)."""
+        done: list[tuple[int, str, Any]] = []
         try:
-            for future in as_completed(futures):
-                part = futures[future]
-                yield from zip(part, future.result(), strict=True)
-                unfinished.remove(part)
-        except BrokenProcessPool:
-            pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # else leaving `with` would wait for all of them
-            raise
-    remaining = [index for part in unfinished for index in part]
-    while remaining:
-        with _pool(1) as pool:
-            try:
-                while remaining:
-                    (result,) = pool.submit(_apply, function, [items[remaining[0]]]).result()
-                    yield remaining.pop(0), result
-            except BrokenProcessPool:
-                index = remaining.pop(0)
-                yield index, crashed(items[index])
+            while self.connection.poll():
+                kind, index, value = self.connection.recv()
+                self._since = time.monotonic()
+                if kind == _READY:
+                    self._ready = True
+                    continue
+                if kind == _LAST:  # it gives up its memory with its life
+                    self._restart()
+                    return done
+                self.pending.popleft()
+                done.append((index, kind, value))
+        except (EOFError, OSError):
+            self._ended(done)
+            return done
+        limit = None if self._seconds is None or not self._ready else self._seconds + GRACE_SECONDS
+        if self.pending and limit is not None and time.monotonic() - self._since > limit:
+            index, _ = self.pending.popleft()
+            done.append((index, _TOO_SLOW, None))
+            self._restart()
+        return done
+
+    def _ended(self, done: list[tuple[int, str, Any]]) -> None:
+        if self._ready:
+            self._failures = 0
+            if self.pending:
+                index, _ = self.pending.popleft()
+                done.append((index, "crash", None))
+        else:
+            self._failures += 1
+            if self._failures >= 3:
+                code = self._process.exitcode
+                raise UserError(f"worker processes end as soon as they start (exit code {code}); --workers=0")
+        self._restart()
+
+    def _restart(self) -> None:
+        self.end()
+        self._start()
+
+    def end(self) -> None:
+        """Ends the process at once."""
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+def _detail(kind: str, seconds: float | None, megabytes: int | None) -> str:
+    return {
+        _TOO_SLOW: f"took longer than the {seconds:g} seconds of --file_seconds" if seconds else "",
+        _TOO_LARGE: f"needed more than the {megabytes} MB of --file_megabytes" if megabytes else "no memory",
+    }.get(kind, "reading this file crashed its process")
 
 
-def _begin_worker() -> None:
-    """Ctrl-C reaches the whole process group, and the parent answers it; a parent that is killed cannot."""
+def _serve(connection: Connection, setup: bytes) -> None:
+    """What a worker does: items in, results out, until the connection or the parent ends."""
+    # Ctrl-C reaches the whole process group, and the parent answers it; a parent that is killed cannot.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # the workers are the threads
+    function, seconds, megabytes = pickle.loads(setup)
+    if megabytes is not None:
+        _limit_memory(megabytes)
+    connection.send((_READY, -1, None))
+    while True:
+        try:
+            index, item = connection.recv()
+        except EOFError:
+            return
+        kind, value = _guarded(function, item, seconds)
+        connection.send((kind, index, value))
+        if kind == _TOO_LARGE:
+            connection.send((_LAST, index, None))
+            return
+
+
+def _guarded(function: Callable[[Item], Result], item: Item, seconds: float | None) -> tuple[str, Any]:
+    """What became of an item: ("done", result), or ("too_slow" or "too_much_memory", None)."""
+    alarm = seconds is not None and threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGALRM, _time_up) if alarm else None
+    try:
+        try:
+            if alarm and seconds is not None:
+                # Again every second: code that swallows the first one does not get away with it.
+                signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+            return _DONE, function(item)
+        finally:
+            if alarm:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    except _TimeUp:
+        return _TOO_SLOW, None
+    except MemoryError:
+        return _TOO_LARGE, None
+    finally:
+        if alarm:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
+
+
+def _time_up(number: int, frame: FrameType | None) -> None:
+    raise _TimeUp
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Limits the address space to what it is now and so much more, where the system can."""
+    try:
+        import resource
+
+        with open("/proc/self/statm") as stream:
+            pages = int(stream.read().split()[0])
+        limit = pages * os.sysconf("SC_PAGE_SIZE") + megabytes * 2**20
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if hard == resource.RLIM_INFINITY or limit < hard:
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    except (ImportError, OSError, ValueError):
+        pass
 
 
 def _end_with_parent() -> None:
@@ -83,7 +256,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _apply(function: Callable[[Item], Result], items: list[Item]) -> list[Result]:
-    return [function(item) for item in items]

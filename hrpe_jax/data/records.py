@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+
 from hrpe_jax.codec import backbone, melody
+from hrpe_jax.codec.bars import BeatGrid
 from hrpe_jax.codec.vocabulary import STAGES
 from hrpe_jax.score.score import Score
 
@@ -14,9 +17,14 @@ Record = dict[str, Any]
 _TOKENS = {"backbone": "input_ids", "melody": "event_ids"}
 
 
-def records_of(score: Score) -> dict[str, Record]:
-    """The record of every stage (see `codec.backbone.encode` and `codec.melody.encode` for the fields)."""
-    beats = backbone.harmony_of_beats(score)
+def records_of(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> dict[str, Record]:
+    """The record of every stage (see `codec.backbone.encode` and `codec.melody.encode` for the fields).
+
+    Args:
+        score: any score.
+        beats: what `backbone.harmony_of_beats(score)` returned, where it is at hand.
+    """
+    beats = backbone.harmony_of_beats(score) if beats is None else beats
     return {"backbone": backbone.encode(score, beats), "melody": melody.encode(score, beats)}
 
 

@@ -1,9 +1,11 @@
 """A prepared data set on disk, and reading it.
 
-DIR/manifest.json                                  what is here; written last, so a folder without it is
-not whole DIR/rejects.jsonl                                  songs left out: {"file", "reason", "detail"}
-a line DIR/backbone/train-00000-of-00001.arrayrecord      one JSON record a song; likewise valid, test,
-and melody/
+    DIR/manifest.json     what is here; written last, so a folder without it is not whole
+    DIR/rejects.jsonl     what was left out, one {"file", "tune", "reason", "detail"} a line
+    DIR/backbone/train-00000-of-00001.arrayrecord
+                          one JSON record a song; likewise valid and test, and melody/
+
+A song without chords is in melody/ alone, one without a melody in backbone/ alone.
 """
 
 from __future__ import annotations
@@ -73,34 +75,34 @@ class Dataset:
 
     Attributes:
         path: its folder.
-        manifest: `format_version`; `vocabulary` (version and hash of each stage); `counts` of songs and
-            rejects; `songs`, for each split a list of {id, group, backbone, melody} with the tokens of each
-            stage, in the order of the records; `shards`, for each stage and split a list of {file, records,
-            bytes, sha256}.
+        manifest: `format_version`; `vocabulary` (version and hash of each stage); `counts` of songs, files
+            and rejects; `songs`, for each split a list of {id, group, file, format, backbone, melody} with
+            the tokens of each stage that has the song, in the order of the records; `shards`, for each stage
+            and split a list of {file, records, bytes, sha256}; and what `data.manifest` adds.
     """
 
     path: Path
     manifest: dict[str, Any]
 
-    def songs(self, split: str) -> list[dict[str, Any]]:
-        """What the manifest says about the songs of a split, in the order of the records."""
+    def songs(self, split: str, stage: str | None = None) -> list[dict[str, Any]]:
+        """What the manifest says about the songs of a split (and stage), in the order of the records."""
         if split not in SPLITS:
             raise ValueError(f"split {split!r}: expected one of {', '.join(SPLITS)}")
         songs: list[dict[str, Any]] = self.manifest["songs"][split]
-        return songs
+        return songs if stage is None else [song for song in songs if stage in song]
 
-    def num_songs(self, split: str) -> int:
-        """How many songs a split has."""
-        return len(self.songs(split))
+    def num_songs(self, split: str, stage: str | None = None) -> int:
+        """How many songs a split has (for a stage)."""
+        return len(self.songs(split, stage))
 
     def lengths(self, stage: str, split: str) -> np.ndarray:
         """Tokens of each song, BOS and EOS included: int64 [songs]."""
-        return np.array([song[stage] for song in self.songs(split)], np.int64)
+        return np.array([song[stage] for song in self.songs(split, stage)], np.int64)
 
     def records(self, stage: str, split: str) -> Records:
         """The songs themselves, by random access."""
         shards = self.manifest["shards"][stage][split]
-        return Records([self.path / shard["file"] for shard in shards], self.num_songs(split))
+        return Records([self.path / shard["file"] for shard in shards], self.num_songs(split, stage))
 
 
 def open_dataset(path: str | Path, *, verify: bool = False) -> Dataset:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 
 from hrpe_jax.data.shards import SPLITS
 from hrpe_jax.errors import UserError
@@ -14,11 +15,17 @@ from hrpe_jax.errors import UserError
 HELD_OUT = 0.1  # part of the songs in each of validation and test
 
 
+AMBIGUOUS = "ambiguous"
+"""In place of a split, where a file lists an id in two of them."""
+
+
 def load_splits(path: str | Path) -> dict[str, str]:
     """Reads a split file, {"train": [ids], "valid": [ids], "test": [ids]}, as id -> split.
 
+    An id that is in two splits, as numbers of tunes are that a book uses twice, is `AMBIGUOUS`.
+
     Raises:
-        UserError: if it is missing or something else, or lists an id twice.
+        UserError: if it is missing or something else.
     """
     path = Path(path)
     expected = 'expected JSON like {"train": [ids], "valid": [ids], "test": [ids]}'
@@ -26,7 +33,7 @@ def load_splits(path: str | Path) -> dict[str, str]:
         lists = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot read the split file: {error.strerror}; {expected}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error}); {expected}") from None
     if not isinstance(lists, dict) or set(lists) != set(SPLITS):
         raise UserError(f"{path}: {expected}")
@@ -34,11 +41,122 @@ def load_splits(path: str | Path) -> dict[str, str]:
     for split in SPLITS:
         if not isinstance(lists[split], list) or not all(isinstance(song, str) for song in lists[split]):
             raise UserError(f"{path}: {split}: {expected}")
-        for song in lists[split]:
-            if song in splits:
-                raise UserError(f"{path}: {song!r} is in {splits[song]} and {split}; a song belongs to one")
-            splits[song] = split
+        for song in map(_plain, lists[split]):
+            splits[song] = split if splits.get(song, split) == split else AMBIGUOUS
     return splits
+
+
+class GivenSplits:
+    """Split files, each for a part of the input.
+
+    Args:
+        options: "FILE" for the whole input, or "FOLDER:FILE" for what is below a folder of it.
+
+    Raises:
+        UserError: a file is none, or two are for the same folder.
+    """
+
+    def __init__(self, options: Sequence[str | Path] = ()) -> None:
+        self._scopes: dict[str, tuple[str, dict[str, str]]] = {}
+        self._found: dict[str, set[str]] = {}
+        for option in map(str, options):
+            folder, colon, file = option.rpartition(":")
+            if not colon or Path(option).is_file():
+                folder, file = "", option
+            folder = _plain(folder).strip("/").removeprefix("./")
+            if folder in self._scopes:
+                raise UserError(f"--splits={option}: a second split file for {folder or 'the whole input'}")
+            self._scopes[folder] = (file, load_splits(file))
+            self._found[folder] = set()
+        self._order = sorted(self._scopes, key=len, reverse=True)  # the nearest folder decides
+
+    def __bool__(self) -> bool:
+        return bool(self._scopes)
+
+    def of(self, id: str, file: str, format: str, tune: str = "") -> tuple[str, str] | None:
+        """Which split a song is given.
+
+        A file lists songs by id, by path or by the end of a path, with or without suffix; charts of Billboard
+        by their folder too, and tunes of a book as "book#tune" or by the tune alone.
+
+        Args:
+            id: of the song.
+            file: as the user knows it.
+            format: whose reader reads it.
+            tune: which tune of the file.
+
+        Returns:
+            (split, split file), where the split is AMBIGUOUS or "" if the file does not say; None where no
+            file is for this part of the input.
+        """
+        name = _plain(file)
+        for folder in self._order:
+            if folder and not name.startswith(f"{folder}/") and name != folder:
+                continue
+            listed = self._scopes[folder][1]
+            for candidate in _names(_plain(id), name, format, _plain(tune)):
+                if candidate in listed:
+                    self._found[folder].add(candidate)
+                    return listed[candidate], self._scopes[folder][0]
+            return "", self._scopes[folder][0]
+        return None
+
+    def missing(self) -> dict[str, list[str]]:
+        """Split file -> ids that it lists and `of` was not asked about."""
+        return {
+            file: [song for song in listed if song not in self._found[folder]]
+            for folder, (file, listed) in self._scopes.items()
+        }
+
+
+def _plain(text: str) -> str:
+    """Accents in one of the two ways that file systems write them."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _names(id: str, file: str, format: str, tune: str) -> Iterator[str]:
+    """What a split file may call a song, the most exact name first."""
+    yield id
+    parts = file.split("/")
+    ends = ["/".join(parts[at:]) for at in range(len(parts))]
+    without = [] if format == "pop909" else [end[: -len(s)] for end in ends if (s := PurePath(end).suffix)]
+    folders = ["/".join(parts[at:-1]) for at in range(len(parts) - 1)] if format == "billboard" else []
+    if tune:
+        yield from (f"{end}#{tune}" for end in (*ends, *without))
+        yield tune
+    yield from (*ends, *without, *folders)
+
+
+def split_songs(
+    ids: Sequence[str], groups: Sequence[str], given: Sequence[str]
+) -> tuple[list[str], dict[int, str]]:
+    """The split of every song: as given, else that of its group, else by hash.
+
+    Args:
+        ids: of the songs.
+        groups: of the songs.
+        given: of the songs, a split or "".
+
+    Returns:
+        The splits, and for songs that can be in none, because their group is given to several, the reason.
+    """
+    of_group: dict[str, set[str]] = {}
+    for group, split in zip(groups, given, strict=True):
+        if split:
+            of_group.setdefault(group, set()).add(split)
+    free = {
+        song: group for song, group, split in zip(ids, groups, given, strict=True) if group not in of_group
+    }
+    by_hash = hash_splits(free)
+    splits, between = list(given), {}
+    for index, (song, group) in enumerate(zip(ids, groups, strict=True)):
+        if splits[index]:
+            continue
+        known = of_group.get(group)
+        if known and len(known) > 1:
+            between[index] = f"versions of it are given to {', '.join(sorted(known))}"
+        splits[index] = min(known) if known else by_hash[song]
+    return splits, between
 
 
 def hash_splits(groups: Mapping[str, str]) -> dict[str, str]:

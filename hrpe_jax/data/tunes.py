@@ -65,7 +65,7 @@ def group_tunes(scores: Sequence[Score], differences: int = 4) -> list[str]:
         [scores] the `id` of the first score of its group.
     """
     openings = [opening_steps(score) for score in scores]
-    parent = list(range(len(scores)))
+    parent = list(range(len(openings)))
 
     def root(i: int) -> int:
         while parent[i] != i:
@@ -73,19 +73,41 @@ def group_tunes(scores: Sequence[Score], differences: int = 4) -> list[str]:
             i = parent[i]
         return i
 
-    # Short openings agree by chance, so they must agree wholly.
-    short = [i for i, steps in enumerate(openings) if len(steps) < OPENING]
-    first: dict[tuple[int, ...], int] = {}
-    for i in short:
-        parent[i] = first.setdefault(openings[i], i)
-    long = [i for i, steps in enumerate(openings) if len(steps) == OPENING]
-    if long:
-        table = np.array([openings[i] for i in long], dtype=np.int16)
-        for row, i in enumerate(long):
-            for other in np.flatnonzero(edit_distances(table[row], table[:row]) <= differences):
-                a, b = root(i), root(long[other])
-                parent[max(a, b)] = min(a, b)
+    for one, other in alike(openings, differences).tolist():
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low
     return [scores[root(i)].id for i in range(len(scores))]
+
+
+def alike(openings: Sequence[Sequence[int]], differences: int = 4) -> np.ndarray:
+    """Pairs of tunes that open alike.
+
+    Tunes are compared with all others, but only those with nearly the same steps, in whatever order, closely.
+
+    Args:
+        openings: steps of each tune, at most `OPENING`; empty ones are like none.
+        differences: see `group_tunes`.
+
+    Returns:
+        int64 [n, 2] indices, enough to join all that are alike.
+    """
+    pairs: list[tuple[int, int]] = []
+    # Short openings agree by chance, so they must agree wholly.
+    first: dict[tuple[int, ...], int] = {}
+    for i, steps in enumerate(openings):
+        if steps:
+            pairs.append((first.setdefault(tuple(steps), i), i))
+    long = [i for steps, i in first.items() if len(steps) == OPENING]
+    if long:
+        table = np.array([tuple(openings[i]) for i in long], np.int16)
+        bags = np.stack([(np.clip(table, -8, 8) == step).sum(axis=1) for step in range(-8, 9)], axis=1)
+        bags = bags.astype(np.int8)
+        for row in range(1, len(long)):
+            shared = np.minimum(bags[row], bags[:row]).sum(axis=1)
+            near = np.flatnonzero(shared >= OPENING - differences)
+            near = near[edit_distances(table[row], table[near]) <= differences]
+            pairs += [(long[other], long[row]) for other in near.tolist()]
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def edit_distances(one: np.ndarray, many: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +31,26 @@ class Prepared:
     Attributes:
         id: unique in the data set.
         group: songs of one group are the same music and belong into one split.
-        tokens: per stage, how many.
-        records: per stage, the stored bytes.
+        tokens: per stage that it serves, how many.
+        records: per stage that it serves, the stored bytes; asked for once, when they are written.
+        origin: what else the manifest says of it: `file` and `format`.
     """
 
     id: str
     group: str
     tokens: dict[str, int]
-    records: dict[str, bytes]
+    records: Mapping[str, bytes]
+    origin: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reject:
-    """A song left out: its file as the user knows it, a short code, and what was wrong."""
+    """A song left out: its file as the user knows it, a short code, what was wrong, and which tune it was."""
 
     file: str
     reason: str
     detail: str
+    tune: str = ""
 
 
 def check_target(target: Path, overwrite: bool) -> None:
@@ -76,6 +79,8 @@ def write_dataset(
     rejects: Sequence[Reject],
     origin: Mapping[str, Any],
     *,
+    ignored: Sequence[Reject] = (),
+    more: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Writes a data set in one step: afterwards `target` is whole, or what it was before.
@@ -85,6 +90,8 @@ def write_dataset(
         splits: songs of train, valid and test, in the order they are stored in.
         rejects: what was left out.
         origin: where the songs come from, for the manifest.
+        ignored: files that are no songs; listed with the rejects and counted apart.
+        more: what else the manifest says; its `counts` go with the others.
         overwrite: replace a data set that is there.
 
     Returns:
@@ -102,9 +109,8 @@ def write_dataset(
             stage: {split: _write_shards(partial, stage, split, splits[split]) for split in SPLITS}
             for stage in STAGES
         }
-        (partial / REJECTS).write_text(
-            "".join(json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in rejects), "utf-8"
-        )
+        (partial / REJECTS).write_text("".join(map(_reject_line, (*rejects, *ignored))), "utf-8")
+        more = dict(more or {})
         manifest = {
             "format_version": FORMAT_VERSION,
             "vocabulary": {"version": VERSION, **vocabulary_hashes()},
@@ -112,14 +118,22 @@ def write_dataset(
             "counts": {
                 "songs": {split: len(splits[split]) for split in SPLITS},
                 "tokens": {
-                    stage: {split: sum(song.tokens[stage] for song in splits[split]) for split in SPLITS}
+                    stage: {
+                        split: sum(song.tokens.get(stage, 0) for song in splits[split]) for split in SPLITS
+                    }
                     for stage in STAGES
                 },
                 "rejects": dict(Counter(reject.reason for reject in rejects).most_common()),
+                "ignored": dict(Counter(file.reason for file in ignored).most_common()),
+                **more.pop("counts", {}),
             },
+            **more,
             "shards": shards,
             "songs": {
-                split: [{"id": song.id, "group": song.group, **song.tokens} for song in splits[split]]
+                split: [
+                    {"id": song.id, "group": song.group, **song.origin, **song.tokens}
+                    for song in splits[split]
+                ]
                 for split in SPLITS
             },
         }
@@ -135,10 +149,16 @@ def write_dataset(
     return manifest
 
 
+def _reject_line(reject: Reject) -> str:
+    line = {"file": reject.file, "tune": reject.tune, "reason": reject.reason, "detail": reject.detail}
+    return json.dumps(line, ensure_ascii=False) + "\n"
+
+
 def _write_shards(folder: Path, stage: str, split: str, songs: Sequence[Prepared]) -> list[dict[str, Any]]:
     from array_record.python.array_record_module import ArrayRecordWriter
 
     (folder / stage).mkdir(exist_ok=True)
+    songs = [song for song in songs if stage in song.tokens]
     count = -(-len(songs) // SONGS_PER_SHARD)
     shards = []
     for number in range(count):
@@ -166,6 +186,11 @@ def _put_in_place(partial: Path, target: Path) -> None:
             old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def journal_folder(target: Path) -> Path:
+    """The hidden folder that keeps what has been prepared until the data set is whole."""
+    return target.with_name(f".{target.name}.journal")
 
 
 def _beside(target: Path, what: str) -> Path:

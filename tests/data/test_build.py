@@ -12,8 +12,8 @@ import pytest
 from hrpe_jax.codec import backbone
 from hrpe_jax.data.build import build_dataset
 from hrpe_jax.data.shards import SPLITS, open_dataset
-from hrpe_jax.data.sources import find_songs
 from hrpe_jax.errors import UserError
+from hrpe_jax.songs.find import find_songs
 from hrpe_jax.songs.pop909 import read_pop909
 from tests.data.songs import write_song, write_songs
 
@@ -25,21 +25,33 @@ def _rejects(path: Path) -> dict[str, str]:
 
 def test_songs_become_records_of_both_stages(tmp_path: Path):
     write_songs(tmp_path / "songs", 6)
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, ...]] = []
     counts = build_dataset(
         tmp_path / "songs", tmp_path / "set", workers=0, on_progress=lambda *at: told.append(at)
     )
     assert (counts["found"], counts["songs"], counts["rejects"]) == (6, 6, 0)
-    assert told == [(done, 6) for done in range(1, 7)]
+    assert told == [(done, 6, 0) for done in range(1, 7)]
     dataset = open_dataset(tmp_path / "set", verify=True)
     assert counts["backbone_tokens"] == sum(dataset.lengths("backbone", split).sum() for split in SPLITS)
     found = {}
     for split in SPLITS:
         ids = [song["id"] for song in dataset.songs(split)]
         assert ids == [record["id"] for record in dataset.records("melody", split)]
-        found |= dict(zip(ids, dataset.records("backbone", split), strict=True))
-    assert sorted(found) == [f"{number:03d}" for number in range(1, 7)]
-    assert found["003"] == backbone.encode(read_pop909(tmp_path / "songs" / "003"))
+        with_chords = [song["id"] for song in dataset.songs(split, "backbone")]
+        found |= dict(zip(with_chords, dataset.records("backbone", split), strict=True))
+    # The fourth has one chord throughout, so that it is of use to the melody stage alone.
+    assert sorted(found) == ["001", "002", "003", "005", "006"]
+    assert dataset.manifest["counts"]["stages"] == {"backbone+melody": 5, "melody": 1}
+    expected = backbone.encode(read_pop909(tmp_path / "songs" / "003"))
+    assert {name: found["003"][name] for name in expected} == expected
+    assert found["003"].keys() - expected.keys() == {
+        "source",
+        "title",
+        "found",
+        "warnings",
+        "quantization_error",
+        "keys",
+    }
 
 
 def test_processes_give_what_one_process_gives(tmp_path: Path):
@@ -55,13 +67,13 @@ def test_bad_songs_among_good_ones_are_rejected_with_reasons(tmp_path: Path):
     (root / "003" / "003.mid").unlink()
     (root / "004" / "chord_midi.txt").unlink()
     (root / "005" / "beat_midi.txt").write_text("")
-    (root / "006" / "chord_midi.txt").write_text("0.0\t16.0\tN\n")
+    (root / "006" / "chord_midi.txt").write_text("0.0\t16.0\tQ\n")
     (root / "007" / "007.mid").write_bytes(bytes(100))
     counts = build_dataset(root, tmp_path / "set", workers=2)
     assert (counts["songs"], counts["rejects"]) == (2, 6)
     rejects = _rejects(tmp_path / "set")
     assert sorted(rejects) == ["002", "003", "004", "005", "006", "007"]
-    assert rejects["006"] == "no_chords"
+    assert rejects["006"] == "bad_label"
     assert not any(reason.startswith("error_") or reason == "crash" for reason in rejects.values())
     reasons = open_dataset(tmp_path / "set").manifest["counts"]["rejects"]
     assert sum(reasons.values()) == 6
@@ -104,7 +116,7 @@ def test_a_single_song_can_be_given(tmp_path: Path):
 def test_ids_are_paths_where_names_repeat(tmp_path: Path):
     write_song(tmp_path / "songs" / "a" / "001")
     write_song(tmp_path / "songs" / "b" / "001", seed=2)
-    assert [song.id for song in find_songs(tmp_path / "songs")] == ["a/001", "b/001"]
+    assert [song.id for song in find_songs(tmp_path / "songs").songs] == ["a/001", "b/001"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +124,11 @@ def test_ids_are_paths_where_names_repeat(tmp_path: Path):
     [
         (lambda root: None, {}, "songs: no such file or folder"),
         (lambda root: root.mkdir(), {}, "songs: no songs found; expected POP909 songs"),
-        (lambda root: write_songs(root, 1), {"format": "chorales"}, "no songs found; expected chorales"),
+        (
+            lambda root: write_songs(root, 1),
+            {"format": "abc"},
+            "no songs found .*other_format.*; expected abc in it",
+        ),
         (lambda root: write_songs(root, 1), {"splits": "nowhere.json"}, "nowhere.json: cannot read"),
     ],
 )
@@ -126,9 +142,9 @@ def test_wrong_input_is_one_clear_line(tmp_path: Path, make, options: dict[str, 
 
 def test_where_no_song_can_be_used_the_first_reason_is_told(tmp_path: Path):
     root = write_songs(tmp_path / "songs", 2)
-    (root / "001" / "chord_midi.txt").write_text("0.0\t16.0\tN\n")
+    (root / "001" / "chord_midi.txt").write_text("0.0\t16.0\tQ\n")
     shutil.rmtree(root / "002")
-    with pytest.raises(UserError, match="none of 1 songs can be used; the first, 001: no_chords"):
+    with pytest.raises(UserError, match="none of 1 songs can be used; the first, 001: bad_label"):
         build_dataset(root, tmp_path / "set", workers=0)
     assert [path.name for path in tmp_path.iterdir()] == ["songs"]
 

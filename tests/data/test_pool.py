@@ -9,29 +9,35 @@ import time
 
 import pytest
 
+from hrpe_jax.data import pool
 from hrpe_jax.data.pool import map_files
+
+
+def _failed(item: object, reason: str, detail: str) -> tuple[object, str]:
+    assert detail
+    return item, reason
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_every_item_is_mapped(workers: int):
     items = list(range(-30, 10))
-    results = dict(map_files(abs, items, workers=workers, crashed=int))
+    results = dict(map_files(abs, items, workers=workers, failed=_failed))
     assert results == {index: abs(item) for index, item in enumerate(items)}
 
 
 def test_nothing_to_do():
-    assert list(map_files(abs, [], workers=2, crashed=int)) == []
+    assert list(map_files(abs, [], workers=2, failed=_failed)) == []
 
 
 def test_an_item_that_kills_its_process_costs_only_itself():
     """`raise_signal(0)` does nothing, `raise_signal(SIGKILL)` is what a crash in native code looks like."""
     items = [0, 0, int(signal.SIGKILL), 0]
-    results = dict(map_files(signal.raise_signal, items, workers=2, crashed=lambda item: f"crash {item}"))
-    assert results == {0: None, 1: None, 2: f"crash {int(signal.SIGKILL)}", 3: None}
+    results = dict(map_files(signal.raise_signal, items, workers=2, failed=_failed))
+    assert results == {0: None, 1: None, 2: (int(signal.SIGKILL), "crash"), 3: None}
 
 
 def test_a_caller_who_stops_early_waits_for_no_more_than_what_has_begun():
-    results = map_files(time.sleep, [0.02] * 800, workers=1, crashed=int)
+    results = map_files(time.sleep, [0.02] * 800, workers=1, failed=_failed)
     next(results)
     began = time.monotonic()
     results.close()
@@ -41,10 +47,53 @@ def test_a_caller_who_stops_early_waits_for_no_more_than_what_has_begun():
 def test_workers_end_with_a_parent_that_is_killed():
     slow = "print('begun', flush=True); import time; time.sleep(300)"
     code = (
-        f"from hrpe_jax.data.pool import map_files; list(map_files(exec, [{slow!r}], workers=1, crashed=int))"
+        f"from hrpe_jax.data.pool import map_files; list(map_files(exec, [{slow!r}], workers=1, failed=int))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     assert parent.stdout.readline() == "begun\n"
     parent.kill()
     assert parent.communicate(timeout=60)[0] == ""  # the end of a pipe that the worker holds as well
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_item_that_takes_too_long_costs_only_itself(workers: int):
+    results = dict(map_files(time.sleep, [0, 9, 0], workers=workers, failed=_failed, seconds=0.2))
+    assert results == {0: None, 1: (9, "too_slow"), 2: None}
+
+
+def test_one_that_catches_every_error_is_stopped_all_the_same():
+    stubborn = """
+import time
+end = time.monotonic() + 9
+while time.monotonic() < end:
+    try:
+        time.sleep(9)
+    except Exception:
+        pass
+"""
+    began = time.monotonic()
+    results = dict(map_files(exec, [stubborn, ""], workers=1, failed=_failed, seconds=0.2))
+    assert results == {0: (stubborn, "too_slow"), 1: None}
+    assert time.monotonic() - began < 8
+
+
+def test_one_that_hears_no_alarm_is_ended(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pool, "GRACE_SECONDS", 0.3)
+    deaf = "import signal, time; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); time.sleep(60)"
+    results = dict(map_files(exec, ["", deaf, ""], workers=1, failed=_failed, seconds=0.2))
+    assert results == {0: None, 1: (deaf, "too_slow"), 2: None}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="address space is limited on Linux")
+def test_one_that_wants_too_much_memory_costs_only_itself():
+    items = [1, 2**30, 2**20]
+    results = dict(map_files(bytearray, items, workers=1, failed=_failed, megabytes=256))
+    assert results[1] == (2**30, "too_much_memory")
+    assert (len(results[0]), len(results[2])) == (1, 2**20)
+
+
+def test_workers_that_cannot_start_are_one_clear_error(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pool, "_serve", sys.exit)
+    with pytest.raises(pool.UserError, match="worker processes end as soon as they start"):
+        list(map_files(abs, [1], workers=1, failed=_failed))

@@ -10,12 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrpe_jax.data.groups import join_groups, melody_keys
-from hrpe_jax.data.splits import hash_splits, load_splits
+from hrpe_jax.data.splits import AMBIGUOUS, GivenSplits, hash_splits, load_splits, split_songs
 from hrpe_jax.errors import UserError
-from hrpe_jax.score.score import Note, Score
-from hrpe_jax.theory.key import Key
-from hrpe_jax.theory.meter import Meter
 
 
 def test_a_split_file_is_read(tmp_path: Path):
@@ -32,7 +28,6 @@ def test_a_split_file_is_read(tmp_path: Path):
         ("[]", "expected JSON like"),
         ('{"train": [], "valid": []}', "expected JSON like"),
         ('{"train": [1], "valid": [], "test": []}', "train: expected JSON like"),
-        ('{"train": ["a"], "valid": [], "test": ["a"]}', "'a' is in train and test"),
     ],
 )
 def test_bad_split_files_are_named(tmp_path: Path, text: str | None, said: str):
@@ -67,21 +62,55 @@ def test_small_collections_have_all_splits_where_they_can(groups: dict[str, str]
     assert len(by_group) == len(set(groups.values()))
 
 
-def test_songs_that_share_a_key_are_joined_through_others():
-    songs = [("b", {b"1"}), ("c", {b"2"}), ("a", {b"2", b"1"}), ("d", set()), ("e", {b"3"})]
-    assert join_groups(songs) == {"a": "a", "b": "a", "c": "a", "d": "d", "e": "e"}
+def _file(folder: Path, name: str = "splits.json", **lists: list[str]) -> Path:
+    file = folder / name
+    file.write_text(json.dumps({"train": [], "valid": [], "test": [], **lists}), "utf-8")
+    return file
 
 
-def _melody(pitches: list[int], ticks: int = 6) -> Score:
-    notes = tuple(Note(at * ticks, ticks, pitch) for at, pitch in enumerate(pitches))
-    return Score("x", "", Key(0, "major"), Meter(4, 4), 100.0, notes, ())
+def test_an_id_in_two_splits_is_in_none(tmp_path: Path):
+    file = _file(tmp_path, train=["1", "1", "2"], test=["1"])
+    assert load_splits(file) == {"1": AMBIGUOUS, "2": "train"}
 
 
-def test_versions_of_a_tune_share_keys_and_other_tunes_do_not():
-    tune = [60 + (i * i) % 11 for i in range(30)]
-    other = [60 + (i * i * i) % 13 for i in range(30)]
-    quoted = [*other[:10], *(pitch + 3 for pitch in tune), *other[10:]]
-    assert melody_keys(_melody(tune)) & melody_keys(_melody(quoted, ticks=9))
-    assert not melody_keys(_melody(tune)) & melody_keys(_melody(other))
-    assert not melody_keys(_melody([60] * 50))
-    assert not melody_keys(_melody([60, 127, 0]))
+@pytest.mark.parametrize(
+    ("listed", "song"),
+    [
+        ("002", ("POP909/002", "pop/POP909/002", "pop909", "")),
+        ("A/B/B.mxl", ("dataset/A/B/B", "ewld/dataset/A/B/B.mxl", "musicxml", "")),
+        ("A/B/B", ("dataset/A/B/B", "ewld/dataset/A/B/B.mxl", "musicxml", "")),
+        ("ashover10", ("MIDI/ashover10", "nottingham/MIDI/ashover10.mid", "midi", "")),
+        ("22", ("OpenHymnal#22", "openhymnal/OpenHymnal.abc", "abc", "22")),
+        ("OpenHymnal#22", ("x#22", "openhymnal/OpenHymnal.abc", "abc", "22")),
+        ("0003", ("c/0003/salami_chords", "b/c/0003/salami_chords.txt", "billboard", "")),
+        ("Wilhelm A\u030astro\u0308m/a.mxl", ("x", "d/Wilhelm \u00c5str\u00f6m/a.mxl", "musicxml", "")),
+        ("Mr. Smith", ("Mr. Smith", "d/Mr. Smith.mid", "midi", "")),
+    ],
+)
+def test_songs_are_found_by_the_end_of_their_path(
+    tmp_path: Path, listed: str, song: tuple[str, str, str, str]
+):
+    given = GivenSplits([_file(tmp_path, valid=[listed, "absent"])])
+    assert given.of(*song) == ("valid", str(tmp_path / "splits.json"))
+    assert given.missing() == {str(tmp_path / "splits.json"): ["absent"]}
+
+
+def test_a_file_for_a_folder_says_nothing_of_others(tmp_path: Path):
+    outer, inner = _file(tmp_path, "o.json", train=["a", "b"]), _file(tmp_path, "i.json", test=["b"])
+    given = GivenSplits([f"x:{outer}", f"./x/y/:{inner}"])
+    assert given.of("a", "x/a.mid", "midi") == ("train", str(outer))
+    assert given.of("b", "x/y/b.mid", "midi") == ("test", str(inner))
+    assert given.of("a", "x/y/a.mid", "midi") == ("", str(inner))
+    assert given.of("a", "xy/a.mid", "midi") is None
+    assert not GivenSplits()
+    with pytest.raises(UserError, match="a second split file for x"):
+        GivenSplits([f"x:{outer}", f"x/:{outer}"])
+
+
+def test_songs_follow_the_given_split_of_their_group():
+    ids = ["a", "b", "c", "d", "e", "f"]
+    groups = ["a", "a", "c", "c", "e", "c"]
+    splits, between = split_songs(ids, groups, ["test", "", "train", "valid", "", ""])
+    assert splits[:4] == ["test", "test", "train", "valid"]
+    assert between == {5: "versions of it are given to train, valid"}
+    assert splits[4] in ("train", "valid", "test")

@@ -1,0 +1,77 @@
+"""What makes a score fit for training, stage by stage, and the reason where it is not.
+
+A score serves the melody stage with a line of `LEAST_NOTES` notes on `LEAST_PITCHES` pitches that is not
+silent nearly throughout, and the backbone stage with at least two different chords. One that serves neither
+is rejected with a reason:
+
+    empty          neither a note nor a chord
+    too_short      fewer than `LEAST_NOTES` notes, and no chords
+    one_pitch      fewer than `LEAST_PITCHES` different pitches, and no chords
+    nearly_silent  notes sound less than `LEAST_SOUNDING` of the time, and no chords
+    one_chord      one chord throughout, and no melody
+    too_long       more than `MOST_BARS` bars
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hrpe_jax.codec.bars import bar_spans
+from hrpe_jax.score.score import ChordSpan, Score
+
+LEAST_NOTES = 8
+LEAST_PITCHES = 3
+LEAST_SOUNDING = 0.05
+LEAST_CHORDS = 2
+MOST_BARS = 4000
+
+
+def trim(score: Score) -> Score:
+    """The score without no-chord spans at its ends, and without silence of more than a bar at its beginning.
+
+    One bar of silence is a rest that may be meant; more of them are what a recording begins with.
+    """
+    spans: list[ChordSpan] = list(score.chords)
+    while spans and spans[-1].chord.is_none:
+        spans.pop()
+    while spans and spans[0].chord.is_none:
+        spans.pop(0)
+    first = min((line[0].onset for line in (score.melody, spans) if line), default=0)
+    if first == 0 and len(spans) == len(score.chords):
+        return score
+    score = replace(score, chords=tuple(spans))
+    silent = [start for start, _ in bar_spans(score) if start <= first]
+    return _earlier(score, silent[-1]) if len(silent) > 2 else score
+
+
+def _earlier(score: Score, ticks: int) -> Score:
+    return replace(
+        score,
+        melody=tuple(replace(note, onset=note.onset - ticks) for note in score.melody),
+        chords=tuple(replace(span, onset=span.onset - ticks) for span in score.chords),
+        bar_resets=tuple(tick - ticks for tick in score.bar_resets if tick > ticks),
+    )
+
+
+def stages_of(score: Score) -> tuple[tuple[str, ...], tuple[str, str]]:
+    """The stages that a score serves, and the reason code and detail that hold where it serves none."""
+    notes, chords = score.melody, [span.chord for span in score.chords if not span.chord.is_none]
+    if not notes and not chords:
+        return (), ("empty", "neither a melody note nor a chord was found")
+    bars = len(bar_spans(score))
+    if bars > MOST_BARS:
+        return (), ("too_long", f"{bars} bars: expected at most {MOST_BARS}")
+    stages, reason = [], ("one_chord", "one chord throughout, and no melody")
+    if len(set(chords)) >= LEAST_CHORDS:
+        stages.append("backbone")
+    pitches, sounding = len({note.pitch for note in notes}), sum(note.duration for note in notes)
+    beside = "no chords" if not chords else "one chord throughout"
+    if notes and len(notes) < LEAST_NOTES:
+        reason = ("too_short", f"{len(notes)} notes and {beside}: expected {LEAST_NOTES} or more")
+    elif notes and pitches < LEAST_PITCHES:
+        reason = ("one_pitch", f"{pitches} different pitches and {beside}: expected {LEAST_PITCHES} or more")
+    elif notes and sounding < LEAST_SOUNDING * score.end:
+        reason = ("nearly_silent", f"notes sound {100 * sounding // score.end} % of the time and {beside}")
+    elif notes:
+        stages.append("melody")
+    return tuple(stages), reason

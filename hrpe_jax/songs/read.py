@@ -1,0 +1,46 @@
+"""Reading what was found, each file by the reader of its format; readers are loaded when first needed."""
+
+from __future__ import annotations
+
+from hrpe_jax.songs.find import SongFile
+from hrpe_jax.songs.song import Song, SongError
+
+
+def read_songs(song: SongFile) -> list[Song | SongError]:
+    """Reads a file: one song, or the tunes of a book, each of them a song or the error that it gave.
+
+    Raises:
+        UserError: the file as a whole cannot be read; errors are those of the format's reader (`.reason`
+            names the kind where there is one).
+    """
+    match song.format:
+        case "pop909":
+            from hrpe_jax.songs.pop909 import read_pop909_song
+
+            read = read_pop909_song(song.path)
+            return [Song(read.score, error=read.melody.mean_error)]
+        case "chorales":
+            from hrpe_jax.songs.chorales import read_chorale
+
+            return [Song(read_chorale(song.path), found=("chords", "key"))]
+        case "midi":
+            from hrpe_jax.songs.midi_songs import read_midi_song
+
+            return [read_midi_song(song.path)]
+        case "musicxml":
+            from hrpe_jax.songs.lead_sheets import read_lead_sheet
+
+            return [read_lead_sheet(song.path)]
+        case "abc":
+            from hrpe_jax.songs.abc_tunes import read_abc
+
+            return list(read_abc(song.path))
+        case "billboard":
+            from hrpe_jax.songs.charts import read_billboard
+
+            return [read_billboard(song.path)]
+        case "lab":
+            from hrpe_jax.songs.charts import read_lab
+
+            return [read_lab(song.path)]
+    raise ValueError(f"format {song.format!r}: expected one that songs.find gives")
