@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 from xml.etree.ElementTree import Element
 
 from hrpe_jax.score.musicxml_file import MusicXmlError
@@ -238,7 +239,8 @@ class _Measure:
         for name in filter(None, names):
             # A coda sign after the notes says where to leave, one before them where to arrive.
             name = "to_coda" if name == "coda" and self.cursor > 0 else name
-            self.raw.signs = replace(self.raw.signs, **{name: True})
+            changes: dict[str, Any] = {name: True}
+            self.raw.signs = replace(self.raw.signs, **changes)
 
     def metronome(self, element: Element) -> None:
         """A printed tempo such as "dotted quarter = 60"; other uses of the sign say nothing."""

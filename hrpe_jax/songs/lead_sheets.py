@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrpe_jax.analysis.chords import CHORALE, POP, find_chords
+from hrpe_jax.analysis.chords import POP, find_chords
 from hrpe_jax.analysis.voices import ornament_weights
 from hrpe_jax.score.bars import resets_from_bars
 from hrpe_jax.score.musicxml import MusicXmlDocument, XmlNote, XmlPart, read_musicxml
@@ -20,6 +20,7 @@ from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
 from hrpe_jax.songs.melody_part import is_line, melody_line, melody_part
 from hrpe_jax.songs.regular_meter import regular_meter
 from hrpe_jax.songs.song import Song, SongError
+from hrpe_jax.songs.voices import find_voice_chords, find_voice_key
 from hrpe_jax.songs.written_key import find_written_key, said_key
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -31,6 +32,7 @@ MAX_TICKS = 240_000
 _MAX_SLOTS = 30_000
 _MIN_DENSITY = 1.6
 """Notes that sound at once, on average, below which chords are not looked for."""
+_VOICE_NAMES = ("soprano", "alto", "tenor", "bass")
 _PLACEHOLDERS = ("", "music21 fragment", "title", "untitled", "untitled score", "score")
 
 
@@ -70,15 +72,21 @@ def read_lead_sheet(path: str | Path) -> Song:
         line = melody_line(part)
         if not is_line(part.notes):
             warnings.add("melody_skyline")
-    symbols = max((p for p in document.parts), key=lambda p: len(p.chords)).chords
-    chords = symbols
-    if not any(not span.chord.is_none for span in chords):
-        chords = _found_chords(document, meter, path)
+    chords = max(document.parts, key=lambda p: len(p.chords)).chords
+    voices: list[tuple[XmlNote, ...]] = []
+    if all(span.chord.is_none for span in chords):
+        if document.end // meter.beat_ticks + len(document.measures) > _MAX_SLOTS:
+            raise SongError("too_long", f"{path}: expected at most {_MAX_SLOTS} beats to find chords for")
+        voices = _voices(document)
+        if voices:
+            chords = find_voice_chords(voices, meter, resets)
+        elif _density(document.parts) >= _MIN_DENSITY:
+            chords = _found_chords(document, meter)
         if chords:
             found.add("chords")
         else:
             warnings.add("no_chords")
-    keys = _keys(document, line, chords, found)
+    keys = _keys(document, line, voices, chords, found)
     if document.tempo_bpm is None:
         warnings.add("tempo_assumed")
     try:
@@ -115,8 +123,26 @@ def _bars(document: MusicXmlDocument, found: set[str], warnings: set[str]) -> tu
     return meter, resets_from_bars(document.bar_starts(), meter.bar_ticks)
 
 
+def _voices(document: MusicXmlDocument) -> list[tuple[XmlNote, ...]]:
+    """The lines of music for voices: soprano to bass where parts have these names (instruments are left out),
+    or three parts and more of one line each; none for other music."""
+    sung = [
+        next((part for part in document.parts if part.name.lower().startswith(name) and part.notes), None)
+        for name in _VOICE_NAMES
+    ]
+    four = [part.top_line() for part in sung if part is not None]
+    if len(four) == len(_VOICE_NAMES):
+        return four
+    parts = [part for part in document.parts if part.notes]
+    return [part.notes for part in parts] if len(parts) > 2 and all(is_line(p.notes) for p in parts) else []
+
+
 def _keys(
-    document: MusicXmlDocument, line: Sequence[XmlNote], chords: Sequence[ChordSpan], found: set[str]
+    document: MusicXmlDocument,
+    line: Sequence[XmlNote],
+    voices: Sequence[Sequence[XmlNote]],
+    chords: Sequence[ChordSpan],
+    found: set[str],
 ) -> list[tuple[int, Key]]:
     """(tick, key) of every stretch with one signature; equal neighbours are one."""
     starts: list[tuple[int, int | None, str]] = []
@@ -124,12 +150,14 @@ def _keys(
         if not starts or (measure.fifths, measure.mode) != starts[-1][1:]:
             starts.append((measure.start, measure.fifths, measure.mode))
     keys: list[tuple[int, Key]] = []
-    for index, (start, fifths, mode) in enumerate(starts):
-        end = starts[index + 1][0] if index + 1 < len(starts) else document.end
+    for (start, fifths, mode), end in zip(starts, [*(s[0] for s in starts[1:]), document.end], strict=True):
         notes = [(n.pitch, n.duration) for n in line if start <= n.onset < end]
         under = [span for span in chords if start <= span.onset < end]
         said = said_key(fifths, mode)
-        key = find_written_key(notes, under, fifths, said)
+        if voices and len(starts) == 1 and said is None:
+            key = find_voice_key(voices, fifths, chords)
+        else:
+            key = find_written_key(notes, under, fifths, said)
         if key != said:
             found.add("key")
         if not keys or keys[-1][1] != key:
@@ -145,33 +173,20 @@ def _main_key(keys: Sequence[tuple[int, Key]], end: int) -> Key:
     return max(time, key=lambda key: time[key])
 
 
-def _found_chords(document: MusicXmlDocument, meter: Meter, path: Path) -> tuple[ChordSpan, ...]:
-    """Chords from the notes of all parts; none where too few notes sound at once."""
-    parts = [part for part in document.parts if part.notes]
-    if _density(parts) < _MIN_DENSITY:
-        return ()
+def _found_chords(document: MusicXmlDocument, meter: Meter) -> tuple[ChordSpan, ...]:
+    """Chords from the notes of all parts."""
     grid, strong = _beats(document, meter)
-    if len(grid) > _MAX_SLOTS:
-        raise SongError("too_long", f"{path}: {len(grid)} beats: expected at most {_MAX_SLOTS}")
     columns: list[np.ndarray] = []
-    lines = True
-    for part in parts:
-        table = np.array([(n.onset, n.duration, n.pitch) for n in part.notes], dtype=np.int64)
-        weights = np.ones(len(table))
-        if is_line(part.notes):
-            weights = ornament_weights(table[:, 0], table[:, 1], table[:, 2], np.isin(table[:, 0], grid))
-        else:
-            lines = False
-        columns.append(np.column_stack([table, weights]))
+    for part in document.parts:
+        if part.notes:
+            table = np.array([(n.onset, n.duration, n.pitch) for n in part.notes], dtype=np.int64)
+            weights = np.ones(len(table))
+            if is_line(part.notes):
+                weights = ornament_weights(table[:, 0], table[:, 1], table[:, 2], np.isin(table[:, 0], grid))
+            columns.append(np.column_stack([table, weights]))
     onset, duration, pitch, weight = np.concatenate(columns).T
     return find_chords(
-        onset,
-        duration,
-        pitch.astype(np.int64),
-        grid=grid,
-        strong=strong,
-        weights=weight,
-        params=CHORALE if lines else POP,
+        onset, duration, pitch.astype(np.int64), grid=grid, strong=strong, weights=weight, params=POP
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def said_key(fifths: int | None, mode: str) -> Key | None:
 
 
 def find_written_key(
-    notes: Sequence[tuple[int, int]], chords: Sequence[ChordSpan], fifths: int | None, said: Key | None = None
+    notes: Iterable[tuple[int, int]], chords: Sequence[ChordSpan], fifths: int | None, said: Key | None = None
 ) -> Key:
     """The key that notes, chords, signature and the close agree on best.
 
@@ -50,6 +50,7 @@ def find_written_key(
         fifths: sharps (positive) or flats of the signature; None where there is none.
         said: the key that the file names, if it does.
     """
+    notes = list(notes)
     sounding = np.zeros(12)
     for pitch, ticks in notes:
         sounding[pitch % 12] += ticks
