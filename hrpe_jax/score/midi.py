@@ -21,6 +21,7 @@ import numpy as np
 from hrpe_jax.score import midi_guard as guard
 from hrpe_jax.score.midi_chunks import file_title, is_pattern_file, split_patterns, unwrap
 from hrpe_jax.score.midi_guard import MidiError
+from hrpe_jax.score.midi_words import syllable_ticks
 from hrpe_jax.score.midi_write import midi_bytes, write_midi
 
 __all__ = ["MidiError", "MidiFile", "MidiNote", "MidiTrack", "midi_bytes", "read_midi", "write_midi"]
@@ -86,6 +87,7 @@ class MidiFile:
         lyrics: (tick, text), sorted; letters that are not UTF-8 are replaced.
         dropped_notes: how many notes without length were left out.
         title: what the file calls the piece (see `file_title`); often empty or without meaning.
+        syllables: ticks at which the words of a karaoke file are sung, increasing (see `syllable_ticks`).
     """
 
     ticks_per_quarter: int
@@ -96,6 +98,7 @@ class MidiFile:
     lyrics: tuple[tuple[int, str], ...] = ()
     dropped_notes: int = 0
     title: str = ""
+    syllables: tuple[int, ...] = ()
 
     @cached_property
     def end(self) -> int:
@@ -209,6 +212,7 @@ def _parse(data: bytes, where: str) -> MidiFile:
         ),
         dropped_notes=dropped,
         title=file_title(data),
+        syllables=syllable_ticks(data),
     )
 
 
@@ -220,6 +224,7 @@ def _in_a_row(patterns: list[MidiFile], where: str) -> MidiFile:
     meters: list[tuple[int, int, int]] = []
     keys: list[tuple[int, int, int]] = []
     lyrics: list[tuple[int, str]] = []
+    syllables: list[int] = []
     begin = 0
     for midi in patterns:
         if not midi.tracks:
@@ -230,6 +235,7 @@ def _in_a_row(patterns: list[MidiFile], where: str) -> MidiFile:
         meters.extend((begin + tick, num, den) for tick, num, den in (midi.meters or ((0, 4, 4),)))
         keys.extend((begin + tick, fifths, minor) for tick, fifths, minor in midi.keys)
         lyrics.extend((begin + tick, text) for tick, text in midi.lyrics)
+        syllables.extend(begin + tick for tick in midi.syllables)
         start, numerator, denominator = meters[-1]
         bar = max(1, midi.ticks_per_quarter * 4 * numerator // denominator)
         begin = start + -((start - begin - midi.end) // bar) * bar
@@ -246,6 +252,7 @@ def _in_a_row(patterns: list[MidiFile], where: str) -> MidiFile:
         lyrics=tuple(lyrics),
         dropped_notes=sum(midi.dropped_notes for midi in patterns),
         title=patterns[0].title if patterns else "",
+        syllables=tuple(syllables),
     )
 
 
