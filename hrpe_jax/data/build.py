@@ -90,7 +90,8 @@ def build_dataset(
         if runner == "beam":
             from hrpe_jax.data.beam import run_beam
 
-            run_beam([(keys[number], songs[number]) for number in todo], journal, beam_options)
+            files_left = [(keys[number], songs[number]) for number in todo]
+            run_beam(files_left, journal, beam_options, seconds=file_seconds, megabytes=file_megabytes)
         else:
             rejected = 0
             arriving = map_files(

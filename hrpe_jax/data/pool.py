@@ -71,7 +71,7 @@ def map_files(
     if workers == 0:
         for index, item in enumerate(items):
             kind, value = _guarded(function, item, seconds)
-            yield index, value if kind == _DONE else failed(item, kind, _detail(kind, seconds, megabytes))
+            yield index, value if kind == _DONE else failed(item, kind, detail_of(kind, seconds, megabytes))
         return
     waiting = deque(range(len(items)))
     crew = [Worker(function, seconds, megabytes) for _ in range(min(workers, len(items)))]
@@ -87,7 +87,7 @@ def map_files(
                     if kind == _DONE:
                         yield index, value
                     else:
-                        yield index, failed(items[index], kind, _detail(kind, seconds, megabytes))
+                        yield index, failed(items[index], kind, detail_of(kind, seconds, megabytes))
     finally:
         for worker in crew:
             worker.end()
@@ -129,6 +129,10 @@ class Worker(Generic[Item, Result]):
         self.pending.append((index, item))
         with contextlib.suppress(OSError):
             self.connection.send((index, item))
+
+    def wait(self, seconds: float) -> None:
+        """Waits until something has been done, or so long."""
+        self.connection.poll(seconds)
 
     def take(self) -> list[tuple[int, str, Any]]:
         """What has been done since last time: (index, "done", result) or (index, reason, None)."""
@@ -179,7 +183,8 @@ class Worker(Generic[Item, Result]):
         self.connection.close()
 
 
-def _detail(kind: str, seconds: float | None, megabytes: int | None) -> str:
+def detail_of(kind: str, seconds: float | None, megabytes: int | None) -> str:
+    """What to say of an item that failed."""
     return {
         _TOO_SLOW: f"took longer than the {seconds:g} seconds of --file_seconds" if seconds else "",
         _TOO_LARGE: f"needed more than the {megabytes} MB of --file_megabytes" if megabytes else "no memory",

@@ -42,7 +42,7 @@ class SongFile:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A file that is no song: `reason` is "not_music", "other_format", "link_loop", "unreadable_file" ..."""
+    """A file that is no song: `reason` is "not_music", "other_format", "link_loop", "broken_link" ..."""
 
     name: str
     reason: str
@@ -210,7 +210,7 @@ def _add_file(found: Found, path: Path, name: str, format: str) -> None:
             return
         kind = identify(path)
     except OSError as error:
-        reason = "link_loop" if path.is_symlink() else "unreadable_file"
+        reason = "broken_link" if path.is_symlink() else "unreadable_file"
         found.passed.append(Passed(name, reason, error.strerror or type(error).__name__))
         return
     if kind == "musicxml" and format == "chorales":
