@@ -120,7 +120,7 @@ def test_rows_are_sorted_and_cannot_be_changed() -> None:
     assert rows[:, :3].tolist() == [[0, 720, 60], [0, 480, 67], [480, 480, 60]]  # first in, first out
     with pytest.raises(ValueError, match="read-only"):
         rows[0, 0] = 1
-    again = MidiTrack("", 0, False, file.tracks[0].notes)  # type: ignore[arg-type]
+    again = MidiTrack("", 0, False, file.tracks[0].notes)
     assert again.rows.tolist() == rows.tolist()
     assert isinstance(again.notes[0], MidiNote)
 

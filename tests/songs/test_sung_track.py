@@ -8,7 +8,7 @@ def track(
     name: str, onsets: list[int], velocity: int = 80, is_drum: bool = False, chord: int = 1
 ) -> MidiTrack:
     rows = [MidiNote(onset, 200, 60 + 4 * low, velocity) for onset in onsets for low in range(chord)]
-    return MidiTrack(name, 0, is_drum, rows)  # type: ignore[arg-type]
+    return MidiTrack(name, 0, is_drum, rows)
 
 
 def file(tracks: list[MidiTrack], syllables: list[int]) -> MidiFile:
