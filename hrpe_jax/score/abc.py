@@ -24,8 +24,9 @@ from hrpe_jax.score.abc_fields import (
     parse_tempo,
     parse_unit,
 )
-from hrpe_jax.score.abc_file import AbcError, AbcText, split_field
+from hrpe_jax.score.abc_file import MAX_VALUE, AbcError, AbcText, split_field
 from hrpe_jax.score.abc_layout import (
+    MAX_NOTES,
     AbcMeasure,
     AbcNote,
     bar_starts,
@@ -36,12 +37,15 @@ from hrpe_jax.score.abc_layout import (
     place_voice,
 )
 from hrpe_jax.score.abc_tokens import UNITS_PER_WHOLE, looks_like_text, tokens
-from hrpe_jax.score.abc_voice import MAX_EVENTS, Measure, VoiceWriter
+from hrpe_jax.score.abc_voice import Measure, VoiceWriter
 from hrpe_jax.score.score import ChordSpan
 
 __all__ = ["AbcMeasure", "AbcNote", "AbcTune", "AbcVoice", "read_abc_tune"]
 
 MAX_VOICES = 64
+MAX_SIGNS = 400_000
+MAX_EVENTS = 100_000
+"""Notes and rests as written, of all voices together."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,7 @@ class _TuneReader:
         self._propagate = "pitch"
         self._tempo_text = ""
         self._declared: list[str] = []
+        self._signs = self._events = 0
         self._current: VoiceWriter | None = None
 
     def header_line(self, line: str) -> None:
@@ -171,13 +176,16 @@ class _TuneReader:
             self.warnings.add("text_skipped")
             return
         for kind, parts in tokens(line):
+            self._signs += 1
             if kind == "field":
-                self._field(parts[0], parts[1].strip())
+                self._field(parts[0], parts[1][:MAX_VALUE].strip())
                 continue
             voice = self._voice()
+            before = voice.count
             voice.sign(kind, parts)
-            if voice.count > MAX_EVENTS or len(voice.measures) > MAX_EVENTS:
-                raise AbcError("abc_too_long", f"{self.where}: expected at most {MAX_EVENTS} notes a voice")
+            self._events += voice.count - before
+            if self._events > MAX_EVENTS or self._signs > MAX_SIGNS:
+                raise AbcError("abc_too_long", f"{self.where}: expected at most {MAX_EVENTS} notes")
 
     def _voice(self) -> VoiceWriter:
         """The voice that music is for."""
@@ -275,6 +283,7 @@ def _play(
         warnings.add("voices_uneven")
     placed: dict[str, AbcVoice] = {}
     all_measures: list[tuple[AbcMeasure, ...]] = []
+    notes_left = MAX_NOTES
     for group in groups:
         voices = [written[name] for name in group]
         for i, measure in enumerate(voices[0]):
@@ -291,9 +300,10 @@ def _play(
         all_measures.append(measures)
         end = measures[-1].start + measures[-1].length if measures else 0
         for name, voice in zip(group, voices, strict=True):
-            music = place_voice(voice, order, starts, end)
+            music = place_voice(voice, order, starts, end, notes_left)
             if music is None:
-                raise AbcError("abc_too_long", f"{where}: too many notes with its repeats")
+                raise AbcError("abc_too_long", f"{where}: more than {MAX_NOTES} notes with its repeats")
+            notes_left -= len(music[0])
             if music[0] or music[1]:
                 placed[name] = AbcVoice(name, *music)
     if not any(voice.notes for voice in placed.values()):

@@ -16,6 +16,8 @@ from hrpe_jax.errors import UserError
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_TUNES = 100_000
+MAX_VALUE = 2000
+"""Characters of a field that are looked at."""
 
 _LINE = re.compile(r"\r\n|\n|\r")
 _FIELD = re.compile(r"\s*([A-Za-z+]):(.*)", re.DOTALL)
@@ -76,10 +78,12 @@ def read_abc_book(path: str | Path) -> list[AbcText]:
     """
     path = Path(path)
     try:
+        if not path.is_file():  # a pipe would never end
+            raise AbcError("abc_missing", f"{path}: no such file: expected an ABC file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "no such file"
+    except OSError as error:
+        why = error.strerror or "cannot be read"
         raise AbcError("abc_missing", f"{path}: {why}: expected an ABC file") from None
     if len(data) > MAX_BYTES:
         raise AbcError("abc_too_large", f"{path}: more than {MAX_BYTES} bytes: expected a smaller file")
@@ -110,12 +114,12 @@ def split_field(line: str) -> tuple[str, str]:
     match = _FIELD.match(line)
     if match is None or (match[1] in "ABCDEFGabcdefgzx" and match[2][:1] in ("|", ":")):
         return "", ""
-    return match[1], match[2].strip()
+    return match[1], match[2][:MAX_VALUE].strip()
 
 
 def plain_text(value: str) -> str:
     """A field's text for people: accents (\\'e), entities (&eacute;) and blanks put right."""
-    accented = _ACCENT.sub(lambda m: unicodedata.normalize("NFC", m[2] + _ACCENTS[m[1]]), value[:2000])
+    accented = _ACCENT.sub(lambda m: unicodedata.normalize("NFC", m[2] + _ACCENTS[m[1]]), value)
     return " ".join(html.unescape(accented).split())[:200]
 
 

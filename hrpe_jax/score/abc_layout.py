@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrpe_jax.score.abc_fields import AbcKey
-from hrpe_jax.score.abc_tokens import UNITS_PER_TICK, UNITS_PER_WHOLE
+from hrpe_jax.score.abc_tokens import UNITS_PER_TICK
 from hrpe_jax.score.abc_voice import Measure
 from hrpe_jax.score.musicxml_repeats import Signs, play_order
 from hrpe_jax.score.score import ChordSpan
@@ -14,8 +14,10 @@ from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.meter import Meter
 
 MAX_MEASURES = 20_000
-MAX_TICKS = 10_000_000
-MAX_NOTES = 200_000
+MAX_TICKS = 500_000
+"""Ten thousand bars of 4/4."""
+MAX_NOTES = 100_000
+"""Of all voices together, with repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +123,16 @@ def lay_out(
 
 
 def place_voice(
-    voice: Sequence[Measure], order: Sequence[int], starts: Sequence[int], end: int
+    voice: Sequence[Measure],
+    order: Sequence[int],
+    starts: Sequence[int],
+    end: int,
+    most_notes: int = MAX_NOTES,
 ) -> tuple[tuple[AbcNote, ...], tuple[ChordSpan, ...]] | None:
     """Notes of one voice in ticks, tied ones joined, and its chord symbols, each until the next.
 
     Returns:
-        None where there are more than `MAX_NOTES`.
+        None where there are more notes than `most_notes`.
     """
     notes: list[list[int]] = []  # onset and end in units, pitch
     changes: dict[int, Chord] = {}
@@ -147,7 +153,7 @@ def place_voice(
                     going[pitch] = index
             ties = going
             now += event.units
-        if len(notes) > MAX_NOTES:
+        if len(notes) > most_notes:
             return None
     rounded = [(to_tick(onset), to_tick(stop), pitch) for onset, stop, pitch in notes]
     placed = sorted((onset, pitch, stop) for onset, stop, pitch in rounded if stop > onset)
@@ -185,8 +191,3 @@ def bar_starts(measures: Sequence[AbcMeasure]) -> tuple[int, ...]:
 def to_tick(units: int) -> int:
     """Ticks of a place in units, rounded once."""
     return (units + UNITS_PER_TICK // 2) // UNITS_PER_TICK
-
-
-def full_units(meter: Meter | None) -> int:
-    """Units of a bar; 0 in free time."""
-    return UNITS_PER_WHOLE * meter.numerator // meter.denominator if meter is not None else 0

@@ -16,9 +16,9 @@ from hrpe_jax.score.abc_tokens import UNITS_PER_WHOLE, length_units
 from hrpe_jax.score.musicxml_repeats import MAX_PASSES, Signs
 from hrpe_jax.theory.chord import Chord, ChordError, parse_lead_sheet
 
-MAX_EVENTS = 100_000
 MAX_EVENT_UNITS = 64 * UNITS_PER_WHOLE
 _MAX_REST_MEASURES = 500
+_MAX_MEASURES = 20_000
 _ALTERS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 _JUMPS = {
@@ -88,6 +88,7 @@ class VoiceWriter:
         self._last: Event | None = None
         self._last_written: list[_Written] = []
         self._chord: Chord | None = None
+        self._symbol_given = False  # whether a symbol already waits for the next note
         self._tuplet = (1, 1, 0)  # time of q for p, and notes left
         self._broken = 0
         self._overlay = False
@@ -234,7 +235,7 @@ class VoiceWriter:
         if not units:  # a length of nothing: the symbol over it goes to what follows
             return
         self._last = Event(units, pitches, self._chord)
-        self._chord = None
+        self._chord, self._symbol_given = None, False
         self.now.events.append(self._last)
         self.count += 1
 
@@ -265,13 +266,17 @@ class VoiceWriter:
     # Chord symbols
 
     def _symbol(self, text: str) -> None:
-        text = text.split(";")[0].split("\n")[0].strip()
-        if not text or text[0] in "^_<>@" or len(text) > 40:
+        """A chord symbol before a note; of several before one note the first counts, the rest are for other
+        times through."""
+        if self._symbol_given or text[:1] in ("^", "_", "<", ">", "@"):
             return
-        if text[0] == "(" and self._chord is not None:
-            return  # "A7" "(E7)": the second is for another time
+        text = text.split(";")[0].split("\n")[0].strip()
+        if not text:  # nothing the first time, something the next
+            self._symbol_given = True
+            return
         try:
-            self._chord = parse_lead_sheet(text)
+            self._chord = parse_lead_sheet(text[:40])
+            self._symbol_given = True
         except ChordError:
             self.warnings.add("chord_symbol_unread")  # the chord before it goes on
 
@@ -287,7 +292,7 @@ class VoiceWriter:
         if self._inside:  # "[CE|": the bracket was never closed
             self._close(_NO_LENGTH)
         self._inside = None
-        if len(self.measures) > MAX_EVENTS:
+        if len(self.measures) > _MAX_MEASURES:
             return
         if self.now.events:
             self._new_measure()

@@ -107,7 +107,8 @@ def mend_endings(signs: Sequence[Signs]) -> list[Signs]:
     """Endings as they must have been meant.
 
     - A bracket that stops some bars before the repeat sign, which the next bracket follows, reaches to it.
-    - Brackets side by side are numbered from 1 in order, whatever their numbers: "1." "3." is "1." "2.".
+    - Brackets side by side are numbered from 1 in order where their numbers leave a pass out or name one
+      twice: "1." "3." is "1." "2.".
     - All but the last of them end with a repeat sign.
     - A bracket alone, without a repeat sign, means nothing.
     """
@@ -150,9 +151,11 @@ def _mend_group(signs: list[Signs], begin: int, end: int) -> None:
             signs[i] = replace(signs[i], endings=frozenset())
         return
     turn = 1
+    said = sorted(number for start in starts for number in signs[start].endings)
+    consistent = said == list(range(1, len(said) + 1))  # "1, 3." "2." is right as it stands
     for start, stop in zip(starts, [*starts[1:], end], strict=True):
         passes = min(len(signs[start].endings), MAX_PASSES)
-        numbers = frozenset(range(turn, turn + passes))
+        numbers = signs[start].endings if consistent else frozenset(range(turn, turn + passes))
         turn += passes
         for i in range(start, stop):
             signs[i] = replace(signs[i], endings=numbers)

@@ -7,7 +7,7 @@ where chords come from, which key and meter a tune is in.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,10 +28,21 @@ TEMPO_BPM = 120.0
 _FULL_HARMONY = 2.5
 """Notes that sound at once, on average, from which chords can be told."""
 _MOST_LINES = 16
+MAX_BOOK_NOTES = 3_000_000
+"""Melody notes of all tunes of a file, with repeats."""
 
 
 def read_abc(path: str | Path) -> list[Song | SongError]:
-    """Read every tune of an ABC file.
+    """Read every tune of an ABC file; see `iterate_abc`, which never holds more than one.
+
+    Raises:
+        AbcError: if the file cannot be read at all (has `.reason`).
+    """
+    return list(iterate_abc(path))
+
+
+def iterate_abc(path: str | Path) -> Iterator[Song | SongError]:
+    """Read an ABC file tune by tune.
 
     The melody is the first voice that has notes (its top line); chords are the chord symbols of the voice
     that has most. Where no voice has any and the voices make full chords, as in a hymn for four, chords are
@@ -46,7 +57,7 @@ def read_abc(path: str | Path) -> list[Song | SongError]:
     Args:
         path: an ABC file, with one tune or many.
 
-    Returns:
+    Yields:
         A song or an error for each tune, in the order of the file. Where a number stands for several tunes
         of a file, from the second on they are named "12-2", "12-3".
 
@@ -55,12 +66,19 @@ def read_abc(path: str | Path) -> list[Song | SongError]:
     """
     path = Path(path)
     seen: Counter[str] = Counter()
-    songs: list[Song | SongError] = []
+    notes = 0
     for text in read_abc_book(path):
         seen[text.number] += 1
         tune = text.number if seen[text.number] == 1 else f"{text.number}-{seen[text.number]}"
-        songs.append(_read_song(text, path, tune))
-    return songs
+        if notes > MAX_BOOK_NOTES:
+            message = (
+                f"{path}: tune {tune}: more than {MAX_BOOK_NOTES} notes before it: expected a smaller file"
+            )
+            yield SongError("abc_too_long", message, tune)
+            continue
+        song = _read_song(text, path, tune)
+        notes += len(song.score.melody) if isinstance(song, Song) else 0
+        yield song
 
 
 def _read_song(text: AbcText, path: Path, tune: str) -> Song | SongError:
