@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -80,3 +81,48 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def _start(root: Path, output: Path) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "hrpe_jax.preprocess",
+        f"--input={root}",
+        f"--output={output}",
+        "--workers=1",
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _stopped(root: Path, output: Path, how: int) -> str:
+    """Starts a run, stops it when something has been prepared, and returns what it said."""
+    journal = output.parent / f".{output.name}.journal"
+
+    def kept() -> int:
+        return sum(path.stat().st_size for path in journal.glob("*.frames"))
+
+    before, process = kept(), _start(root, output)
+    while process.poll() is None and kept() < before + 20_000:
+        time.sleep(0.005)
+    process.send_signal(how)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode != 0, "it was done before it could be stopped"
+    assert not output.exists()
+    return said
+
+
+def test_a_killed_run_is_taken_up_where_it_was(tmp_path: Path):
+    root = write_songs(tmp_path / "songs", 150)
+    whole = _run(f"--input={root}", f"--output={tmp_path}/whole")
+    assert whole.returncode == 0, whole.stderr
+    _stopped(root, tmp_path / "set", signal.SIGKILL)
+    assert "what was prepared is kept" in _stopped(root, tmp_path / "set", signal.SIGINT)
+    done = _run(f"--input={root}", f"--output={tmp_path}/set")
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout.splitlines()[-1])
+    assert 0 < counts["kept"] < 150
+    assert f"{counts['kept']} of 150 files were prepared by a run that was stopped" in done.stderr
+    for file in ("manifest.json", "rejects.jsonl"):
+        assert (tmp_path / "set" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "songs", "whole"]

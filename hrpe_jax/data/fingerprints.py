@@ -92,7 +92,11 @@ def melody_steps(score: Score) -> np.ndarray:
 
 
 def melody_keys(steps: np.ndarray) -> np.ndarray:
-    """Hashes of the stretches of `GROUP_INTERVALS` intervals that vary enough: uint64 [n], sorted."""
+    """Hashes of the stretches of `GROUP_INTERVALS` intervals that vary enough: uint64 [n], sorted.
+
+    A repeated note counts once: a held note in one version is often struck again in another.
+    """
+    steps = steps[steps != 0]
     if len(steps) < GROUP_INTERVALS:
         return np.zeros(0, np.uint64)
     windows = np.sort(np.lib.stride_tricks.sliding_window_view(steps, GROUP_INTERVALS), axis=1)

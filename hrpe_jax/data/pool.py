@@ -2,14 +2,16 @@
 costs only itself.
 
 Every worker says when a file is done, so it is always known which file it is at. A file that takes too long
-is interrupted by an alarm in the worker; where native code does not listen, the parent ends the worker. A
-file that wants too much memory meets the limit of the worker's address space. `workers=0` works in this
-process: there the alarm rings too, but memory has no limit.
+is interrupted by an alarm in the worker. Time is processor time, so that a busy machine rejects nothing that
+a quiet one accepts; what does nothing but wait may do so `PATIENCE` times as long. Where native code does not
+listen to alarms, the system ends the worker, or its parent does. A file that wants too much memory meets the
+limit of the worker's address space. `workers=0` works in this process: there alarms ring, but nothing more.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import pickle
@@ -33,6 +35,8 @@ AHEAD = 4
 """Items that a worker has waiting, so that it need not wait for its parent."""
 GRACE_SECONDS = 3.0
 """How much longer than the limit a worker may take before it is ended."""
+PATIENCE = 3
+"""Wall time that an item may take, in limits of processor time."""
 _READY, _DONE, _LAST, _TOO_SLOW, _TOO_LARGE = "ready", "done", "last", "too_slow", "too_much_memory"
 
 
@@ -58,7 +62,7 @@ def map_files(
         workers: processes; 0 does everything here.
         failed: gives the result of an item that failed, from the item, a reason ("too_slow",
             "too_much_memory" or "crash") and a detail.
-        seconds: that one item may take; None for any.
+        seconds: of processor time that one item may take; None for any.
         megabytes: of address space that one item may take beyond what a worker has when it is ready; None
             for any.
 
@@ -152,7 +156,7 @@ class Worker(Generic[Item, Result]):
         except (EOFError, OSError):
             self._ended(done)
             return done
-        limit = None if self._seconds is None or not self._ready else self._seconds + GRACE_SECONDS
+        limit = None if self._seconds is None or not self._ready else PATIENCE * self._seconds + GRACE_SECONDS
         if self.pending and limit is not None and time.monotonic() - self._since > limit:
             index, _ = self.pending.popleft()
             done.append((index, _TOO_SLOW, None))
@@ -164,7 +168,9 @@ class Worker(Generic[Item, Result]):
             self._failures = 0
             if self.pending:
                 index, _ = self.pending.popleft()
-                done.append((index, "crash", None))
+                self._process.join()
+                ended_by_system = self._process.exitcode == -signal.SIGXCPU
+                done.append((index, _TOO_SLOW if ended_by_system else "crash", None))
         else:
             self._failures += 1
             if self._failures >= 3:
@@ -186,7 +192,7 @@ class Worker(Generic[Item, Result]):
 def detail_of(kind: str, seconds: float | None, megabytes: int | None) -> str:
     """What to say of an item that failed."""
     return {
-        _TOO_SLOW: f"took longer than the {seconds:g} seconds of --file_seconds" if seconds else "",
+        _TOO_SLOW: f"took more than the {seconds:g} seconds of --file_seconds" if seconds else "",
         _TOO_LARGE: f"needed more than the {megabytes} MB of --file_megabytes" if megabytes else "no memory",
     }.get(kind, "reading this file crashed its process")
 
@@ -207,6 +213,8 @@ def _serve(connection: Connection, setup: bytes) -> None:
             index, item = connection.recv()
         except EOFError:
             return
+        if seconds is not None:
+            _limit_processor(seconds + GRACE_SECONDS)
         kind, value = _guarded(function, item, seconds)
         connection.send((kind, index, value))
         if kind == _TOO_LARGE:
@@ -217,24 +225,33 @@ def _serve(connection: Connection, setup: bytes) -> None:
 def _guarded(function: Callable[[Item], Result], item: Item, seconds: float | None) -> tuple[str, Any]:
     """What became of an item: ("done", result), or ("too_slow" or "too_much_memory", None)."""
     alarm = seconds is not None and threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGALRM, _time_up) if alarm else None
+    before = {number: signal.signal(number, _time_up) for number, _, _ in _ALARMS} if alarm else {}
     try:
         try:
             if alarm and seconds is not None:
-                # Again every second: code that swallows the first one does not get away with it.
-                signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+                for _, timer, times in _ALARMS:
+                    # Again every second: code that swallows the first one does not get away with it.
+                    signal.setitimer(timer, times * seconds, 1.0)
             return _DONE, function(item)
         finally:
-            if alarm:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+            _silence(alarm)
     except _TimeUp:
         return _TOO_SLOW, None
     except MemoryError:
         return _TOO_LARGE, None
     finally:
-        if alarm:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
+        _silence(alarm)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+_ALARMS = ((signal.SIGPROF, signal.ITIMER_PROF, 1), (signal.SIGALRM, signal.ITIMER_REAL, PATIENCE))
+
+
+def _silence(alarm: bool) -> None:
+    if alarm:
+        for _, timer, _ in _ALARMS:
+            signal.setitimer(timer, 0)
 
 
 def _time_up(number: int, frame: FrameType | None) -> None:
@@ -252,6 +269,20 @@ def _limit_memory(megabytes: int) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         if hard == resource.RLIM_INFINITY or limit < hard:
             resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    except (ImportError, OSError, ValueError):
+        pass
+
+
+def _limit_processor(seconds: float) -> None:
+    """Lets the system end this process when it has taken so many more seconds of processor time."""
+    try:
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        limit = math.ceil(used.ru_utime + used.ru_stime + seconds)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        if hard == resource.RLIM_INFINITY or limit < hard:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
     except (ImportError, OSError, ValueError):
         pass
 

@@ -60,6 +60,9 @@ def test_workers_end_with_a_parent_that_is_killed():
 def test_an_item_that_takes_too_long_costs_only_itself(workers: int):
     results = dict(map_files(time.sleep, [0, 9, 0], workers=workers, failed=_failed, seconds=0.2))
     assert results == {0: None, 1: (9, "too_slow"), 2: None}
+    busy = "while True: pass"
+    results = dict(map_files(exec, ["", busy, ""], workers=workers, failed=_failed, seconds=0.2))
+    assert results == {0: None, 1: (busy, "too_slow"), 2: None}
 
 
 def test_one_that_catches_every_error_is_stopped_all_the_same():
@@ -80,9 +83,10 @@ while time.monotonic() < end:
 
 def test_one_that_hears_no_alarm_is_ended(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pool, "GRACE_SECONDS", 0.3)
-    deaf = "import signal, time; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); time.sleep(60)"
-    results = dict(map_files(exec, ["", deaf, ""], workers=1, failed=_failed, seconds=0.2))
-    assert results == {0: None, 1: (deaf, "too_slow"), 2: None}
+    deaf = "import signal, time; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM, signal.SIGPROF]); "
+    for code in (deaf + "time.sleep(60)", deaf + "\nwhile True: pass"):
+        results = dict(map_files(exec, ["", code, ""], workers=1, failed=_failed, seconds=0.2))
+        assert results == {0: None, 1: (code, "too_slow"), 2: None}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="address space is limited on Linux")
