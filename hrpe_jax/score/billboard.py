@@ -178,12 +178,13 @@ class _Reader:
             return ChartLine(seconds, ())
         cells = rest.split("|")
         last = cells.pop()  # what follows the last bar line, and no bar
-        bars = tuple(self.bar(cell) for cell in cells if cell.strip())
         repeats = _REPEATS.match(last)
         count = max(1, int(repeats[1])) if repeats else 1
-        self.bars += len(bars) * count
+        cells = [cell for cell in cells if cell.strip()]
+        self.bars += len(cells) * count
         if self.bars > MAX_BARS:
             raise TextFileError("too_long", f"{self.where}: more than {MAX_BARS} bars")
+        bars = tuple(self.bar(cell) for cell in cells)
         return ChartLine(seconds, bars * count)
 
     def bar(self, cell: str) -> ChartBar:

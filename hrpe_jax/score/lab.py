@@ -10,7 +10,7 @@ from typing import NamedTuple
 from hrpe_jax.score.text_file import TextFileError, read_lines
 from hrpe_jax.theory.chord import Chord, ChordError, parse_harte, parse_lead_sheet
 
-MAX_LABELS = 50_000
+MAX_LABELS = 20_000
 MAX_SECONDS = 24 * 3600.0
 
 

@@ -22,9 +22,9 @@ from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter
 
 __all__ = ["MusicXmlDocument", "MusicXmlError", "XmlMeasure", "XmlNote", "XmlPart", "read_musicxml"]
 
-MAX_TICKS = 10_000_000
+MAX_TICKS = 500_000
 _MAX_PARTS = 200
-_MAX_PLAYED_NOTES = 500_000
+_MAX_PLAYED_NOTES = 200_000
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,13 @@ def load_tree(path: str | Path) -> ElementTree.Element:
     path = Path(path)
     if not path.is_file():
         raise MusicXmlError("missing_file", f"{path}: no such file: expected a .musicxml, .xml or .mxl file")
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise MusicXmlError("too_large", f"{path}: {size} bytes: expected at most {MAX_FILE_BYTES}")
-    data = path.read_bytes()
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise MusicXmlError("missing_file", f"{path}: cannot be read ({error.strerror})") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise MusicXmlError("too_large", f"{path}: expected at most {MAX_FILE_BYTES} bytes")
     if data[:4] == b"PK\x03\x04":
         data = _unpack(path)
     return parse_xml(data, str(path))

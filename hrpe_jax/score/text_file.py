@@ -30,14 +30,14 @@ def read_lines(path: str | Path) -> list[str]:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
         if not path.is_file():
-            raise TextFileError("missing_file", f"{path}: no file: expected a text file")
-        if size > MAX_BYTES:
-            raise TextFileError("too_large", f"{path}: {size} bytes: expected at most {MAX_BYTES}")
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise TextFileError("missing_file", f"{path}: cannot be read ({error})") from None
+            raise TextFileError("missing_file", f"{path}: no such file: expected a text file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise TextFileError("missing_file", f"{path}: cannot be read ({error.strerror})") from None
+    if len(data) > MAX_BYTES:
+        raise TextFileError("too_large", f"{path}: expected at most {MAX_BYTES} bytes")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = data.decode("utf-16", errors="replace")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,8 @@ from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter
 
 TEMPO_BPM = 120.0
 """Where the file has no times."""
+MAX_TICKS = 240_000
+"""Longest piece: 5,000 bars of 4/4, over two hours."""
 MAX_SILENCE = 8
 """Bars that a silence in the middle may last."""
 _BILLBOARD_NAME = "salami_chords.txt"
@@ -44,7 +47,7 @@ def read_billboard(path: str | Path) -> Song:
 
     Raises:
         TextFileError: if the file cannot be read (has `.reason`).
-        SongError: "bad_score" where a Score refuses what was read.
+        SongError: "too_long", or "bad_score" where a Score refuses what was read.
     """
     path = Path(path)
     chart = read_chart(path)
@@ -85,7 +88,8 @@ def read_lab(path: str | Path) -> Song:
 
     Raises:
         TextFileError: if the file cannot be read (has `.reason`).
-        SongError: "no_beats" where every chord is too short; "bad_score" where a Score refuses what was read.
+        SongError: "no_beats" where every chord is too short, "too_long", or "bad_score" where a Score
+            refuses what was read.
     """
     path = Path(path)
     labels = read_chord_labels(path)
@@ -137,6 +141,8 @@ def _song(
     warnings: set[str],
 ) -> Song:
     """The values put together."""
+    if chords[-1].end > MAX_TICKS:
+        raise SongError("too_long", f"{path}: {chords[-1].end} ticks: expected at most {MAX_TICKS}")
     time: dict[Key, int] = {}
     ends = [*(tick for tick, _ in keys[1:]), chords[-1].end]
     for (tick, key), end in zip(keys, ends, strict=True):
@@ -222,14 +228,14 @@ def _keys(
         for index, (tick, tonic) in enumerate(tonics)
         if not index or tonics[index - 1][1] != tonic
     ]
-    changes[0] = (0, changes[0][1])
+    onsets = [span.onset for span in chords]  # the first is 0, and no gaps
     keys: list[tuple[int, Key]] = []
     for index, (tick, tonic) in enumerate(changes):
         until = changes[index + 1][0] if index + 1 < len(changes) else end
+        here = chords[bisect_right(onsets, tick) - 1 : bisect_left(onsets, until)]
         under = [
             ChordSpan(max(span.onset, tick), min(span.end, until) - max(span.onset, tick), span.chord)
-            for span in chords
-            if span.onset < until and span.end > tick
+            for span in here
         ]
         key = find_written_key((), under, None) if tonic is None else Key(tonic, find_mode(under, tonic))
         if not keys or keys[-1][1] != key:

@@ -6,6 +6,7 @@ where there are enough of them; one line alone is a melody.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -150,9 +151,11 @@ def _keys(
         if not starts or (measure.fifths, measure.mode) != starts[-1][1:]:
             starts.append((measure.start, measure.fifths, measure.mode))
     keys: list[tuple[int, Key]] = []
+    note_onsets, chord_onsets = [note.onset for note in line], [span.onset for span in chords]
     for (start, fifths, mode), end in zip(starts, [*(s[0] for s in starts[1:]), document.end], strict=True):
-        notes = [(n.pitch, n.duration) for n in line if start <= n.onset < end]
-        under = [span for span in chords if start <= span.onset < end]
+        under = chords[bisect_left(chord_onsets, start) : bisect_left(chord_onsets, end)]
+        over = line[bisect_left(note_onsets, start) : bisect_left(note_onsets, end)]
+        notes = [(note.pitch, note.duration) for note in over]
         said = said_key(fifths, mode)
         if voices and len(starts) == 1 and said is None:
             key = find_voice_key(voices, fifths, chords)

@@ -31,7 +31,7 @@ def melody_part(parts: Sequence[XmlPart]) -> XmlPart | None:
 
     def evidence(part: XmlPart) -> float:
         name = part.name.lower()
-        score = 3.0 if part.lyrics and part.lyrics >= 0.3 * most_words else 0.0
+        score = 4.0 if part.lyrics and part.lyrics >= 0.3 * most_words else 0.0
         score += 2.0 if _LEADING.search(name) else -1.0 if _FOLLOWING.search(name) else 0.0
         score += 1.0 if part.chords else 0.0
         return score + min(1.0, 2 * _sounding(part) / longest)
