@@ -230,7 +230,7 @@ def test_limits(body: str, head: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_kind_of_sign_has_its_parts() -> None:
-    found = {kind: parts for kind, parts in tokens('^c,3/2"G":|[1[K:D](3:2:3z2>A-&[CE]2!fine!::[2 ]')}
+    found = dict(tokens('^c,3/2"G":|[1[K:D](3:2:3z2>A-&[CE]2!fine!::[2 ]'))
     assert found["note"] == ("", "E", "", "", "", "")
     assert found["bar"] == (":", "|", "", "1")
     assert found["field"] == ("K", "D")
