@@ -28,6 +28,10 @@ _AT_ZERO = 0.03
 _EXACT = 0.01
 """...and up to which chance is no likely reason."""
 
+_SHARP, _MOST_SOUND = 0.9, 0.58
+"""Mean resultant length of notes put on their grid by hand, and share of sound that shows a beat: one of the
+two is asked of files that say no tempo."""
+
 
 class Grid(NamedTuple):
     """Where the quarters of a file may be.
@@ -48,12 +52,14 @@ class Grid(NamedTuple):
 OWN = Grid(0.0, own=True, exact=True)
 
 
-def file_grids(notes: NoteTable, ticks_per_quarter: int) -> list[Grid]:
+def file_grids(notes: NoteTable, ticks_per_quarter: int, *, unsaid: bool = False) -> list[Grid]:
     """Compare the notes with the file's own grid.
 
     Args:
         notes: one or more, in ticks.
         ticks_per_quarter: of the file.
+        unsaid: whether the tempo is the one that files have which say none. Music at 80 or 90 beats a minute
+            also lies on some division of 120, so that more is asked of such a file.
 
     Returns:
         Nothing where onsets ignore the file's tempo; else the file's own quarters, where these can be meant,
@@ -79,6 +85,9 @@ def file_grids(notes: NoteTable, ticks_per_quarter: int) -> list[Grid]:
     )
     sound = (sound / sound.sum()).tolist()
     best = sound.index(max(sound))
+    plain = (abs(shift) < _EXACT and strongest > _SHARP) or (fine > 2 and sound[best] > _MOST_SOUND)
+    if unsaid and not plain:
+        return []
     grids = []
     if abs(shift) < _NEAR:
         offset = 0.0 if abs(shift) < _AT_ZERO else shift * ticks_per_quarter

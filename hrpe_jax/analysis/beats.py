@@ -22,6 +22,7 @@ from hrpe_jax.theory.meter import Meter
 
 MAX_BEATS = 100_000
 """Longer pieces get longer beats."""
+_DEFAULT_TEMPO = 120.0
 _SLOWEST, _FASTEST = 25.0, 300.0
 """Quarters a minute outside of which a file's quarter cannot be the beat."""
 _AGAINST_COMMON, _AGAINST_OTHER = 0.25, 0.5
@@ -83,7 +84,12 @@ def find_beats(midi: MidiFile) -> Beats:
     notes = note_table(midi)
     if not len(notes.onset):
         raise ValueError("find_beats: expected a file with notes")
-    grids = file_grids(notes, midi.ticks_per_quarter)
+    unsaid = (
+        len(midi.tempos) == 1
+        and abs(midi.tempos[0][1] - _DEFAULT_TEMPO) < 0.01
+        and all(meter == (0, 4, 4) for meter in midi.meters)
+    )
+    grids = file_grids(notes, midi.ticks_per_quarter, unsaid=unsaid)
     if grids:
         return _on_grid(midi, notes, _choose(midi, notes, grids))
     seconds = notes.at(midi.seconds(notes.onset), midi.seconds(notes.end))
