@@ -17,8 +17,8 @@ def bar_spans(score: Score) -> list[tuple[int, int]]:
 
     A bar ends after `meter.bar_ticks`, or at a bar reset where that comes first, be it at or behind the end.
     """
-    full, resets, spans, start = score.meter.bar_ticks, score.bar_resets, [], 0
-    while start < score.end:
+    full, end, resets, spans, start = score.meter.bar_ticks, score.end, score.bar_resets, [], 0
+    while start < end:
         following = bisect_right(resets, start)
         stop = min(start + full, resets[following]) if following < len(resets) else start + full
         spans.append((start, stop - start))
