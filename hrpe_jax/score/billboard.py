@@ -85,12 +85,6 @@ class Chart:
     has_meter: bool
 
 
-def is_chart(lines: list[str]) -> bool:
-    """Whether the first lines look like this syntax: a header or a bar of labels."""
-    head = [line for line in lines[:60] if line.strip()]
-    return any(_HEADER.fullmatch(line.strip()) for line in head) and any(line.count("|") > 1 for line in head)
-
-
 def read_chart(path: str | Path) -> Chart:
     """Read a chart.
 

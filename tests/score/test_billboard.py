@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax.score.billboard import Chart, ChartBar, is_chart, read_chart
+from hrpe_jax.score.billboard import Chart, ChartBar, read_chart
 from hrpe_jax.score.text_file import TextFileError
 from hrpe_jax.theory.chord import to_lead_sheet
 
@@ -113,9 +113,3 @@ def test_large_files_are_not_read(tmp_path: Path) -> None:
     with pytest.raises(TextFileError) as error:
         read_chart(path)
     assert error.value.reason == "too_large"
-
-
-def test_what_looks_like_a_chart() -> None:
-    assert is_chart((HEAD + "0.1 | C:maj |").splitlines())
-    assert not is_chart(["0.0 1.5 C:maj"])
-    assert not is_chart([])
