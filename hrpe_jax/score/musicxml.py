@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from hrpe_jax.score.musicxml_file import MusicXmlError, load_tree
-from hrpe_jax.score.musicxml_part import RawMeasure, RawNote, read_part
+from hrpe_jax.score.musicxml_part import RawMeasure, RawNote, read_part, units_per_quarter
 from hrpe_jax.score.musicxml_repeats import Signs, play_order
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord
@@ -132,7 +131,7 @@ class MusicXmlDocument:
         filled = 0  # ticks in the bar so far, where it is still short of its meter
         for measure in self.measures:
             meter = measure.meter or self.meter
-            full = round(Fraction(48 * meter.numerator, meter.denominator))
+            full = round(4 * TICKS_PER_QUARTER * meter.numerator / meter.denominator)
             if filled and filled + measure.length == full:
                 filled = 0
                 continue
@@ -173,14 +172,15 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
         raise MusicXmlError("no_parts", f"{where}: no <part>: expected at least one")
     if len(elements) > _MAX_PARTS:
         raise MusicXmlError("too_long", f"{where}: {len(elements)} parts: expected at most {_MAX_PARTS}")
-    raw = [read_part(element, f"{where}: part {element.get('id', '')[:20]!r}") for element in elements]
+    units = units_per_quarter(root)
+    raw = [read_part(element, f"{where}: part {element.get('id', '')[:20]!r}", units) for element in elements]
 
     count = max(len(measures) for measures in raw)
     signs = [_joint_signs([part[i].signs for part in raw if i < len(part)]) for i in range(count)]
     order = play_order(signs) if play_repeats else list(range(count))
     if order is None:
         raise MusicXmlError("too_long", f"{where}: repeats never seem to end")
-    starts, measures = _lay_out(raw, order, where)
+    starts, measures = _lay_out(raw, order, where, units)
     if sum(len(part[i].notes) for part in raw for i in order if i < len(part)) > _MAX_PLAYED_NOTES:
         raise MusicXmlError("too_long", f"{where}: more than {_MAX_PLAYED_NOTES} notes with repeats")
     end = measures[-1].start + measures[-1].length if measures else 0
@@ -188,8 +188,8 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
         XmlPart(
             id=element.get("id", ""),
             name=names.get(element.get("id", ""), ""),
-            notes=_place_notes(part, order, starts),
-            chords=_place_chords(part, order, starts, end),
+            notes=_place_notes(part, order, starts, units),
+            chords=_place_chords(part, order, starts, end, units),
             lyrics=sum(measure.lyrics for measure in part),
         )
         for element, part in zip(elements, raw, strict=True)
@@ -259,15 +259,15 @@ def _joint_signs(signs: list[Signs]) -> Signs:
 
 
 def _lay_out(
-    raw: list[list[RawMeasure]], order: list[int], where: str
-) -> tuple[list[Fraction], tuple[XmlMeasure, ...]]:
-    """Exact start in quarters of every measure played, and the measures in ticks.
+    raw: list[list[RawMeasure]], order: list[int], where: str, units: int
+) -> tuple[list[int], tuple[XmlMeasure, ...]]:
+    """Start in units of every measure played, and the measures in ticks.
 
     A measure lasts as long as its longest part; one without content as long as its meter says.
     """
-    starts: list[Fraction] = []
+    starts: list[int] = []
     measures: list[XmlMeasure] = []
-    now = Fraction(0)
+    now = 0
     for i in order:
         here = [part[i] for part in raw if i < len(part)]
         meter = next((measure.meter for measure in here if measure.meter is not None), None)
@@ -276,21 +276,27 @@ def _lay_out(
         )
         length = max(measure.length for measure in here)
         if not length:
-            length = Fraction(4 * meter.numerator, meter.denominator) if meter else Fraction(4)
+            length = 4 * units * meter.numerator // meter.denominator if meter else 4 * units
         starts.append(now)
-        tick = round(now * TICKS_PER_QUARTER)
+        tick = _tick(now, units)
         now += length
-        if now * TICKS_PER_QUARTER > MAX_TICKS:
+        if now * TICKS_PER_QUARTER > MAX_TICKS * units:
             raise MusicXmlError("too_long", f"{where}: longer than {MAX_TICKS} ticks")
-        measures.append(
-            XmlMeasure(here[0].number, tick, round(now * TICKS_PER_QUARTER) - tick, meter, fifths, mode)
-        )
+        measures.append(XmlMeasure(here[0].number, tick, _tick(now, units) - tick, meter, fifths, mode))
     return starts, tuple(measures)
 
 
-def _place_notes(part: list[RawMeasure], order: list[int], starts: list[Fraction]) -> tuple[XmlNote, ...]:
+def _tick(place: int, units: int) -> int:
+    """A place in ticks; of two equally near, the even one."""
+    tick, rest = divmod(place * TICKS_PER_QUARTER, units)
+    return tick + (2 * rest > units or (2 * rest == units and tick % 2))
+
+
+def _place_notes(
+    part: list[RawMeasure], order: list[int], starts: list[int], units: int
+) -> tuple[XmlNote, ...]:
     """Notes of the piece in ticks, tied ones joined."""
-    joined: list[tuple[Fraction, Fraction, RawNote]] = []
+    joined: list[tuple[int, int, RawNote]] = []
     open_ties: dict[tuple[int, int], int] = {}  # (staff, pitch) -> index of the note to be continued
     for i, start in zip(order, starts, strict=True):
         if i >= len(part):
@@ -308,22 +314,22 @@ def _place_notes(part: list[RawMeasure], order: list[int], starts: list[Fraction
                 open_ties[note.staff, note.pitch] = index
     notes = []
     for onset, end, note in joined:
-        tick = round(onset * TICKS_PER_QUARTER)
-        duration = round(end * TICKS_PER_QUARTER) - tick
+        tick = _tick(onset, units)
+        duration = _tick(end, units) - tick
         if duration > 0:
             notes.append(XmlNote(tick, duration, note.pitch, note.voice, note.staff))
     return tuple(sorted(notes, key=lambda note: (note.onset, note.pitch)))
 
 
 def _place_chords(
-    part: list[RawMeasure], order: list[int], starts: list[Fraction], end: int
+    part: list[RawMeasure], order: list[int], starts: list[int], end: int, units: int
 ) -> tuple[ChordSpan, ...]:
     """Chord symbols in ticks, each until the next; of two at one place the later counts; equal neighbours
     are one."""
     changes: dict[int, Chord] = {}
     for i, start in zip(order, starts, strict=True):
         for place, chord in part[i].harmonies if i < len(part) else ():
-            changes[round((start + place) * TICKS_PER_QUARTER)] = chord
+            changes[_tick(start + place, units)] = chord
     spans: list[ChordSpan] = []
     ticks = sorted(tick for tick in changes if tick < end)
     for tick, until in zip(ticks, [*ticks[1:], end], strict=False):

@@ -1,13 +1,12 @@
-"""One <part> of a MusicXML file, measure by measure, as written: places are exact fractions of a quarter
-note."""
+"""One <part> of a MusicXML file, measure by measure, as written: places are whole units, so many to the
+quarter that every place in the document is exact."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from functools import lru_cache
+from math import lcm
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -22,16 +21,20 @@ MAX_QUARTERS = 1_000
 MAX_NOTES = 200_000
 """Of one part."""
 
+_LEAST_UNITS = 16
+"""A 64th, the smallest beat of a meter, is one unit."""
+_MOST_UNITS = 10**12
+_ROUNDED_UNITS = 10080 * 16
 _SLASHES = ("slash", "slashed")
 _UNITS = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25}
 
 
 @dataclass(frozen=True)
 class RawNote:
-    """A note within its measure, at sounding pitch."""
+    """A note within its measure, in units, at sounding pitch."""
 
-    onset: Fraction
-    duration: Fraction
+    onset: int
+    duration: int
     pitch: int
     voice: str
     staff: int
@@ -41,15 +44,15 @@ class RawNote:
 
 @dataclass
 class RawMeasure:
-    """A measure as one part has it; `lyrics` counts the notes with words under them."""
+    """A measure as one part has it, in units; `lyrics` counts the notes with words under them."""
 
     number: str
     implicit: bool
     meter: Meter | None
     fifths: int | None
-    length: Fraction = Fraction(0)
+    length: int = 0
     notes: list[RawNote] = field(default_factory=list)
-    harmonies: list[tuple[Fraction, Chord]] = field(default_factory=list)
+    harmonies: list[tuple[int, Chord]] = field(default_factory=list)
     signs: Signs = field(default_factory=Signs)
     tempo: float | None = None
     mode: str = ""
@@ -60,6 +63,7 @@ class RawMeasure:
 class _State:
     """What holds from one measure to the next."""
 
+    units: int
     divisions: int = 1
     meter: Meter | None = None
     fifths: int | None = None
@@ -69,22 +73,38 @@ class _State:
     notes: int = 0
 
 
-def read_part(part: Element, where: str) -> list[RawMeasure]:
+def units_per_quarter(root: Element) -> int:
+    """The least number of units to the quarter that makes every duration and every bar whole.
+
+    Where a document has too many kinds of <divisions> to be true, places are rounded.
+    """
+    units = _LEAST_UNITS
+    for element in root.iter("divisions"):
+        text = _text(element)
+        if text.isdecimal() and 1 <= len(text) <= 7 and int(text):
+            units = lcm(units, int(text))
+            if units > _MOST_UNITS:
+                return _ROUNDED_UNITS
+    return units
+
+
+def read_part(part: Element, where: str, units: int) -> list[RawMeasure]:
     """Read the measures of a <part>.
 
     Args:
         part: the element.
+        units: to the quarter, as `units_per_quarter` says.
         where: file and part for messages.
 
     Raises:
         MusicXmlError: "bad_value" on numbers that cannot be, "too_long" on too many notes.
     """
-    state = _State()
+    state = _State(units)
     return [_Measure(element, state, where).read() for element in part if element.tag == "measure"]
 
 
 class _Measure:
-    """Reads one measure; the cursor is the place, in quarters from the bar line, where the next note goes."""
+    """Reads one measure; the cursor is the place, in units from the bar line, where the next note goes."""
 
     def __init__(self, element: Element, state: _State, where: str) -> None:
         number = element.get("number", "")[:12]
@@ -92,8 +112,8 @@ class _Measure:
         self.element = element
         self.state = state
         self.raw = RawMeasure(number, element.get("implicit") == "yes", state.meter, state.fifths)
-        self.cursor = Fraction(0)
-        self.last_onset = Fraction(0)
+        self.cursor = 0
+        self.last_onset = 0
 
     def read(self) -> RawMeasure:
         handlers: dict[str, Callable[[Element], None]] = {
@@ -156,10 +176,10 @@ class _Measure:
             raise MusicXmlError("bad_value", f"{self.where}: pitch {pitch}: expected 0 to 127")
         return pitch
 
-    def advance(self, quarters: Fraction) -> None:
-        self.cursor = max(Fraction(0), self.cursor + quarters)
+    def advance(self, units: int) -> None:
+        self.cursor = max(0, self.cursor + units)
         self.raw.length = max(self.raw.length, self.cursor)
-        if self.raw.length > MAX_QUARTERS:
+        if self.raw.length > MAX_QUARTERS * self.state.units:
             raise MusicXmlError("bad_value", f"{self.where}: longer than {MAX_QUARTERS} quarters")
 
     def backup(self, element: Element) -> None:
@@ -198,9 +218,9 @@ class _Measure:
         if chord is None:
             return
         offset = element.find("offset")
-        shift = Fraction(round(self.number(offset, 0.0)), self.state.divisions)
-        limit = Fraction(MAX_QUARTERS)
-        place = max(Fraction(0), self.cursor + max(-limit, min(limit, shift)))
+        limit = MAX_QUARTERS * self.state.divisions
+        shift = self.units(max(-limit, min(limit, round(self.number(offset, 0.0)))))
+        place = max(0, self.cursor + shift)
         self.raw.harmonies.append((place, chord.transpose(self.state.transpose)))
 
     def barline(self, element: Element) -> None:
@@ -272,14 +292,19 @@ class _Measure:
             except ValueError:
                 return
 
-    def duration(self, element: Element | None) -> Fraction:
-        """Quarters; 0 where nothing is said."""
+    def duration(self, element: Element | None) -> int:
+        """Units; 0 where nothing is said."""
         value = self.number(element, 0.0)
         if not 0 <= value <= MAX_QUARTERS * self.state.divisions:
             raise MusicXmlError(
                 "bad_value", f"{self.where}: duration {value:g}: expected 0 to {MAX_QUARTERS} quarters"
             )
-        return _quarters(round(value), self.state.divisions)
+        return self.units(round(value))
+
+    def units(self, divisions: int) -> int:
+        """So many of the present divisions in units."""
+        exact, rest = divmod(divisions * self.state.units, self.state.divisions)
+        return exact + (2 * rest >= self.state.divisions)
 
     def integer(self, element: Element | None, default: int) -> int:
         return round(self.number(element, default))
@@ -297,11 +322,6 @@ class _Measure:
                 "bad_value", f"{self.where}: <{element.tag}> {text[:20]!r}: expected a number"
             )
         return value
-
-
-@lru_cache(maxsize=4096)
-def _quarters(duration: int, divisions: int) -> Fraction:
-    return Fraction(duration, divisions)
 
 
 def _text(element: Element | None) -> str:
