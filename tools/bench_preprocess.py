@@ -1,9 +1,16 @@
-"""How long preprocessing takes from the command line: songs in, shards of both stages out.
+"""How long preprocessing takes from the command line, on one core and two, in the pool and on Beam, and how
+much memory it takes: songs in, shards of both stages out.
 
-    python tools/bench_preprocess.py --input=POP909 [--splits=FILE] [--runs=3] [--workers=2]
+    python tools/bench_preprocess.py --input=POP909 [--format=midi] [--splits=FILE] [--runs=3] [--limit=N]
+    python tools/bench_preprocess.py --input=POP909 --beam_options="--direct_num_workers=2 ..." --beam
+    python tools/bench_preprocess.py --input=POP909 --memory=100,300,900
 
-Every run is a process of its own and writes into a new folder. Prints one JSON object: seconds of wall time
-of each run, the songs, and songs a second of the median run.
+Every run is a process of its own and writes into a new folder; the ways to run take turns, so that a machine
+that gets busier slows all of them alike. Prints a table and, last, one JSON object. With --memory it reads so
+many files in turn and prints the peak resident memory of the parent and of its largest worker.
+
+Seconds are wall time of the whole command; files a second are those of the median run, start included; "cpu"
+is processor time of all processes together. The manifests' checksums of all runs must be equal.
 """
 
 from __future__ import annotations
@@ -16,20 +23,76 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+_RUN = """
+import json, resource, sys
+from hrpe_jax import cli, preprocess
+code = cli.run(preprocess.main, preprocess.parser(), sys.argv[1:])
+own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+cpu = own.ru_utime + own.ru_stime + workers.ru_utime + workers.ru_stime
+print(json.dumps({"parent_mb": own.ru_maxrss / 1024, "worker_mb": workers.ru_maxrss / 1024, "cpu": cpu}))
+sys.exit(code)
+"""
 
 
-def run(arguments: list[str]) -> tuple[float, dict[str, int]]:
-    """Wall seconds of one `python -m hrpe_jax.preprocess`, and the counts it printed."""
+def run(arguments: list[str]) -> dict[str, Any]:
+    """One command: its counts, wall `seconds`, `cpu`, memory, and the `shards` that it wrote."""
     with tempfile.TemporaryDirectory() as room:
-        command = [sys.executable, "-m", "hrpe_jax.preprocess", f"--output={room}/data", *arguments]
+        command = [sys.executable, "-c", _RUN, f"--output={room}/data", *arguments]
         start = time.perf_counter()
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - start
-    if done.returncode:
-        sys.exit(done.stderr.strip())
-    return seconds, json.loads(done.stdout.splitlines()[-1])
+        if done.returncode:
+            sys.exit(done.stderr.strip())
+        counts, usage = map(json.loads, done.stdout.splitlines()[-2:])
+        manifest = json.loads(Path(room, "data", "manifest.json").read_text("utf-8"))
+    return {**counts, **usage, "seconds": seconds, "shards": manifest["shards"]}
+
+
+def compare(ways: dict[str, list[str]], runs: int) -> dict[str, Any]:
+    """Runs every way so many times, in turns, and prints a table."""
+    taken: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, arguments in ways.items():
+            taken[name].append(run(arguments))
+    first = next(iter(taken.values()))[0]
+    report: dict[str, Any] = {"files": first["found"], "songs": first["songs"]}
+    print(f"{'way':12} {'seconds':>24} {'files/s':>8} {'cpu':>7} {'parent MB':>10} {'worker MB':>10}")
+    for name, results in taken.items():
+        seconds = [round(result["seconds"], 2) for result in results]
+        middle = statistics.median(seconds)
+        row = {
+            "seconds": seconds,
+            "files_per_second": round(first["found"] / middle, 1),
+            "cpu": round(statistics.median(result["cpu"] for result in results), 1),
+            "parent_mb": round(max(result["parent_mb"] for result in results)),
+            "worker_mb": round(max(result["worker_mb"] for result in results)),
+        }
+        report[name] = row
+        print(
+            f"{name:12} {' '.join(map(str, seconds)):>24} {row['files_per_second']:8} {row['cpu']:7} "
+            f"{row['parent_mb']:10} {row['worker_mb']:10}"
+        )
+    if "1 worker" in report and "2 workers" in report:
+        one, two = (statistics.median(report[name]["seconds"]) for name in ("1 worker", "2 workers"))
+        report["speedup"] = round(one / two, 2)
+        print(f"two workers are {report['speedup']} times as fast as one")
+    report["same_shards"] = all(r["shards"] == first["shards"] for results in taken.values() for r in results)
+    print(f"all runs wrote the same shards: {report['same_shards']}")
+    return report
+
+
+def memory(arguments: list[str], limits: list[int]) -> dict[str, Any]:
+    """Peak memory over the number of files."""
+    report = {}
+    print(f"{'files':>8} {'parent MB':>10} {'worker MB':>10}")
+    for limit in limits:
+        result = run([*arguments, f"--limit={limit}"])
+        report[str(result["found"])] = {name: round(result[name]) for name in ("parent_mb", "worker_mb")}
+        print(f"{result['found']:8} {result['parent_mb']:10.0f} {result['worker_mb']:10.0f}")
+    return report
 
 
 def main() -> None:
@@ -38,19 +101,32 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--input", required=True, help="folder of songs, or the word chorales")
+    parser.add_argument("--format", default="auto", help="as of preprocess")
     parser.add_argument("--splits", help="JSON file of splits")
+    parser.add_argument("--limit", type=int, help="read only the first LIMIT files")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", default="1,2", help="numbers of processes, separated by commas")
+    parser.add_argument("--beam", action="store_true", help="compare with Beam's DirectRunner too")
+    parser.add_argument(
+        "--beam_options", default="--direct_num_workers=2 --direct_running_mode=multi_processing"
+    )
+    parser.add_argument("--memory", help="measure memory for these numbers of files, separated by commas")
     args = parser.parse_args()
     source = args.input if args.input == "chorales" else str(Path(args.input).resolve())
-    arguments = [f"--input={source}", f"--workers={args.workers}"]
+    arguments = [f"--input={source}", f"--format={args.format}"]
     if args.splits:
         arguments.append(f"--splits={Path(args.splits).resolve()}")
-    runs = [run(arguments) for _ in range(args.runs)]
-    seconds = [round(taken, 2) for taken, _ in runs]
-    songs = runs[0][1]["songs"]
-    rate = round(songs / statistics.median(seconds), 1)
-    print(json.dumps({"seconds": seconds, "songs": songs, "songs_per_second": rate, "workers": args.workers}))
+    if args.memory:
+        print(json.dumps(memory(arguments, [int(limit) for limit in args.memory.split(",")])))
+        return
+    if args.limit:
+        arguments.append(f"--limit={args.limit}")
+    ways = {}
+    for workers in args.workers.split(","):
+        ways[f"{workers} worker{'s' * (workers != '1')}"] = [*arguments, f"--workers={workers}"]
+    if args.beam:
+        ways["beam"] = [*arguments, "--runner=beam", f"--beam_options={args.beam_options}"]
+    print(json.dumps(compare(ways, args.runs)))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -59,24 +60,18 @@ def run_beam(
         def __init__(self, folder: str) -> None:
             self._folder = folder
 
-        def setup(self) -> None:
-            self._work = _Guarded(seconds, megabytes)
-
         def start_bundle(self) -> None:
             self._name = os.path.join(self._folder, uuid.uuid4().hex)
             self._stream = open(self._name, "xb")  # noqa: SIM115 (closed when the bundle ends)
 
         def process(self, element: tuple[bytes, SongFile]) -> Iterator[Any]:
             key, song = element
-            self._stream.write(to_frame(key, self._work(song)))
+            self._stream.write(to_frame(key, _guarded(song, seconds, megabytes)))
             return iter(())
 
         def finish_bundle(self) -> None:
             self._stream.close()
             os.rename(self._name, self._name + SUFFIX)
-
-        def teardown(self) -> None:
-            self._work.end()
 
     try:
         with beam.Pipeline(options=PipelineOptions(shlex.split(options))) as pipeline:
@@ -103,19 +98,21 @@ def run_beam(
             path.unlink(missing_ok=True)
 
 
-class _Guarded:
-    """`prepare_file` in a process of its own, with the limits of the pool."""
+_LOCAL = threading.local()
 
-    def __init__(self, seconds: float | None, megabytes: int | None) -> None:
-        self._limits = seconds, megabytes
-        self._worker: Worker[SongFile, Any] = Worker(prepare_file, seconds, megabytes)
 
-    def __call__(self, song: SongFile) -> list[Any]:
-        self._worker.give(0, song)
-        while True:
-            self._worker.wait(0.5)
-            for _, kind, value in self._worker.take():
-                return value if kind == "done" else failed_file(song, kind, detail_of(kind, *self._limits))
+def _guarded(song: SongFile, seconds: float | None, megabytes: int | None) -> list[Any]:
+    """`prepare_file` in a process beside this thread of Beam's, with the limits of the pool.
 
-    def end(self) -> None:
-        self._worker.end()
+    The process is kept for the next file: runners make and drop DoFns as they like, and processes are slow to
+    start. It ends with this one.
+    """
+    limits = (seconds, megabytes)
+    if getattr(_LOCAL, "limits", None) != limits:
+        _LOCAL.limits, _LOCAL.worker = limits, Worker(prepare_file, *limits)
+    worker: Worker[SongFile, Any] = _LOCAL.worker
+    worker.give(0, song)
+    while True:
+        worker.wait(0.5)
+        for _, kind, value in worker.take():
+            return value if kind == "done" else failed_file(song, kind, detail_of(kind, *limits))
