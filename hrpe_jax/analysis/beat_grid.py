@@ -29,8 +29,11 @@ _EXACT = 0.01
 """...and up to which chance is no likely reason."""
 
 _SHARP, _MOST_SOUND = 0.9, 0.58
-"""Mean resultant length of notes put on their grid by hand, and share of sound that shows a beat: one of the
-two is asked of files that say no tempo."""
+"""Mean resultant length of notes put on the file's grid by hand, and share of sound that shows a beat: one of
+the two makes sure."""
+
+_RIVAL = 0.5
+"""Share of the most sound from which on other quarters are worth asking about."""
 
 
 class Grid(NamedTuple):
@@ -41,36 +44,41 @@ class Grid(NamedTuple):
         own: whether these are the file's own quarters, so that its bar lines may be right too.
         exact: whether the notes lie on the file's grid, not a little beside.
         sound: share of the notes' length that begins on these quarters.
+        sure: whether a quarter is what is counted, and not three quarters of a beat: music at 80 or 90 beats
+            a minute also lies on some division of 120.
     """
 
     offset: float
     own: bool = False
     exact: bool = False
     sound: float = 1.0
+    sure: bool = True
 
 
 OWN = Grid(0.0, own=True, exact=True)
 
 
-def file_grids(notes: NoteTable, ticks_per_quarter: int, *, unsaid: bool = False) -> list[Grid]:
+def file_grids(notes: NoteTable, ticks_per_quarter: int) -> list[Grid]:
     """Compare the notes with the file's own grid.
 
     Args:
         notes: one or more, in ticks.
         ticks_per_quarter: of the file.
-        unsaid: whether the tempo is the one that files have which say none. Music at 80 or 90 beats a minute
-            also lies on some division of 120, so that more is asked of such a file.
 
     Returns:
         Nothing where onsets ignore the file's tempo; else the file's own quarters, where these can be meant,
-        and those on which more sound begins, where such there are. One or two.
+        then those on which most sound begins and those on which nearly as much does. One to three.
     """
     quarters = notes.onset / ticks_per_quarter
     distinct = 1 + np.count_nonzero(np.diff(notes.onset))
     if distinct < _FEW:
         return [OWN]
     usable = [division for division in _DIVISIONS if ticks_per_quarter >= 2 * division or division == 1]
-    turns = {division: complex(np.exp(2j * np.pi * division * quarters).mean()) for division in usable}
+    once = np.exp(2j * np.pi * (quarters % 1.0))
+    twice, thrice = once * once, once * once * once
+    powers = {1: once, 2: twice, 3: thrice, 4: twice * twice, 6: thrice * thrice}
+    powers[12] = powers[6] * powers[6]
+    turns = {division: complex(powers[division].mean()) for division in usable}
     strength = {division: abs(turn) for division, turn in turns.items()}
     strongest = max(strength.values())
     if strongest < _LEAST or distinct * strongest**2 < _CHANCE:
@@ -84,17 +92,17 @@ def file_grids(notes: NoteTable, ticks_per_quarter: int, *, unsaid: bool = False
         minlength=fine,
     )
     sound = (sound / sound.sum()).tolist()
-    best = sound.index(max(sound))
-    plain = (abs(shift) < _EXACT and strongest > _SHARP) or (fine > 2 and sound[best] > _MOST_SOUND)
-    if unsaid and not plain:
-        return []
+    most = max(sound)
+    sure = (abs(shift) < _EXACT and strongest > _SHARP) or (fine > 2 and most > _MOST_SOUND)
+    near = abs(shift) < _NEAR
     grids = []
-    if abs(shift) < _NEAR:
+    if near:
         offset = 0.0 if abs(shift) < _AT_ZERO else shift * ticks_per_quarter
-        grids.append(Grid(offset, True, abs(shift) < _EXACT, sound[0]))
-    if best or not grids:
-        offset = ((shift + best / fine) % 1.0) * ticks_per_quarter
-        grids.append(Grid(offset, sound=sound[best]))
+        grids.append(Grid(offset, True, abs(shift) < _EXACT, sound[0], sure))
+    for place in sorted(range(fine), key=lambda place: -sound[place])[:2]:
+        if sound[place] > _RIVAL * most and not (near and place == 0):
+            offset = ((shift + place / fine) % 1.0) * ticks_per_quarter
+            grids.append(Grid(offset, sound=sound[place], sure=sure))
     return grids
 
 

@@ -61,13 +61,14 @@ def meter_spans(
         if stop <= start:
             continue
         meter = Meter(numerator, denominator)
-        span = MeterSpan(start if spans else 0.0, stop, meter)
+        if not spans and start > 0.0:
+            spans.append(MeterSpan(0.0, start, meter if _can_be_said(meter) else Meter(4, 4)))
+        span = MeterSpan(start, stop, meter)
         if numerator == 1 or not _can_be_said(meter):
             if stop - start > _SHORT_EVENT * span.bar:
                 return None
             if not _can_be_said(meter):
-                meter = spans[-1].meter if spans else Meter(4, 4)
-                span = span._replace(meter=meter)
+                span = span._replace(meter=spans[-1].meter if spans else Meter(4, 4))
         spans.append(span)
     return spans or None
 
@@ -97,10 +98,10 @@ def lay_beats(spans: list[MeterSpan], first: float, end: float, seconds_per_quar
     for index, span in enumerate(spans):
         last = index + 1 == len(spans)
         stop = max(span.end, end) + span.bar if last else span.end  # one bar more, from which the end is cut
-        bars = np.arange(span.start, stop - _ROUNDING, span.bar)
+        lines = np.arange(span.start, stop - _ROUNDING, span.bar)
         inside = np.arange(0.0, span.bar - 0.25 * unit, unit)
-        beats = (bars[:, None] + inside).ravel()
-        begins = np.tile(np.arange(len(inside)) == 0, len(bars))
+        beats = (lines[:, None] + inside).ravel()
+        begins = np.tile(np.arange(len(inside)) == 0, len(lines))
         # A bar cut short by a change of meter keeps the beats that begin well before it.
         keep = begins | (beats < stop - 0.25 * unit)
         places.append(beats[keep])
@@ -110,7 +111,8 @@ def lay_beats(spans: list[MeterSpan], first: float, end: float, seconds_per_quar
     from_bar = from_bar[max(0, int(np.searchsorted(from_bar, first, side="right")) - 1)]
     closing = max(from_bar + unit, end)
     kept = (laid >= from_bar) & (np.arange(len(laid)) <= np.searchsorted(laid, closing - _ROUNDING))
-    return Laid(laid[kept], np.flatnonzero(is_start[kept]), round(unit * TICKS_PER_QUARTER), meter)
+    bars = np.flatnonzero(is_start[kept][:-1])  # none begins where the music has ended
+    return Laid(laid[kept], bars, round(unit * TICKS_PER_QUARTER), meter)
 
 
 def _unit(shares: dict[Meter, float], seconds_per_quarter: float) -> float:

@@ -20,7 +20,7 @@ from hrpe_jax.analysis.beat_track import MAX_SECONDS, track_beats
 from hrpe_jax.score.midi import MidiFile
 from hrpe_jax.theory.meter import Meter
 
-MAX_BEATS = 100_000
+MAX_BEATS = 50_000
 """Longer pieces get longer beats."""
 _DEFAULT_TEMPO = 120.0
 _SLOWEST, _FASTEST = 25.0, 300.0
@@ -84,32 +84,51 @@ def find_beats(midi: MidiFile) -> Beats:
     notes = note_table(midi)
     if not len(notes.onset):
         raise ValueError("find_beats: expected a file with notes")
-    unsaid = (
-        len(midi.tempos) == 1
-        and abs(midi.tempos[0][1] - _DEFAULT_TEMPO) < 0.01
-        and all(meter == (0, 4, 4) for meter in midi.meters)
-    )
-    grids = file_grids(notes, midi.ticks_per_quarter, unsaid=unsaid)
-    if grids:
+    grids = file_grids(notes, midi.ticks_per_quarter)
+    if grids and (grids[0].sure or _says_tempo(midi)):
         return _on_grid(midi, notes, _choose(midi, notes, grids))
     seconds = notes.at(midi.seconds(notes.onset), midi.seconds(notes.end))
     if seconds.onset[-1] - seconds.onset[0] > MAX_SECONDS:
         return _on_grid(midi, notes, OWN, ("beats_assumed",))
-    return _found_bars(
-        _extended(track_beats(seconds), seconds), seconds, likely=0, warnings=("beats_tracked",)
+    tracked = track_beats(seconds)
+    if grids and _at_default_tempo(tracked):
+        return _on_grid(midi, notes, _choose(midi, notes, grids))
+    return _tracked(tracked, seconds)
+
+
+def _says_tempo(midi: MidiFile) -> bool:
+    """Whether tempo and meter are others than those of files that say none."""
+    return (
+        len(midi.tempos) > 1
+        or abs(midi.tempos[0][1] - _DEFAULT_TEMPO) > 0.01
+        or any(meter != (0, 4, 4) for meter in midi.meters)
     )
 
 
+def _at_default_tempo(seconds: np.ndarray) -> bool:
+    """Whether tracked beats are quarters at the default tempo, halves or eighths of it."""
+    if len(seconds) < 2:
+        return True
+    octaves = float(np.log2(np.median(np.diff(seconds)) * _DEFAULT_TEMPO / 60))
+    return abs(octaves - round(octaves)) < 0.02
+
+
 def _choose(midi: MidiFile, notes: NoteTable, grids: list[Grid]) -> Grid:
-    """The file's own quarters, or those on which more sound begins.
+    """The file's own quarters, or those on which most sound begins.
 
     These win by how much more that is, and how much better bars fit there. Where there is percussion, or the
     meter changes, somebody saw to the beats; not so where notes lie only near the file's grid, or its meter
     is of one beat, as programs write that know of none.
     """
-    if len(grids) == 1:
+    others = [grid for grid in grids if not grid.own]
+    if not others:
         return grids[0]
-    own, other = grids
+    other = others[0]
+    if len(others) > 1:
+        other = max(others, key=lambda grid: np.log(grid.sound) + _fit(midi, notes, grid))
+    if not grids[0].own:
+        return other
+    own = grids[0]
     doubt = np.log(other.sound / max(own.sound, 1e-9))
     empty_meter = bool(midi.meters) and all(numerator == 1 for _, numerator, _ in midi.meters)
     needed = _DOUBT_EMPTY if empty_meter else _DOUBT if own.exact else _DOUBT_NEAR
@@ -201,8 +220,7 @@ def _laid_bars(
     """Bar starts, beats with those before the first bar line added, meter and ticks of a beat."""
     scores = role_scores(notes.at(notes.onset - places[0], notes.end - places[0]), len(places))
     _, size, starts = find_bars(scores, likely)
-    if not starts:
-        starts = [0]
+    starts = [start for start in starts if start < len(places) - 1] or [0]
     if starts[0] > 0:
         missing = size - starts[0]
         places = np.concatenate([places[0] - np.arange(missing, 0, -1), places])
@@ -225,20 +243,21 @@ def _extended(beats: np.ndarray, notes: NoteTable) -> np.ndarray:
     )
 
 
-def _found_bars(seconds: np.ndarray, notes: NoteTable, *, likely: int, warnings: tuple[str, ...]) -> Beats:
-    """Bars of tracked beats."""
+def _tracked(tracked: np.ndarray, notes: NoteTable) -> Beats:
+    """Bars of these beats, and what they do not cover; all in seconds."""
+    seconds = _extended(tracked, notes)
     index = np.arange(float(len(seconds)))
 
     def to_beats(times: np.ndarray) -> np.ndarray:
         placed = np.interp(times, seconds, index)
         return np.where(times < seconds[0], (times - seconds[0]) / (seconds[1] - seconds[0]), placed)
 
-    places, counted = index, notes.at(to_beats(notes.onset), to_beats(notes.end))
-    starts, places, meter, beat_ticks = _laid_bars(places, counted, likely)
-    missing = len(places) - len(seconds)
+    counted = notes.at(to_beats(notes.onset), to_beats(notes.end))
+    starts, places, meter, beat_ticks = _laid_bars(index, counted, likely=0)
     step = float(np.median(np.diff(seconds[:9])))
-    whole = np.concatenate([seconds[0] - step * np.arange(missing, 0, -1), seconds])
-    return _beats(whole, starts, meter, beat_ticks, ("beats", "meter"), warnings)
+    before = seconds[0] - step * np.arange(len(places) - len(seconds), 0, -1)
+    seconds = np.concatenate([before, seconds])
+    return _beats(seconds, starts, meter, beat_ticks, ("beats", "meter"), ("beats_tracked",))
 
 
 def _beats(
