@@ -54,7 +54,7 @@ def run_beam(
     if not todo:
         return
 
-    class Prepare(beam.DoFn):  # type: ignore[misc]
+    class Prepare(beam.DoFn):
         """Files in, nothing out: frames go to a file of the bundle's own."""
 
         def __init__(self, folder: str) -> None:
