@@ -44,6 +44,7 @@ __all__ = ["AbcMeasure", "AbcNote", "AbcTune", "AbcVoice", "read_abc_tune"]
 
 MAX_VOICES = 64
 MAX_SIGNS = 400_000
+MAX_CHARACTERS = 1_000_000
 MAX_EVENTS = 100_000
 """Notes and rests as written, of all voices together."""
 
@@ -99,6 +100,8 @@ def read_abc_tune(text: AbcText, where: str) -> AbcTune:
     Raises:
         AbcError: if it has no notes, or too many (has `.reason`).
     """
+    if sum(map(len, text.lines)) > MAX_CHARACTERS:
+        raise AbcError("abc_too_long", f"{where}: expected at most {MAX_CHARACTERS} characters")
     reader = _TuneReader(where)
     for line in text.lines[: text.header]:
         reader.header_line(line)
@@ -177,6 +180,8 @@ class _TuneReader:
             return
         for kind, parts in tokens(line):
             self._signs += 1
+            if self._signs > MAX_SIGNS:
+                raise AbcError("abc_too_long", f"{self.where}: expected at most {MAX_SIGNS} signs")
             if kind == "field":
                 self._field(parts[0], parts[1][:MAX_VALUE].strip())
                 continue
@@ -184,7 +189,7 @@ class _TuneReader:
             before = voice.count
             voice.sign(kind, parts)
             self._events += voice.count - before
-            if self._events > MAX_EVENTS or self._signs > MAX_SIGNS:
+            if self._events > MAX_EVENTS:
                 raise AbcError("abc_too_long", f"{self.where}: expected at most {MAX_EVENTS} notes")
 
     def _voice(self) -> VoiceWriter:

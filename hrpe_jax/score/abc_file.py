@@ -91,7 +91,7 @@ def read_abc_book(path: str | Path) -> list[AbcText]:
     if not tunes:
         raise AbcError("abc_no_tunes", f"{path}: no tune: expected fields such as X:1 and K:G before music")
     if len(tunes) > MAX_TUNES:
-        raise AbcError("abc_too_many_tunes", f"{path}: {len(tunes)} tunes: expected at most {MAX_TUNES}")
+        raise AbcError("abc_too_many_tunes", f"{path}: expected at most {MAX_TUNES} tunes")
     return tunes
 
 
@@ -127,7 +127,7 @@ def split_tunes(text: str) -> list[AbcText]:
     """Cut a book into tunes.
 
     A tune goes from `X:` to the next one; what comes after the blank line that ends its music is text. A file
-    without any `X:` but with a key is one tune.
+    without any `X:` but with a key is one tune. At most `MAX_TUNES` + 1 are given.
     """
     shared: list[str] = []  # the file's header, then, without X:, the only tune
     groups: list[tuple[str, list[str]]] = []
@@ -136,6 +136,8 @@ def split_tunes(text: str) -> list[AbcText]:
     for line in _LINE.split(text):
         number = _NUMBER.match(line)
         if number is not None:
+            if len(groups) > MAX_TUNES:
+                break
             block, current = False, []
             groups.append((" ".join(number[1].split()), current))
         elif line.startswith("%%begin"):
