@@ -303,8 +303,13 @@ def _place_notes(
             continue
         for note in part[i].notes:
             onset, end = start + note.onset, start + note.onset + note.duration
-            waiting = open_ties.pop((note.staff, note.pitch), None) if note.tie_stop else None
-            if waiting is not None and joined[waiting][1] == onset:
+            waiting = open_ties.get((note.staff, note.pitch))
+            follows = waiting is not None and joined[waiting][1] == onset
+            if note.tie_stop or (follows and not note.lyric):  # the end of a tie is often left out
+                open_ties.pop((note.staff, note.pitch), None)
+            else:  # a new syllable is a new note
+                follows = False
+            if waiting is not None and follows:
                 index = waiting
                 joined[index] = (joined[index][0], end, joined[index][2])
             else:

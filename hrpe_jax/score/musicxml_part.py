@@ -40,6 +40,7 @@ class RawNote:
     staff: int
     tie_start: bool
     tie_stop: bool
+    lyric: bool = False
 
 
 @dataclass
@@ -114,6 +115,7 @@ class _Measure:
         self.raw = RawMeasure(number, element.get("implicit") == "yes", state.meter, state.fifths)
         self.cursor = 0
         self.last_onset = 0
+        self.stacked: list[int] = []  # chord symbols at the cursor, by index
 
     def read(self) -> RawMeasure:
         handlers: dict[str, Callable[[Element], None]] = {
@@ -140,6 +142,7 @@ class _Measure:
         onset = self.last_onset if "chord" in fields else self.cursor
         if "chord" not in fields:
             self.last_onset = onset
+            self.spread_symbols(duration)
             self.advance(duration)
         if "pitch" not in fields or "cue" in fields or not duration:
             return
@@ -147,6 +150,8 @@ class _Measure:
             return
         self.raw.lyrics += "lyric" in fields
         ties = {child.get("type") for child in element if child.tag == "tie"}
+        if not ties and "notations" in fields:
+            ties = {tied.get("type") for tied in fields["notations"].findall("tied")}
         self.raw.notes.append(
             RawNote(
                 onset=onset,
@@ -156,6 +161,7 @@ class _Measure:
                 staff=self.integer(fields.get("staff"), 1),
                 tie_start="start" in ties,
                 tie_stop="stop" in ties,
+                lyric="lyric" in fields,
             )
         )
         self.state.notes += 1
@@ -183,10 +189,13 @@ class _Measure:
             raise MusicXmlError("bad_value", f"{self.where}: longer than {MAX_QUARTERS} quarters")
 
     def backup(self, element: Element) -> None:
+        self.stacked = []
         self.advance(-self.duration(element.find("duration")))
 
     def forward(self, element: Element) -> None:
-        self.advance(self.duration(element.find("duration")))
+        duration = self.duration(element.find("duration"))
+        self.spread_symbols(duration)
+        self.advance(duration)
 
     def attributes(self, element: Element) -> None:
         state = self.state
@@ -221,7 +230,26 @@ class _Measure:
         limit = MAX_QUARTERS * self.state.divisions
         shift = self.units(max(-limit, min(limit, round(self.number(offset, 0.0)))))
         place = max(0, self.cursor + shift)
+        if offset is None:
+            self.stacked.append(len(self.raw.harmonies))
         self.raw.harmonies.append((place, chord.transpose(self.state.transpose)))
+
+    def spread_symbols(self, duration: int) -> None:
+        """Share the note that follows among the chord symbols written over its beginning.
+
+        Programs that cannot place a symbol between notes stack them so. Each begins on a quarter where there
+        are enough of them: two symbols over three quarters have two and one.
+        """
+        count, quarter = len(self.stacked), self.state.units
+        if not duration:
+            return
+        if 1 < count <= 2 * duration // quarter:
+            for rank, index in enumerate(self.stacked):
+                place = rank * duration // count
+                if duration >= count * quarter:
+                    place = -(-place // quarter) * quarter
+                self.raw.harmonies[index] = (self.cursor + place, self.raw.harmonies[index][1])
+        self.stacked = []
 
     def barline(self, element: Element) -> None:
         signs = self.raw.signs

@@ -116,6 +116,73 @@ def test_a_tie_that_leads_nowhere_is_an_end(tmp_path: Path) -> None:
     assert line(read(tmp_path, [START + tied + stop])) == [(0, 24, 60), (24, 24, 62)]
 
 
+def test_a_tie_without_its_end_joins_unless_a_syllable_begins(tmp_path: Path) -> None:
+    tied, sung = note("C", 4, 4, "<tie type='start'/>"), note("C", 4, 4, "<lyric><text>la</text></lyric>")
+    assert line(read(tmp_path, [START + tied + note("C", 4, 4)])) == [(0, 48, 60)]
+    assert line(read(tmp_path, [START + tied + sung])) == [(0, 24, 60), (24, 24, 60)]
+    printed = note("C", 4, 4, "<notations><tied type='start'/></notations>")
+    assert line(read(tmp_path, [START + printed + note("C", 4, 4)])) == [(0, 48, 60)]
+
+
+def test_an_open_tie_waits_for_its_place(tmp_path: Path) -> None:
+    first = (
+        START + note("D", 4, 4) + note("C", 4, 4, "<tie type='start'/>")
+        + "<backup><duration>8</duration></backup>" + note("C", 4, 2, "<voice>2</voice>")
+    )  # fmt: skip
+    second = note("C", 4, 8, "<tie type='stop'/>")
+    assert line(read(tmp_path, [first, second])) == [(0, 12, 60), (0, 24, 62), (24, 72, 60)]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "eighths", "places"),
+    [
+        (2, 8, [0, 24]), (2, 6, [0, 24]), (3, 8, [0, 24, 36]), (4, 8, [0, 12, 24, 36]), (2, 4, [0, 12]),
+        (2, 2, [0, 6]), (2, 1, [0]), (9, 4, [0]),
+    ],
+)  # fmt: skip
+def test_stacked_symbols_share_the_note(
+    tmp_path: Path, symbols: int, eighths: int, places: list[int]
+) -> None:
+    steps = "CDEFGABCD"[:symbols]
+    document = read(
+        tmp_path, [START + "".join(map(harmony, steps)) + note("C", 4, eighths) + rest(8 - eighths)]
+    )
+    assert [span.onset for span in document.parts[0].chords] == places
+
+
+def test_a_metronome_mark_is_a_tempo_unless_a_sound_says_another(tmp_path: Path) -> None:
+    unit = "<beat-unit>quarter</beat-unit><beat-unit-dot/><per-minute>c. 60</per-minute>"
+    mark = f"<direction-type><metronome>{unit}</metronome></direction-type>"
+    assert read(tmp_path, [START + f"<direction>{mark}</direction>" + WHOLE]).tempo_bpm == 90
+    assert (
+        read(tmp_path, [START + f"<direction>{mark}<sound tempo='77'/></direction>" + WHOLE]).tempo_bpm == 77
+    )
+
+
+def test_slashes_and_drums_have_no_pitch(tmp_path: Path) -> None:
+    slash = note("B", 4, 8, "<notehead>slash</notehead>")
+    document = read(tmp_path, [START + harmony("C") + slash])
+    assert (document.parts[0].notes, len(document.parts[0].chords)) == ((), 1)
+    path = tmp_path / "drums.xml"
+    drums = (
+        "<score-part id='P'><midi-instrument><midi-channel>10</midi-channel></midi-instrument></score-part>"
+    )
+    part = f"<part id='P'><measure>{WHOLE}</measure></part>"
+    path.write_text(f"<score-partwise><part-list>{drums}</part-list>{part}</score-partwise>")
+    with pytest.raises(MusicXmlError) as error:
+        read_musicxml(path)
+    assert error.value.reason == "no_notes"
+
+
+def test_a_timewise_score_is_turned(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    bar = "<measure number='{}'><part id='A'>{}</part><part id='B'>{}</part></measure>"
+    bars = bar.format(1, START + WHOLE, START + note("E", 4, 8)) + bar.format(2, WHOLE, note("G", 4, 8))
+    path.write_text(f"<score-timewise>{bars}</score-timewise>")
+    document = read_musicxml(path)
+    assert (line(document), line(document, 1)) == ([(0, 48, 60), (48, 48, 60)], [(0, 48, 64), (48, 48, 67)])
+
+
 def test_pickups_and_bars_split_by_repeats(tmp_path: Path) -> None:
     back = "<barline><repeat direction='backward'/></barline>"
     measures = [START + note("G", 4, 2), WHOLE, note("C", 4, 6) + back, note("G", 4, 2), WHOLE]
