@@ -1,0 +1,170 @@
+"""The melody of a MIDI file that does not say which notes are sung.
+
+In this order: a track that is named as the melody; the track whose notes carry the lyrics; the track that looks
+most like a melody beside the others (`melody_choice`). A track of chords, or the only one, is searched note by note
+(`melody_line`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from hrpe_jax.analysis.melody_choice import track_scores
+from hrpe_jax.analysis.melody_features import TOGETHER, Notes
+from hrpe_jax.analysis.melody_line import line_probability, one_at_a_time, struck_once
+from hrpe_jax.analysis.melody_weights import FIRST, SECOND
+from hrpe_jax.score.midi import MidiFile
+
+FEWEST = 8
+"""Notes that a track must have to be the melody, where another has them."""
+CHORDS = 0.2
+"""Share of notes that are struck with a higher one from which on a track is searched note by note."""
+SUNG = 0.75
+"""Least agreement (F1 of places) of a track with the lyrics to be the one that is sung."""
+
+# Best first. Words in the names of tracks, whole where they are Latin.
+_NAMES = (
+    r"melod(y|ie|ia|ía|i|ies)|mélodie|mel|旋律|主旋律|メロディー?|멜로디|мелодия",
+    r"lead voc(al|als|s)?|lead vox|lead voice|main voc(al|als)|singer|sing|主唱",
+    r"vocals?|vox|voc|voices?|voz|voce|canto|cantus|chant|gesang|singstimme|zang|sång|soprano"
+    r"|人声|歌|ボーカル|ヴォーカル|うた|보컬|노래|вокал|голос",
+    r"lead|leadsheet|tune|air",
+)
+_OTHERS = re.compile(
+    r"\b(back\w*|bg|bv|bvox|harmon\w+|choir|chorus|choirs|oohs?|aahs?|guitars?|gtr|synth|brass|bass|drums?|pad"
+    r"|square|sawtooth|saw|calliope|chiff|charang|fifths|counter\w*|second|2nd|[2-9])\b",
+    re.IGNORECASE,
+)
+_PATTERNS = tuple(
+    re.compile(
+        "|".join(rf"\b{word}\b" if word.isascii() else word for word in re.split(r"\|(?![^(]*\))", names)),
+        re.IGNORECASE,
+    )
+    for names in _NAMES
+)
+
+
+class FoundMelody(NamedTuple):
+    """What `find_melody` returns.
+
+    Attributes:
+        notes: [n, 4] int64: onset, duration, pitch and velocity in the file's ticks, one note at a time,
+            onsets strictly increasing. Empty where the file has nothing but percussion.
+        how: "named" (the file says so: names or lyrics), "scored" (a track that looks like a melody) or
+            "skyline" (notes chosen one by one).
+        track: its index in the file; -1 where notes of several tracks were searched.
+    """
+
+    notes: np.ndarray
+    how: Literal["named", "scored", "skyline"]
+    track: int
+
+
+def find_melody(midi: MidiFile) -> FoundMelody:
+    """Find the notes that are sung, or would be.
+
+    Args:
+        midi: any file within the limits of `midi_guard`.
+
+    Returns:
+        The melody and how it was found.
+    """
+    places = [index for index, track in enumerate(midi.tracks) if not track.is_drum]
+    if not places:
+        return FoundMelody(np.zeros((0, 4), dtype=np.int64), "skyline", -1)
+    tables = {index: midi.tracks[index].array() for index in places}
+    long = [index for index in places if len(tables[index]) >= FEWEST]
+    places = long or places
+    if len(places) > 1:
+        named = _named([midi.tracks[index].name for index in places])
+        some = [places[i] for i in named] or _sung(midi, places, tables) or places
+        notes = [_in_seconds(midi, tables[index]) for index in places]
+        best = some[0]
+        if len(some) > 1:
+            scores = track_scores(notes, [midi.tracks[index].program for index in places])
+            best = max(some, key=lambda index: scores[places.index(index)])
+        if len(some) < len(places):
+            return FoundMelody(_highest(midi, tables[best]), "named", best)
+        if _chords(notes[places.index(best)]) <= CHORDS:
+            return FoundMelody(_highest(midi, tables[best]), "scored", best)
+    else:
+        best = places[0]
+        if _chords(_in_seconds(midi, tables[best])) == 0:
+            return FoundMelody(_highest(midi, tables[best]), "scored", best)
+    return FoundMelody(_line(midi, tables[best]), "skyline", best)
+
+
+def _named(names: list[str]) -> list[int]:
+    """Places of the names that say melody best; none where all tracks have one name (the song's)."""
+    common, count = Counter(names).most_common(1)[0]
+    names = ["" if count > 1 and name == common else name for name in names]
+    words = [re.sub(r"[_\-.:/]+", " ", name) for name in names]
+    for pattern in _PATTERNS:
+        found = [
+            place for place, name in enumerate(words) if pattern.search(name) and not _OTHERS.search(name)
+        ]
+        if found:
+            return found
+    return []
+
+
+def _sung(midi: MidiFile, places: list[int], tables: dict[int, np.ndarray]) -> list[int]:
+    """Tracks whose notes begin where syllables do, one to one; the best and those as good."""
+    syllables = np.array(midi.syllables, dtype=np.int64)
+    if len(syllables) < 2 * FEWEST:
+        return []
+    near = midi.ticks_per_quarter / 8
+    agreement = []
+    for index in places:
+        onsets = np.unique(tables[index][:, 0])
+        hit = _share_near(syllables, onsets, near), _share_near(onsets, syllables, near)
+        agreement.append(2 * hit[0] * hit[1] / max(sum(hit), 1e-9))
+    most = max(agreement)
+    if most < SUNG:
+        return []
+    return [index for index, value in zip(places, agreement, strict=True) if value > most - 0.03]
+
+
+def _share_near(places: np.ndarray, others: np.ndarray, reach: float) -> float:
+    """Share of places with one of the others within reach; both sorted."""
+    right = np.minimum(np.searchsorted(others, places), len(others) - 1)
+    left = np.maximum(right - 1, 0)
+    distance = np.minimum(np.abs(others[right] - places), np.abs(others[left] - places))
+    return float((distance <= reach).mean())
+
+
+def _in_seconds(midi: MidiFile, table: np.ndarray) -> Notes:
+    onset, duration, pitch, velocity = table.T
+    times = midi.seconds(np.concatenate([onset, onset + duration]))
+    return Notes(times[: len(onset)], times[len(onset) :], pitch.astype(float), velocity.astype(float))
+
+
+def _chords(notes: Notes) -> float:
+    """Share of notes that are struck together with the next."""
+    return float((np.diff(notes.onset) <= TOGETHER).mean()) if len(notes.onset) > 1 else 0.0
+
+
+def _highest(midi: MidiFile, table: np.ndarray) -> np.ndarray:
+    """A track, of notes struck together the highest."""
+    return _alone(table, one_at_a_time(midi.seconds(table[:, 0]), table[:, 2] / 128, keep=-1.0))
+
+
+def _line(midi: MidiFile, table: np.ndarray) -> np.ndarray:
+    """The melody among the notes of a track that has more."""
+    notes = _in_seconds(midi, table)
+    once = struck_once(notes)
+    notes = Notes(*(column[once] for column in notes))
+    probability = line_probability(notes, FIRST, SECOND)
+    return _alone(table, once[one_at_a_time(notes.onset, probability)])
+
+
+def _alone(table: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Rows of a note table, each ending where the next begins."""
+    chosen = table[places]
+    chosen = chosen[np.append(np.diff(chosen[:, 0]) > 0, True)] if len(chosen) else chosen
+    chosen[:-1, 1] = np.minimum(chosen[:-1, 1], np.diff(chosen[:, 0]))
+    return np.asarray(chosen)
