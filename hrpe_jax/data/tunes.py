@@ -17,6 +17,8 @@ from hrpe_jax.score.score import Score
 OPENING = 16
 """Steps of the melody that are compared: two or three phrases of a hymn."""
 
+_TOGETHER = 20_000  # pairs of tunes whose distance is found at once
+
 
 def opening_steps(score: Score, count: int = OPENING) -> tuple[int, ...]:
     """The first steps of the melody as heard on the beats, repeated notes counting once.
@@ -100,13 +102,19 @@ def alike(openings: Sequence[Sequence[int]], differences: int = 4) -> np.ndarray
     long = [i for steps, i in first.items() if len(steps) == OPENING]
     if long:
         table = np.array([tuple(openings[i]) for i in long], np.int16)
-        bags = np.stack([(np.clip(table, -8, 8) == step).sum(axis=1) for step in range(-8, 9)], axis=1)
-        bags = bags.astype(np.int8)
+        bags = np.stack([(np.clip(table, -8, 8) == step).sum(axis=1) for step in range(-8, 9)]).astype(
+            np.int8
+        )
+        waiting: list[np.ndarray] = []  # [n, 2] rows that are worth a close look, together for speed
         for row in range(1, len(long)):
-            shared = np.minimum(bags[row], bags[:row]).sum(axis=1)
+            shared = np.minimum(bags[:, row, None], bags[:, :row]).sum(axis=0, dtype=np.int8)
             near = np.flatnonzero(shared >= OPENING - differences)
-            near = near[edit_distances(table[row], table[near]) <= differences]
-            pairs += [(long[other], long[row]) for other in near.tolist()]
+            waiting.append(np.stack([near, np.full(len(near), row)], axis=1))
+            if row == len(long) - 1 or sum(map(len, waiting)) > _TOGETHER:
+                close = np.concatenate(waiting)
+                waiting = []
+                near_enough = edit_distances(table[close[:, 1]], table[close[:, 0]]) <= differences
+                pairs += [(long[one], long[other]) for one, other in close[near_enough].tolist()]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
@@ -114,19 +122,24 @@ def edit_distances(one: np.ndarray, many: np.ndarray) -> np.ndarray:
     """Levenshtein distances.
 
     Args:
-        one: [n] sequence.
+        one: [n] sequence, or [m, n] one for each.
         many: [m, n] sequences.
 
     Returns:
         [m] least number of insertions, deletions and replacements from `one` to each.
     """
-    length = many.shape[1]
-    row = np.broadcast_to(np.arange(length + 1), (len(many), length + 1)).copy()
-    for i, value in enumerate(one, start=1):
+    # One row of the table of distances for all pairs at once: [n + 1, m], so that columns are contiguous.
+    columns, count = np.ascontiguousarray(many.T), len(many)
+    values = np.broadcast_to(np.asarray(one)[..., None] if np.ndim(one) == 1 else one.T, columns.shape)
+    length = len(columns)
+    row = np.repeat(np.arange(length + 1, dtype=np.int16)[:, None], count, axis=1)
+    for i, value in enumerate(values, start=1):
         before = row
         row = np.empty_like(before)
-        row[:, 0] = i
-        replaced = before[:, :-1] + (many != value)
+        row[0] = i
+        replaced = before[:-1] + (columns != value)
         for j in range(1, length + 1):
-            row[:, j] = np.minimum(np.minimum(before[:, j], row[:, j - 1]) + 1, replaced[:, j - 1])
-    return row[:, -1]
+            np.minimum(before[j], row[j - 1], out=row[j])
+            row[j] += 1
+            np.minimum(row[j], replaced[j - 1], out=row[j])
+    return row[-1]
