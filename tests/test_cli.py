@@ -81,3 +81,19 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(capsys: pytest.Captu
         for done in range(1, 4):
             tell(done, 3)
     assert capsys.readouterr().err == "reading: 3 of 3 songs\n"
+
+
+def test_progress_tells_rate_rejects_and_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
+    with cli.progress("preparing", "files") as tell:
+        for done in (501, 600, 1000):  # the first 500 were done by another run
+            tell(done, 1000, 3)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "preparing: 501 of 1000 files, 3 rejected"
+    assert lines[1].startswith("preparing: 600 of 1000 files, ")
+    assert lines[1].endswith(" left")
+    assert " a second, 3 rejected, " in lines[1]
+    assert "left" not in lines[2]

@@ -90,6 +90,8 @@ def build_dataset(
         if runner == "beam":
             from hrpe_jax.data.beam import run_beam
 
+            if say:
+                say(f"preparing {len(todo)} files on Beam")
             files_left = [(keys[number], songs[number]) for number in todo]
             run_beam(files_left, journal, beam_options, seconds=file_seconds, megabytes=file_megabytes)
         else:

@@ -117,8 +117,11 @@ def find_songs(source: str | Path, format: str = "auto", *, skip: Sequence[Path]
 
 
 def show(name: str | os.PathLike[str]) -> str:
-    """A file name as text that every encoding of Unicode can write: bytes that are no text become \\xNN."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A file name, or any text, as every encoding of Unicode can write it: what is no text becomes \\xNN."""
+    try:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return os.fspath(name).encode("utf-8", "backslashreplace").decode()
 
 
 def _passed_text(found: Found) -> str:

@@ -119,7 +119,11 @@ def test_names_in_any_bytes_become_text(tmp_path: Path):
     for song in found.songs:
         json.dumps([song.id, song.name], ensure_ascii=False).encode()
         assert Path(song.path).is_file()
-    assert show("plain") == "plain"
+    assert [show(name) for name in ("plain", "a\udcffb", "half \ud800")] == [
+        "plain",
+        "a\\xffb",
+        "half \\ud800",
+    ]
 
 
 def test_a_single_file_and_nothing_at_all(tmp_path: Path):
