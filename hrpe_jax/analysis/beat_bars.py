@@ -48,6 +48,10 @@ _DRUMS = np.array([[0.4, 0.2, 0.0], [-0.9, -0.6, 0.3], [1.2, 0.0, -0.8]])
 """What a bass drum, a snare drum and a crash cymbal say for each role; set by hand: bass drum on one, snare
 drum on two and four, a crash where a part begins."""
 
+_LOW, _ENTRY = 0.7, 6.0
+"""Octaves under the middle of the piece's notes at which a note is bass, and nats for a bar line where the
+bass enters: it does so on the first of a bar in seven songs of ten."""
+
 
 def role_scores(notes: NoteTable, beats: int) -> np.ndarray:
     """[beats, 3] how much better than by chance (nats) the accents fit a first, middle or other beat.
@@ -68,6 +72,9 @@ def role_scores(notes: NoteTable, beats: int) -> np.ndarray:
     scores = logit - _PRIOR
     if notes.drum.any():
         scores += drum_accents(notes, beats) @ _DRUMS
+    entries = np.flatnonzero((table[:, 0] > _LOW) & (table[:, 1] > 0))
+    if len(entries):
+        scores[entries[0], FIRST] += _ENTRY
     return np.asarray(scores)
 
 
