@@ -2,10 +2,11 @@
 
     python tools/fit_melody.py --input=POP909 --splits=FILE --output=hrpe_jax/analysis/melody_weights.py
 
-Every song is used as it is and once more varied at random: dynamics flattened, times put on a coarse grid, the
-second instrument left out, transposed, played faster or slower. The second network learns from probabilities that the
-first gives to songs which it was not fitted to (two halves), and then once more from its own. Prints
-validation figures (precision, recall and F1 of notes, the mean over songs), and writes the weights as a module.
+Every song is used as it is and once more varied at random: dynamics flattened, times put on a coarse grid,
+the second instrument left out, transposed, played faster or slower. The second network learns from
+probabilities that the first gives to songs which it was not fitted to (two halves), and then once more from
+its own. Prints validation figures (precision, recall and F1 of notes, the mean over songs), and writes the
+weights as a module. It takes some ten minutes.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Example(NamedTuple):
 
 
 def merge(notes: Notes) -> Notes:
-    """Notes as a file with one channel has them: where equal pitches overlap, the first to begin ends first."""
+    """Notes as a file with one channel has them: of overlapping equal pitches the first ends first."""
     order = np.lexsort((notes.pitch, notes.onset))
     onset, end, pitch, velocity = (column[order] for column in notes)
     ends = end.copy()
@@ -176,6 +177,7 @@ def source(networks: dict[str, Network]) -> str:
         "",
         "from hrpe_jax.analysis.melody_line import Network",
         "",
+        "# ruff: noqa: SIM905",
         "# fmt: off",
     ]
     for name, network in networks.items():
@@ -207,11 +209,9 @@ def main() -> None:
     parser.add_argument("--output", help="module to write")
     parser.add_argument("--limit", type=int, help="training songs")
     parser.add_argument("--varied", type=int, default=1, help="varied versions of each song")
-    parser.add_argument("--units", type=int, default=UNITS)
     parser.add_argument("--epochs", type=int, default=8)
     args = parser.parse_args()
 
-    globals()["UNITS"] = args.units
     splits = json.loads(Path(args.splits).read_text())
     rng = np.random.default_rng(0)
     folder = Path(args.input)

@@ -2,11 +2,11 @@
 
     python tools/measure_melody.py --input=POP909 --splits=FILE --split=valid --tracks=apart|merged
 
-`apart`: the share of songs where the MELODY track is chosen among MELODY, BRIDGE and PIANO, and the notes found.
-`merged`: all notes are in one track, as a file with one channel would have them (of overlapping equal pitches
-the first to begin ends first). A note found counts where one of the MELODY track has its pitch and begins within
-50 ms. Precision, recall and F1 are means over songs. `--flat` makes all notes equally loud, `--without=BRIDGE`
-leaves that track out.
+`apart`: the share of songs where the MELODY track is chosen among MELODY, BRIDGE and PIANO, and the notes
+found. `merged`: all notes are in one track, as a file with one channel would have them (of overlapping equal
+pitches the first to begin ends first). A note found counts where one of the MELODY track has its pitch and
+begins within 50 ms. Precision, recall and F1 are means over songs. `--flat` makes all notes equally loud,
+`--without=BRIDGE` leaves that track out.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Which track of a file is sung: features of whole tracks, and a linear score.
 
-A melody is one note at a time, moves by small steps within the range of a voice, is often the highest thing that
-sounds, comes in after an introduction, and says phrases again. The weights were fitted by
+A melody is one note at a time, moves by small steps within the range of a voice, is often the highest thing
+that sounds, comes in after an introduction, and says phrases again. The weights were fitted by
 `tools/fit_melody_track.py` on songs as they are and with the piano parted into bass, chords and top, so that
-accompaniments of several instruments are known too. How long notes are and how even their rhythm is tells more about how
-a data set was made than about melodies, so these are left out.
+accompaniments of several instruments are known too. How long notes are and how even their rhythm is tells
+more about how a data set was made than about melodies, so these are left out.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ that may belong to a line again, beside the line that the first probabilities dr
 leaps and rests. It looks twice, the second time at its own result. So a note is kept where it goes on with
 the line, and a passage without melody stays empty even though something is always on top.
 
-Both networks have one hidden layer of tanh units. Their weights (`hrpe_jax.analysis.melody_weights`) were fitted by
-`tools/fit_melody.py`, on songs as they are and with dynamics flattened, times put on a grid, other
+Both networks have one hidden layer of tanh units. Their weights (`hrpe_jax.analysis.melody_weights`) were
+fitted by `tools/fit_melody.py`, on songs as they are and with dynamics flattened, times put on a grid, other
 instruments left out, and transposed.
 """
 

@@ -1,8 +1,8 @@
 """The melody of a MIDI file that does not say which notes are sung.
 
-In this order: a track that is named as the melody; the track whose notes carry the lyrics; the track that looks
-most like a melody beside the others (`melody_choice`). A track of chords, or the only one, is searched note by note
-(`melody_line`).
+In this order: a track that is named as the melody; the track whose notes carry the words; the track that
+looks most like a melody beside the others (`melody_choice`). A track of chords, or the only one, is searched
+note by note (`melody_line`).
 """
 
 from __future__ import annotations

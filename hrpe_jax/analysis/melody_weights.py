@@ -4,6 +4,7 @@ import numpy as np
 
 from hrpe_jax.analysis.melody_line import Network
 
+# ruff: noqa: SIM905
 # fmt: off
 FIRST = Network(
     np.array((
