@@ -35,6 +35,7 @@ _USUAL_LENGTH = 3.0
 _PERIOD_WEIGHT = 0.25
 _LENGTH_WEIGHT = 0.08
 _TRIPLE_COST = 0.15
+_MOST_PEAKS = 16
 _NEAR = 0.2
 """How much worse than the best fit a period may fit to be considered."""
 
@@ -50,10 +51,12 @@ def find_label_beats(seconds: np.ndarray) -> LabelBeats:
         seconds: [n] durations of the labels, one after the other; n > 0, positive sum.
     """
     fits = _fits(seconds)
-    peak = (fits >= np.roll(fits, 1)) & (fits >= np.roll(fits, -1)) & (fits > fits.max() - _NEAR)
+    peak = (fits >= np.roll(fits, 1)) & (fits > np.roll(fits, -1)) & (fits > fits.max() - _NEAR)
+    peaks = np.flatnonzero(peak) if peak.any() else np.array([int(fits.argmax())])
+    peaks = peaks[np.argsort(-fits[peaks], kind="stable")][:_MOST_PEAKS]
     middle = float(np.median(seconds[seconds > 0]))
     best, best_score = None, -np.inf
-    for index in np.flatnonzero(peak).tolist():
+    for index in peaks.tolist():
         period = float(_PERIODS[index])
         beats = _follow(seconds, period)
         meter, pickup = _bars(beats)
@@ -65,7 +68,7 @@ def find_label_beats(seconds: np.ndarray) -> LabelBeats:
         )
         if score > best_score:
             best, best_score = LabelBeats(beats, period, max(0.0, float(fits[index])), meter, pickup), score
-    assert best is not None  # a maximum is a peak
+    assert best is not None  # there is a peak
     return best
 
 

@@ -128,9 +128,10 @@ class MusicXmlDocument:
     def bar_starts(self) -> tuple[int, ...]:
         """Ticks at which bars begin; a bar split between two measures by a repeat sign counts once."""
         starts: list[int] = []
+        usual = self.meter
         filled = 0  # ticks in the bar so far, where it is still short of its meter
         for measure in self.measures:
-            meter = measure.meter or self.meter
+            meter = measure.meter or usual
             full = round(4 * TICKS_PER_QUARTER * meter.numerator / meter.denominator)
             if filled and filled + measure.length == full:
                 filled = 0

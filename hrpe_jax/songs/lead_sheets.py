@@ -31,6 +31,7 @@ TEMPO_BPM = 120.0
 MAX_TICKS = 240_000
 """Longest piece: 5,000 bars of 4/4, over two hours."""
 _MAX_SLOTS = 30_000
+_MAX_KEYS = 100
 _MIN_DENSITY = 1.6
 """Notes that sound at once, on average, below which chords are not looked for."""
 _VOICE_NAMES = ("soprano", "alto", "tenor", "bass")
@@ -150,6 +151,8 @@ def _keys(
     for measure in document.measures:
         if not starts or (measure.fifths, measure.mode) != starts[-1][1:]:
             starts.append((measure.start, measure.fifths, measure.mode))
+    if len(starts) > _MAX_KEYS:  # nobody modulates so often: the first signature stands for all
+        starts = starts[:1]
     keys: list[tuple[int, Key]] = []
     note_onsets, chord_onsets = [note.onset for note in line], [span.onset for span in chords]
     for (start, fifths, mode), end in zip(starts, [*(s[0] for s in starts[1:]), document.end], strict=True):

@@ -22,6 +22,9 @@ class ParsedLabel:
     bass: int
 
 
+MAX_LABEL = 100
+"""Characters of a label; the longest in use have some thirty."""
+
 _DEGREES = {1: 0, 2: 2, 3: 4, 4: 5, 5: 7, 6: 9, 7: 11}
 
 # Harte's shorthands where they differ from our quality names or go beyond them.
@@ -41,6 +44,8 @@ _HARTE: dict[str, tuple[int, ...]] = {
 
 def parse_harte_text(label: str) -> ParsedLabel | None:
     """Parse "ROOT[:SHORTHAND][(DEGREE,...)][/DEGREE]"; None if the label does not have that form."""
+    if len(label) > MAX_LABEL:
+        return None
     match = re.fullmatch(
         rf"({NOTE_PATTERN})(?::([A-Za-z0-9#/]*?))?(?:\(([^()]*)\))?(?:/([#b]*\d{{1,2}}))?",
         label.replace(" ", ""),
@@ -109,6 +114,8 @@ _SEVENTH_UP = {"7": (), "9": (2,), "11": (2, 5), "13": (2, 9)}
 
 def parse_lead_sheet_text(label: str) -> ParsedLabel | None:
     """Parse "F#m7b5/C" and its many relatives; None if some part has no meaning."""
+    if len(label) > MAX_LABEL:
+        return None
     text = label.strip().translate(_SIGNS)
     if re.fullmatch(r"\([^()]*\)", text):  # a chord in brackets is optional in the source, but it is a chord
         text = text[1:-1]
