@@ -10,7 +10,7 @@ that gets busier slows all of them alike. Prints a table and, last, one JSON obj
 many files in turn and prints the peak resident memory of the parent and of its largest worker.
 
 Seconds are wall time of the whole command; files a second are those of the median run, start included; "cpu"
-is processor time of all processes together. The manifests' checksums of all runs must be equal.
+is processor time of the parent and of all workers together. All runs must write the same shards.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ import json, resource, sys
 from hrpe_jax import cli, preprocess
 code = cli.run(preprocess.main, preprocess.parser(), sys.argv[1:])
 own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-cpu = own.ru_utime + own.ru_stime + workers.ru_utime + workers.ru_stime
-print(json.dumps({"parent_mb": own.ru_maxrss / 1024, "worker_mb": workers.ru_maxrss / 1024, "cpu": cpu}))
+usage = {"parent_mb": own.ru_maxrss / 1024, "worker_mb": workers.ru_maxrss / 1024}
+usage["parent_cpu"] = own.ru_utime + own.ru_stime
+usage["worker_cpu"] = workers.ru_utime + workers.ru_stime
+print(json.dumps(usage))
 sys.exit(code)
 """
 
 
 def run(arguments: list[str]) -> dict[str, Any]:
-    """One command: its counts, wall `seconds`, `cpu`, memory, and the `shards` that it wrote."""
+    """One command: its counts, wall `seconds`, processor time, memory, and the `shards` that it wrote."""
     with tempfile.TemporaryDirectory() as room:
         command = [sys.executable, "-c", _RUN, f"--output={room}/data", *arguments]
         start = time.perf_counter()
@@ -59,20 +61,22 @@ def compare(ways: dict[str, list[str]], runs: int) -> dict[str, Any]:
             taken[name].append(run(arguments))
     first = next(iter(taken.values()))[0]
     report: dict[str, Any] = {"files": first["found"], "songs": first["songs"]}
-    print(f"{'way':12} {'seconds':>24} {'files/s':>8} {'cpu':>7} {'parent MB':>10} {'worker MB':>10}")
+    print(f"{'way':12} {'seconds':>24} {'files/s':>8} {'cpu':>13} {'parent MB':>10} {'worker MB':>10}")
     for name, results in taken.items():
         seconds = [round(result["seconds"], 2) for result in results]
         middle = statistics.median(seconds)
         row = {
             "seconds": seconds,
             "files_per_second": round(first["found"] / middle, 1),
-            "cpu": round(statistics.median(result["cpu"] for result in results), 1),
+            "parent_cpu": round(statistics.median(result["parent_cpu"] for result in results), 1),
+            "worker_cpu": round(statistics.median(result["worker_cpu"] for result in results), 1),
             "parent_mb": round(max(result["parent_mb"] for result in results)),
             "worker_mb": round(max(result["worker_mb"] for result in results)),
         }
         report[name] = row
+        cpu = f"{row['parent_cpu']:5} + {row['worker_cpu']:5}"
         print(
-            f"{name:12} {' '.join(map(str, seconds)):>24} {row['files_per_second']:8} {row['cpu']:7} "
+            f"{name:12} {' '.join(map(str, seconds)):>24} {row['files_per_second']:8} {cpu} "
             f"{row['parent_mb']:10} {row['worker_mb']:10}"
         )
     if "1 worker" in report and "2 workers" in report:

@@ -102,7 +102,7 @@ def find_songs(source: str | Path, format: str = "auto", *, skip: Sequence[Path]
     if root.is_file() and format in ("auto", "pop909") and _is_song_folder(root.parent, root.name):
         root = root.parent
     if root.is_file():
-        _add_file(found, root, show(root.name), format)
+        _add_file(found, str(root), show(root.name), format)
     else:
         _walk(found, root, format, {os.path.realpath(folder) for folder in skip})
     if not found.songs:
@@ -164,7 +164,7 @@ def _walk(found: Found, root: Path, format: str, skip: set[str]) -> None:
             found.passed += _versions(entries, name)
             continue
         for entry in files:
-            _add_file(found, Path(entry.path), f"{name}/{show(entry.name)}".lstrip("/"), format)
+            _add_file(found, entry.path, f"{name}/{show(entry.name)}".lstrip("/"), format)
         for entry in reversed([entry for entry in entries if _is_folder(entry)]):
             below = f"{name}/{show(entry.name)}".lstrip("/")
             if entry.name.startswith("."):
@@ -205,15 +205,15 @@ def _versions(entries: Sequence[os.DirEntry[str]], name: str) -> Iterator[Passed
             yield Passed(f"{name}/{show(entry.name)}".lstrip("/"), "pop909_versions", detail)
 
 
-def _add_file(found: Found, path: Path, name: str, format: str) -> None:
+def _add_file(found: Found, path: str, name: str, format: str) -> None:
     try:
-        mode = path.stat().st_mode
+        mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):
             found.passed.append(Passed(name, "not_a_file", "a pipe, socket or device"))
             return
         kind = identify(path)
     except OSError as error:
-        reason = "broken_link" if path.is_symlink() else "unreadable_file"
+        reason = "broken_link" if os.path.islink(path) else "unreadable_file"
         found.passed.append(Passed(name, reason, error.strerror or type(error).__name__))
         return
     if kind == "musicxml" and format == "chorales":
@@ -223,7 +223,7 @@ def _add_file(found: Found, path: Path, name: str, format: str) -> None:
     elif format not in ("auto", kind):
         found.passed.append(Passed(name, "other_format", f"it is {kind}; --format={format} was asked for"))
     else:
-        found.songs.append(SongFile("", kind, str(path), name))
+        found.songs.append(SongFile("", kind, path, name))
 
 
 def _with_ids(songs: Sequence[SongFile]) -> list[SongFile]:

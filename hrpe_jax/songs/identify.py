@@ -8,6 +8,7 @@ rejected by its reader with a reason, not passed over as something else.
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import zipfile
 import zlib
@@ -40,7 +41,7 @@ _CHART_TITLE = re.compile(r"^#[ \t]*(?:title|artist|metre|tonic):", re.MULTILINE
 _CHART_LINE = re.compile(r"^\d+(?:\.\d+)?(?:e[+-]?\d+)?\t\S", re.MULTILINE)
 _LABEL_LINE = re.compile(r"-?\d+(?:\.\d*)?(?:e[+-]?\d+)?[ \t]+-?\d+(?:\.\d*)?(?:e[+-]?\d+)?[ \t]+(\S+)$")
 _LABEL = re.compile(r"(?:N|X|[A-G][b#]*(?::[\w#()*,.]+)?(?:/[b#]*\d+)?)$")
-_LABEL_LINES = 20
+_LABEL_LINES = 30
 
 
 def identify(path: str | Path) -> str:
@@ -49,26 +50,29 @@ def identify(path: str | Path) -> str:
     Raises:
         OSError: if it cannot be opened.
     """
-    path = Path(path)
-    with path.open("rb") as stream:
-        head = stream.read(HEAD_BYTES)
-        more = len(head) == HEAD_BYTES and _as_text(head) is not None
-        if more:
-            head += stream.read(TEXT_BYTES - HEAD_BYTES)
-    if head.startswith(_OTHERS):
-        return ""
-    by_suffix = _SUFFIXES.get(path.suffix.lower(), "")
-    if head.startswith(b"MThd") or (head.startswith(b"RIFF") and head[8:12] == b"RMID"):
-        return "midi"
-    if head.startswith(b"PK\x03\x04"):
-        return "musicxml" if by_suffix == "musicxml" or _is_score_archive(path) else ""
-    text = _as_text(head)
-    return (identify_text(text) if text else "") or by_suffix
+    path = os.fspath(path)
+    with open(path, "rb", buffering=0) as stream:
+        head = stream.read(HEAD_BYTES) or b""
+        if head.startswith(b"MThd") or (head.startswith(b"RIFF") and head[8:12] == b"RMID"):
+            return "midi"
+        if head.startswith(_OTHERS):
+            return ""
+        by_suffix = _SUFFIXES.get(os.path.splitext(path)[1].lower(), "")
+        if head.startswith(b"PK\x03\x04"):
+            return "musicxml" if by_suffix == "musicxml" or _is_score_archive(path) else ""
+        text = _as_text(head)
+        if not text:
+            return by_suffix
+        found = identify_text(text)
+        if not found and len(head) == HEAD_BYTES:
+            found = identify_text(_as_text(head + (stream.read(TEXT_BYTES) or b"")) or "")
+    return found or by_suffix
 
 
 def identify_text(text: str) -> str:
     """As `identify`, for the beginning of a text: "musicxml", "abc", "billboard", "lab" or ""."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.lstrip().startswith("<"):
         return "musicxml" if _SCORE.search(text) else ""
     if _CHART_TITLE.search(text) and _CHART_LINE.search(text):
@@ -81,11 +85,13 @@ def identify_text(text: str) -> str:
 
 def _has_labels(text: str) -> bool:
     """Whether the first lines are "start end chord", and a chord sounds in one of them."""
-    lines = [line.strip() for line in text.split("\n", 4 * _LABEL_LINES)[: 4 * _LABEL_LINES]]
-    lines = [line for line in lines if line and not line.startswith("#")][:_LABEL_LINES]
+    lines = [line for line in map(str.strip, text.split("\n", _LABEL_LINES)[:_LABEL_LINES]) if line]
+    lines = [line for line in lines if line[0] != "#"]
+    if not any(map(_LABEL_LINE.match, lines[:3])):
+        return False
     found = [match[1] for match in map(_LABEL_LINE.match, lines) if match]
     labels = [label for label in found if _LABEL.match(label)]
-    return bool(lines) and len(labels) >= 0.8 * len(lines) and any(label not in "NX" for label in labels)
+    return len(labels) >= 0.8 * len(lines) and any(label not in "NX" for label in labels)
 
 
 def _as_text(head: bytes) -> str | None:
@@ -100,10 +106,10 @@ def _as_text(head: bytes) -> str | None:
     return head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
 
 
-def _is_score_archive(path: Path) -> bool:
+def _is_score_archive(path: str) -> bool:
     """Whether an archive holds MusicXML: office documents and e-books are such archives too."""
     try:
-        if path.stat().st_size > _MAX_ARCHIVE:
+        if os.path.getsize(path) > _MAX_ARCHIVE:
             return False
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist()[:1000]:
