@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--workers", default="1,2", help="numbers of processes, separated by commas")
     parser.add_argument("--beam", action="store_true", help="compare with Beam's DirectRunner too")
     parser.add_argument(
-        "--beam_options", default="--direct_num_workers=2 --direct_running_mode=multi_processing"
+        "--beam_options", default="--direct_num_workers=2 --direct_running_mode=multi_threading"
     )
     parser.add_argument("--memory", help="measure memory for these numbers of files, separated by commas")
     args = parser.parse_args()
