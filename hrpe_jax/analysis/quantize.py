@@ -7,6 +7,7 @@ finer mix of positions would otherwise win by chance.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -117,12 +118,13 @@ def quantize_melody(
 
 def _thin(start: np.ndarray, end: np.ndarray, pitch: np.ndarray, ornament_gap: float) -> np.ndarray:
     """Indices of the notes left when onsets nearer than `ornament_gap` to each other are made one."""
+    begins, ends, pitches = start.tolist(), end.tolist(), pitch.tolist()
     kept: list[int] = []
-    for i in range(len(start)):
-        if kept and start[i] - start[kept[-1]] < ornament_gap:
+    for i in range(len(begins)):
+        if kept and begins[i] - begins[kept[-1]] < ornament_gap:
             last = kept[-1]
-            grace = end[last] <= start[i] + ornament_gap  # over when this one begins, so this one is the note
-            if grace or (end[i] > start[i] + ornament_gap and pitch[i] > pitch[last]):
+            grace = ends[last] <= begins[i] + ornament_gap  # over when this one begins: this one is the note
+            if grace or (ends[i] > begins[i] + ornament_gap and pitches[i] > pitches[last]):
                 kept[-1] = i
         else:
             kept.append(i)
@@ -154,18 +156,19 @@ def _snap(time: np.ndarray, steps: np.ndarray, beat_ticks: int) -> np.ndarray:
 def _snap_onsets(start: np.ndarray, end: np.ndarray, steps: np.ndarray, beat_ticks: int) -> np.ndarray:
     """[n] onsets on the grid, strictly increasing where 0 or more; -1 marks a note for which there was no
     room."""
-    onset = _snap(start, steps, beat_ticks)
+    onset = _snap(start, steps, beat_ticks).tolist()  # lists: a loop over arrays takes five times as long
+    begins, ends, sizes = start.tolist(), end.tolist(), steps.tolist()
     last = -1  # index of the last note placed
     free = -1  # onset of the note placed before that one
     for i in range(len(onset)):
         if last >= 0 and onset[i] <= onset[last]:
-            at = int(onset[last])
-            step = int(steps[min(at // beat_ticks, len(steps) - 1)])
-            before = int(onset[last]) - step
+            at = onset[last]
+            step = sizes[min(at // beat_ticks, len(sizes) - 1)]
+            before = at - step
             # This one moves on or the one before moves back, whichever strays less; else the shorter goes.
-            on, back = abs(at + step - start[i]), abs(before - start[last])
-            if min(on, back if before > free else np.inf) >= step:
-                if end[i] - start[i] > end[last] - start[last]:
+            on, back = abs(at + step - begins[i]), abs(before - begins[last])
+            if min(on, back if before > free else math.inf) >= step:
+                if ends[i] - begins[i] > ends[last] - begins[last]:
                     onset[last], onset[i] = -1, at
                     last = i
                 else:
@@ -176,9 +179,9 @@ def _snap_onsets(start: np.ndarray, end: np.ndarray, steps: np.ndarray, beat_tic
             else:
                 onset[i] = at + step
         if last >= 0:
-            free = int(onset[last])
+            free = onset[last]
         last = i
-    return onset
+    return np.asarray(onset, dtype=np.int64)
 
 
 def _snap_offsets(
