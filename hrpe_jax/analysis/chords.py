@@ -1,101 +1,34 @@
-"""Chords from notes: templates against what sounds in each slot of a beat grid, then the best path through
-the piece.
+"""Chords from notes: names with basses for what sounds, slot after slot of a beat grid.
 
-Each slot is described by its chroma (how long each pitch class sounds, notes struck on the beat counting
-more than passing ones) and its bass. A chord's score in a slot is what it explains, less what it leaves
-unexplained, less those of its notes that are missing; changing the chord costs something, less on strong
-beats. The Viterbi algorithm finds the sequence with the highest sum.
+Two finders share this entrance: `chord_segments` for accompanied songs, fitted on POP909, and
+`chord_templates` for voices that change chords with every beat (chorales).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
+from hrpe_jax.analysis.accompaniment import accompaniment_weights
+from hrpe_jax.analysis.chord_evidence import song_evidence
+from hrpe_jax.analysis.chord_segments import (
+    SegmentParams,
+    best_division,
+    find_segments,
+    segment_features,
+    segment_scores,
+)
+from hrpe_jax.analysis.chord_tables import FULL, POP
+from hrpe_jax.analysis.chord_templates import CHORALE, ChordParams, best_path, slot_features, slot_scores
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.quality import CHORD_TONES
 
-SUBSTEPS = 4
-"""Parts of a slot at which notes are looked at: sixteenths where slots are quarters."""
-
-
-@dataclass(frozen=True)
-class ChordParams:
-    """What the finder believes about chords; all scores are per slot.
-
-    Attributes:
-        qualities: (fine quality, prior) of the chords that may be found; rarer chords have lower priors.
-        offbeat: weight of a note within the slot where it is struck, when that is in the middle of the slot.
-        after_beat: the same where it is struck elsewhere off the beat.
-        held: weight of a note in the slots after that in which it was struck.
-        foreign: cost of a slot filled by notes foreign to the chord.
-        missing: cost of a missing root, third (or suspension), fifth, and seventh or higher.
-        presence: share of the slot's sound at which a chord note counts as fully there.
-        bass: reward for root, third, fifth, and seventh or higher in the bass; last, for a foreign bass.
-        change: cost of a new chord on a strong beat.
-        weak_change: the same on a weak beat.
-        silence: score of no chord where notes sound.
-        split_bass: whether a new chord tone in the bass begins a new span (chorales) or the span keeps its
-            first.
-    """
-
-    qualities: tuple[tuple[str, float], ...]
-    offbeat: float = 0.6
-    after_beat: float = 0.5
-    held: float = 0.8
-    foreign: float = 1.0
-    missing: tuple[float, float, float, float] = (0.35, 0.3, 0.1, 0.3)
-    presence: float = 0.12
-    bass: tuple[float, float, float, float, float] = (0.3, 0.15, 0.1, 0.05, -0.1)
-    change: float = 0.15
-    weak_change: float = 0.3
-    silence: float = -1.0
-    split_bass: bool = False
-
-
-CHORALE = ChordParams(
-    qualities=(
-        ("maj", 0.0), ("min", -0.03), ("dim", 0.0), ("aug", -0.2), ("7", -0.02), ("maj7", -0.155),
-        ("min7", -0.055),
-        ("hdim7", -0.07), ("dim7", -0.1),
-    ),
-    offbeat=0.5,
-    presence=0.14,
-    missing=(0.35, 0.29, 0.11, 0.3),
-    bass=(0.25, 0.18, 0.04, 0.05, 0.06),
-    change=0.14,
-    weak_change=0.2,
-    split_bass=True,
-)  # fmt: skip
-"""For four-voice chorales on a grid of quarters: triads, sevenths and their inversions.
-
-Rounded between two random searches, on 8 and on all of 16 chorales with published roman-numeral analyses: on
-these 16 the root agrees on 94.9 % of beats, so that figure is not held out (93.1 % before any tuning). Held
-out: the search on 8 gave 96.4 % on the other 8, and these values give 95 % on two chorales that no search
-saw (110 beats).
-"""
-
-POP = ChordParams(
-    qualities=(
-        ("maj", 0.0), ("min", -0.01), ("dim", -0.2), ("aug", -0.25), ("7", 0.0), ("maj7", -0.04),
-        ("min7", 0.03),
-        ("hdim7", -0.08), ("dim7", -0.23), ("sus4", -0.19), ("sus2", -0.2), ("7sus4", -0.16), ("maj6", -0.13),
-        ("min6", -0.15), ("minmaj7", -0.47),
-    ),
-    offbeat=0.74,
-    after_beat=0.34,
-    held=0.5,
-    foreign=0.33,
-    missing=(0.17, 0.18, 0.28, 0.22),
-    presence=0.25,
-    bass=(0.33, 0.07, 0.11, 0.13, 0.0),
-    change=0.17,
-    weak_change=0.38,
-)  # fmt: skip
-"""For accompanied songs: the qualities of POP909, tuned by random search on 34 of its training songs."""
+__all__ = ["CHORALE", "FULL", "POP", "ChordParams", "SegmentParams", "find_chords"]
 
 
 def find_chords(
@@ -106,7 +39,8 @@ def find_chords(
     grid: Sequence[float] | np.ndarray,
     strong: Sequence[bool] | np.ndarray | None = None,
     weights: Sequence[float] | np.ndarray | None = None,
-    params: ChordParams = POP,
+    tracks: Sequence[int] | np.ndarray | None = None,
+    params: ChordParams | SegmentParams = POP,
 ) -> tuple[ChordSpan, ...]:
     """Name the chords under a set of notes.
 
@@ -115,15 +49,19 @@ def find_chords(
         durations: [n] lengths.
         pitches: [n] MIDI numbers; leave percussion out.
         grid: [slots + 1] increasing places where a chord may change, and the end.
-        strong: [slots] whether a slot begins on a strong beat; all where not given.
+        strong: [slots] whether a slot begins a bar (`POP`, `FULL`: chords change there or are heard anew) or
+            is a strong beat (`CHORALE`: where changes cost less). All slots are equal where not given.
         weights: [n] how much each note counts, 0 to 1; for melodies and known passing notes.
-        params: `CHORALE`, `POP` or your own.
+        tracks: [n] any number for the track of each note. Lines above an accompaniment count less; with
+            tracks it is better known which notes these are (not for `CHORALE`).
+        params: `POP` for accompanied songs, with the 15 qualities of POP909; `FULL` for the same with all
+            32; `CHORALE` for voices; or your own.
 
     Returns:
         Spans that cover the grid (no chord where nothing sounds), in grid units rounded to integers.
 
     Raises:
-        ValueError: if lengths differ or the grid does not increase.
+        ValueError: if lengths differ, or the grid does not increase.
     """
     grid = np.asarray(grid, dtype=np.float64)
     if len(grid) < 2 or (np.diff(grid) <= 0).any():
@@ -131,128 +69,96 @@ def find_chords(
     onset, duration = np.asarray(onsets, dtype=np.float64), np.asarray(durations, dtype=np.float64)
     pitch = np.asarray(pitches, dtype=np.int64)
     weight = np.ones(len(pitch)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if not len(onset) == len(duration) == len(pitch) == len(weight):
-        raise ValueError("find_chords: onsets, durations, pitches and weights must have one length")
-    is_strong = np.ones(len(grid) - 1, dtype=bool) if strong is None else np.asarray(strong, dtype=bool)
+    track = np.zeros(len(pitch), dtype=np.int64) if tracks is None else np.asarray(tracks, dtype=np.int64)
+    if not len(onset) == len(duration) == len(pitch) == len(weight) == len(track):
+        raise ValueError("find_chords: onsets, durations, pitches, weights and tracks must have one length")
+    is_strong = None if strong is None else np.asarray(strong, dtype=bool)
+    if is_strong is not None and len(is_strong) != len(grid) - 1:
+        raise ValueError("find_chords: strong must have one value a slot")
 
-    chroma, bass = slot_features(onset, duration, pitch, grid, weight, params)
-    path = _viterbi(_scores(chroma, bass, params), np.where(is_strong, params.change, params.weak_change))
-    return _spell_diminished(_spans(path, bass, grid, params))
-
-
-def slot_features(
-    onset: np.ndarray,
-    duration: np.ndarray,
-    pitch: np.ndarray,
-    grid: np.ndarray,
-    weight: np.ndarray,
-    params: ChordParams,
-) -> tuple[np.ndarray, np.ndarray]:
-    """What sounds in each slot.
-
-    Returns:
-        chroma [slots, 12], each row summing to 1 (0 in silence), and bass [slots, 12], the share of the
-        slot's time that each pitch class is the lowest, its first part counting double.
-    """
-    slots = len(grid) - 1
-    steps = slots * SUBSTEPS
-    place = np.arange(slots + 1) * SUBSTEPS
-    begin = np.round(np.interp(onset, grid, place)).astype(np.int64)
-    end = np.round(np.interp(onset + duration, grid, place)).astype(np.int64)
-    heard = (onset < grid[-1]) & (onset + duration > grid[0]) & (begin < steps)
-    begin, end, pitch, weight = begin[heard], np.maximum(end, begin + 1)[heard], pitch[heard], weight[heard]
-
-    struck = np.array([1.0, params.after_beat, params.offbeat, params.after_beat])[begin % SUBSTEPS]
-    turn = np.minimum(end, (begin // SUBSTEPS + 1) * SUBSTEPS)  # where the slot in which it is struck ends
-    loud = np.zeros((128, steps + 1))
-    for first, last, strength in ((begin, turn, weight * struck), (turn, end, weight * params.held)):
-        np.add.at(loud, (pitch, first), strength)
-        np.add.at(loud, (pitch, last), -strength)
-    loud = np.maximum(np.cumsum(loud, axis=1)[:, :steps], 0.0)
-    loud[loud < 1e-9] = 0.0
-
-    by_class = np.zeros((12, steps))
-    for pitch_class in range(12):
-        by_class[pitch_class] = loud[pitch_class::12].sum(axis=0)
-    chroma = by_class.reshape(12, slots, SUBSTEPS).sum(axis=2).T
-    total = chroma.sum(axis=1, keepdims=True)
-    chroma = np.divide(chroma, total, out=np.zeros_like(chroma), where=total > 0)
-
-    lowest = np.where(loud.any(axis=0), (loud > 0).argmax(axis=0), -1)
-    bass = np.zeros((slots, 12))
-    sounding = np.flatnonzero(lowest >= 0)
-    share = np.where(sounding % SUBSTEPS == 0, 2.0, 1.0) / (SUBSTEPS + 1)
-    np.add.at(bass, (sounding // SUBSTEPS, lowest[sounding] % 12), share)
-    return chroma, bass
+    if isinstance(params, ChordParams):
+        if is_strong is None:
+            is_strong = np.ones(len(grid) - 1, dtype=bool)
+        chroma, bass = slot_features(onset, duration, pitch, grid, weight, params)
+        costs = np.where(is_strong, params.change, params.weak_change)
+        pieces = _pieces(best_path(slot_scores(chroma, bass, params), costs))
+        split = params.split_bass
+    else:
+        slots = len(grid) - 1
+        begin, end = _in_slots(onset, grid), _in_slots(onset + duration, grid)
+        weight = weight * accompaniment_weights(begin, end, pitch, track)
+        evidence = song_evidence(begin, end, pitch, weight, slots)
+        segments = find_segments(slots, is_strong)
+        scores = segment_scores(segment_features(evidence, segments), segments, params)
+        pieces, bass, split = best_division(scores, segments, slots), evidence.bass, False
+    qualities = [row[0] for row in params.qualities]
+    return _spell_diminished(_spans(pieces, bass, grid, qualities, split))
 
 
-def _roles(quality: str) -> list[tuple[int, int]]:
-    """(interval, role) of a quality's notes: role 0 root, 1 third or suspension, 2 fifth, 3 seventh or
-    higher."""
-    return [(tone % 12, min(index, 3)) for index, tone in enumerate(CHORD_TONES[quality])]
+def _in_slots(place: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Places as slots of the grid; those outside it stay outside."""
+    slot = np.interp(place, grid, np.arange(len(grid)))
+    return np.where(place < grid[0], -1.0, np.where(place > grid[-1], len(grid), slot))
 
 
-def _scores(chroma: np.ndarray, bass: np.ndarray, params: ChordParams) -> np.ndarray:
-    """[slots, 12 * qualities + 1] score of every chord (root fastest) in every slot; no chord last."""
-    present = np.minimum(chroma / params.presence, 1.0)
-    count = len(params.qualities)
-    foreign, missing, low = (np.zeros((count, 12)) for _ in range(3))
-    prior = np.zeros(count)
-    for index, (quality, value) in enumerate(params.qualities):
-        foreign[index] = -params.foreign
-        low[index] = params.bass[4]
-        prior[index] = value
-        for interval, role in _roles(quality):
-            foreign[index, interval] = 0.0
-            missing[index, interval] = params.missing[role]
-            low[index, interval] = params.bass[role]
-        prior[index] -= missing[index].sum()
-    scores = np.empty((len(chroma), count, 12))
-    for root in range(12):
-        turned = [np.roll(table, -root, axis=1) for table in (chroma, present, bass)]
-        scores[:, :, root] = turned[0] @ foreign.T + turned[1] @ missing.T + turned[2] @ low.T + prior
-    silent = chroma.sum(axis=1) == 0
-    scores[silent] = -2.0
-    nothing = np.where(silent, 0.0, params.silence)
-    return np.concatenate([scores.reshape(len(chroma), -1), nothing[:, None]], axis=1)
+Piece = tuple[int, int, int]
 
 
-def _viterbi(scores: np.ndarray, change_cost: np.ndarray) -> np.ndarray:
-    """[slots] states of the path with the highest score, where any change costs `change_cost[slot]`."""
-    slots, states = scores.shape
-    came_from = np.zeros((slots, states), dtype=np.int64)
-    best = scores[0].copy()
-    stay = np.arange(states)
-    for slot in range(1, slots):
-        top = int(best.argmax())
-        moved = best[top] - change_cost[slot]
-        came_from[slot] = np.where(best >= moved, stay, top)
-        best = np.maximum(best, moved) + scores[slot]
-    path = np.empty(slots, dtype=np.int64)
-    path[-1] = best.argmax()
-    for slot in range(slots - 1, 0, -1):
-        path[slot - 1] = came_from[slot, path[slot]]
-    return path
+def _pieces(path: np.ndarray) -> list[Piece]:
+    """(first slot, slot after the last, state) wherever the state stays the same."""
+    edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
+    return [(first, last, int(path[first])) for first, last in pairwise(edges)]
 
 
 def _spans(
-    path: np.ndarray, bass: np.ndarray, grid: np.ndarray, params: ChordParams
+    pieces: Sequence[Piece], bass: np.ndarray, grid: np.ndarray, qualities: Sequence[str], split: bool
 ) -> tuple[ChordSpan, ...]:
-    """The path as spans of equal chords, the bass chosen among the chord's own notes."""
+    """The pieces as spans of equal chords, the bass chosen among the chord's own notes."""
     place = np.round(grid).astype(np.int64).tolist()
-    chords: list[Chord] = []
-    begin = 0
-    for slot in range(1, len(path) + 1):
-        if slot == len(path) or path[slot] != path[begin]:
-            chords.extend(_name(int(path[begin]), bass[begin:slot], params))
-            begin = slot
+    table = bass.tolist() if split else _shares(pieces, bass)
+    chords: list[tuple[int, int, Chord]] = []
+    for index, (first, last, state) in enumerate(pieces):
+        if state == 12 * len(qualities):
+            chords.append((first, last, Chord.NONE))
+            continue
+        quality, root = qualities[state // 12], state % 12
+        if not split:
+            chords.append((first, last, _name(root, quality, table[index], root)))
+            continue
+        low = root
+        for slot in range(first, last):
+            chord = _name(root, quality, table[slot], low)
+            low = chord.bass
+            chords.append((slot, slot + 1, chord))
     spans: list[ChordSpan] = []
-    for slot, chord in enumerate(chords):
+    for first, last, chord in chords:
+        begin = place[first]
         if spans and spans[-1].chord == chord:
-            spans[-1] = ChordSpan(spans[-1].onset, place[slot + 1] - spans[-1].onset, chord)
-        else:
-            spans.append(ChordSpan(place[slot], place[slot + 1] - place[slot], chord))
+            begin = spans.pop().onset
+        spans.append(ChordSpan(begin, place[last] - begin, chord))
     return tuple(spans)
+
+
+def _shares(pieces: Sequence[Piece], bass: np.ndarray) -> list[list[float]]:
+    """[pieces][12] what is lowest: a chord is named where it begins, later basses move through it."""
+    first, last, _ = np.array(pieces).T
+    sums = np.concatenate([np.zeros((1, 12)), np.cumsum(bass, axis=0)])
+    later = (sums[last] - sums[first + 1]) / np.maximum(last - first - 1, 1)[:, None]
+    later[later < 1e-9] = 0.0
+    shares: list[list[float]] = (bass[first] + 0.25 * later).tolist()
+    return shares
+
+
+def _name(root: int, quality: str, share: Sequence[float], otherwise: int) -> Chord:
+    """The chord over the lowest of its own notes; over another bass where none of them is low."""
+    own = [(root + tone) % 12 for tone in CHORD_TONES[quality]]
+    low = max(own, key=share.__getitem__)
+    return _chord(root, quality, low if share[low] > 0 else otherwise)
+
+
+@cache  # at most 12 * 32 * 12 answers
+def _chord(root: int, quality: str, bass: int) -> Chord:
+    return Chord(root, quality, bass)
 
 
 def _spell_diminished(spans: tuple[ChordSpan, ...]) -> tuple[ChordSpan, ...]:
@@ -268,21 +174,3 @@ def _spell_diminished(spans: tuple[ChordSpan, ...]) -> tuple[ChordSpan, ...]:
         if root in span.chord.pitch_classes:
             named[index] = replace(span, chord=Chord(root, "dim7", span.chord.bass))
     return tuple(named)
-
-
-def _name(state: int, bass: np.ndarray, params: ChordParams) -> list[Chord]:
-    """[slots] chords of one state, with basses from [slots, 12] shares."""
-    if state == 12 * len(params.qualities):
-        return [Chord.NONE] * len(bass)
-    quality, root = params.qualities[state // 12][0], state % 12
-    own = np.array([(root + tone) % 12 for tone in CHORD_TONES[quality]])
-    if not params.split_bass:
-        # The chord is named where it begins; later basses move through it.
-        share = bass[0] + 0.25 * bass[1:].sum(axis=0) / max(1, len(bass) - 1)
-        low = int(own[share[own].argmax()]) if share[own].max() > 0 else root
-        return [Chord(root, quality, low)] * len(bass)
-    chords: list[Chord] = []
-    for row in bass:
-        low = int(own[row[own].argmax()]) if row[own].max() > 0 else (chords[-1].bass if chords else root)
-        chords.append(Chord(root, quality, low))
-    return chords
