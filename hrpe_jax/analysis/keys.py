@@ -199,7 +199,7 @@ def _viterbi(votes: np.ndarray) -> np.ndarray:
 
 
 def _longer(path: np.ndarray, votes: np.ndarray) -> np.ndarray:
-    """The path without keys that hold for less than `SHORTEST` bars: their bars go to the better neighbour."""
+    """The path without keys shorter than `SHORTEST` bars: these go to the better neighbour."""
     path = path.copy()
     while True:
         edges = np.concatenate([[0], np.flatnonzero(np.diff(path)) + 1, [len(path)]])

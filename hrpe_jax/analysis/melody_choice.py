@@ -2,9 +2,9 @@
 
 A melody is one note at a time, moves by small steps within the range of a voice, is often the highest thing
 that sounds, comes in after an introduction, and says phrases again. The weights were fitted by
-`tools/fit_melody_track.py` on songs as they are and with the piano parted into bass, chords and top, so that
-accompaniments of several instruments are known too. How long notes are and how even their rhythm is tells
-more about how a data set was made than about melodies, so these are left out.
+`tools/fit_melody_track.py` on songs as they are and with the piano parted into bass, chords and top, and on
+karaoke files, whose words tell which track is sung. How even the rhythm of a track is tells more about how a
+data set was made than about melodies, so it is left out.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ _WINDOW = 2.0
 """Seconds that count as covered where a note begins within them."""
 
 TRACK_WEIGHTS = {
-    "chords": -3.24, "overlap": -3.39, "coverage": -2.01, "too_low": -0.85, "highest": 1.04,
-    "highest_of_all": 2.03, "lowest": -0.53, "leap": -1.97, "wide_leaps": -0.67, "repeats": -0.54,
-    "range": -0.73, "legato": 0.99, "variety": -4.05, "loudness": 2.0, "notes": 1.45, "entry": 4.28,
+    "chords": -3.09, "overlap": -2.44, "coverage": -0.25, "too_low": -1.97, "highest": 0.89,
+    "highest_of_all": 1.73, "lowest": -0.3, "leap": -3.0, "wide_leaps": -0.29, "repeats": -2.24,
+    "range": -0.88, "legato": 1.36, "variety": -3.9, "loudness": 1.36, "notes": 0.34, "entry": 4.42,
+    "sparse": -3.53, "held": -1.24,
 }  # fmt: skip
 """Score of a track: the sum of these times `track_features`."""
 
@@ -38,8 +39,13 @@ def track_scores(tracks: list[Notes], programs: list[int]) -> np.ndarray:
         tracks: one or more, each with one or more notes sorted by onset, then pitch; without percussion.
         programs: General MIDI programs of the tracks.
     """
-    never = np.array([program in _NEVER for program in programs])
+    never = np.array([never_sings(program) for program in programs])
     return np.asarray(track_features(tracks) @ np.array(list(TRACK_WEIGHTS.values())) + _OUT * never)
+
+
+def never_sings(program: int) -> bool:
+    """Whether a General MIDI program is a bass, percussion or an effect."""
+    return program in _NEVER
 
 
 def track_features(tracks: list[Notes]) -> np.ndarray:
@@ -81,11 +87,12 @@ def track_features(tracks: list[Notes]) -> np.ndarray:
         held = np.minimum(track.end[line] - onset[line], 3.0)[:-1] / np.maximum(np.diff(onset[line]), 0.02)
         shared = together & sounds[index]
         triples = sung[:-2] * 16384 + sung[1:-1] * 128 + sung[2:]
+        covered = (1 + np.count_nonzero(np.diff(windows))) / (int(length / _WINDOW) + 1)
         rows.append(
             (
                 1 - len(line) / len(pitch),
                 float((track.end[:-1] > onset[1:] + 0.1).mean()) if len(wait) else 0.0,
-                (1 + np.count_nonzero(np.diff(windows))) / (int(length / _WINDOW) + 1),
+                covered,
                 max(0.0, 57 - middle) / 6,
                 float((heard[index] == top)[shared].mean()) if shared.any() else 1.0,
                 float((heard[index] == top)[top > 0].mean()),
@@ -99,6 +106,8 @@ def track_features(tracks: list[Notes]) -> np.ndarray:
                 (loudness[index] - loudness.mean()) / 20,
                 np.log(len(pitch)),
                 min(float(onset[0]) - begin, 6.0) / 10,
+                max(0.0, 0.45 - covered) * 4,
+                max(0.0, float(np.median(np.log(np.maximum(track.end - onset, 0.05)))) + 0.3),
             )
         )
     return np.array(rows, dtype=np.float64)

@@ -116,7 +116,7 @@ def note_features(notes: Notes) -> np.ndarray:
     sounding_up, sounding_down = sounding & up, sounding & down
     struck_up, struck_down = struck & up, struck & down
     above = sounding_up.sum(axis=0)
-    highest_struck = 1.0 - struck_up.any(axis=0)
+    highest_struck = np.asarray(~struck_up.any(axis=0), dtype=np.float64)
     length = np.log(np.clip(end - onset, 0.03, 8.0))
     near, wide, far = _Around(onset, 1.0), _Around(onset, 4.0), _Around(onset, 8.0)
     mean_here = wide.mean(pitch)

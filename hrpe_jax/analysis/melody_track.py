@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,12 +18,15 @@ from hrpe_jax.analysis.melody_choice import track_scores
 from hrpe_jax.analysis.melody_features import TOGETHER, Notes
 from hrpe_jax.analysis.melody_line import line_probability, one_at_a_time, struck_once
 from hrpe_jax.analysis.melody_weights import FIRST, SECOND
-from hrpe_jax.score.midi import MidiFile
+from hrpe_jax.analysis.skyline import skyline
+from hrpe_jax.score.midi import MidiFile, MidiTrack
 
 FEWEST = 8
 """Notes that a track must have to be the melody, where another has them."""
 CHORDS = 0.2
 """Share of notes that are struck with a higher one from which on a track is searched note by note."""
+SILENT = 0.35
+"""Share of a track's time with melody below which the notes were chosen too strictly."""
 SUNG = 0.75
 """Least agreement (F1 of places) of a track with the lyrics to be the one that is sung."""
 
@@ -56,7 +60,7 @@ class FoundMelody(NamedTuple):
             onsets strictly increasing. Empty where the file has nothing but percussion.
         how: "named" (the file says so: names or lyrics), "scored" (a track that looks like a melody) or
             "skyline" (notes chosen one by one).
-        track: its index in the file; -1 where notes of several tracks were searched.
+        track: the index of the track that was chosen or searched; -1 where there is none.
     """
 
     notes: np.ndarray
@@ -81,7 +85,7 @@ def find_melody(midi: MidiFile) -> FoundMelody:
     places = long or places
     if len(places) > 1:
         named = _named([midi.tracks[index].name for index in places])
-        some = [places[i] for i in named] or _sung(midi, places, tables) or places
+        some = [places[i] for i in named] or sung_tracks(midi, places) or places
         notes = [_in_seconds(midi, tables[index]) for index in places]
         best = some[0]
         if len(some) > 1:
@@ -95,7 +99,10 @@ def find_melody(midi: MidiFile) -> FoundMelody:
         best = places[0]
         if _chords(_in_seconds(midi, tables[best])) == 0:
             return FoundMelody(_highest(midi, tables[best]), "scored", best)
-    return FoundMelody(_line(midi, tables[best]), "skyline", best)
+    found = _line(midi, tables[best])
+    if _coverage(midi, found, tables[best]) < SILENT:
+        found = _highest_held(midi, tables[best])  # an instrumental: the tune is on top all the time
+    return FoundMelody(found, "skyline", best)
 
 
 def _named(names: list[str]) -> list[int]:
@@ -112,15 +119,23 @@ def _named(names: list[str]) -> list[int]:
     return []
 
 
-def _sung(midi: MidiFile, places: list[int], tables: dict[int, np.ndarray]) -> list[int]:
-    """Tracks whose notes begin where syllables do, one to one; the best and those as good."""
+def sung_tracks(midi: MidiFile, places: list[int]) -> list[int]:
+    """Tracks whose notes begin where the words of a karaoke file are sung, one to one.
+
+    Args:
+        midi: the file.
+        places: indices of the tracks that may be.
+
+    Returns:
+        The one that fits best and those that fit as well; none where the file has no words or no track fits.
+    """
     syllables = np.array(midi.syllables, dtype=np.int64)
     if len(syllables) < 2 * FEWEST:
         return []
     near = midi.ticks_per_quarter / 8
     agreement = []
     for index in places:
-        onsets = np.unique(tables[index][:, 0])
+        onsets = np.unique(midi.tracks[index].rows[:, 0])
         hit = _share_near(syllables, onsets, near), _share_near(onsets, syllables, near)
         agreement.append(2 * hit[0] * hit[1] / max(sum(hit), 1e-9))
     most = max(agreement)
@@ -160,6 +175,18 @@ def _line(midi: MidiFile, table: np.ndarray) -> np.ndarray:
     notes = Notes(*(column[once] for column in notes))
     probability = line_probability(notes, FIRST, SECOND)
     return _alone(table, once[one_at_a_time(notes.onset, probability)])
+
+
+def _coverage(midi: MidiFile, melody: np.ndarray, table: np.ndarray) -> float:
+    """Share of the stretches of two seconds in which notes begin, in which one of the melody does."""
+    every, ours = (np.unique(midi.seconds(rows[:, 0]) // 2.0) for rows in (table, melody))
+    return len(ours) / max(len(every), 1)
+
+
+def _highest_held(midi: MidiFile, table: np.ndarray) -> np.ndarray:
+    """The upper line of a track: what begins below a note that still sounds is not the tune."""
+    track = MidiTrack("", 0, False, table)
+    return skyline(replace(midi, tracks=(track,)))
 
 
 def _alone(table: np.ndarray, places: np.ndarray) -> np.ndarray:
