@@ -7,36 +7,41 @@ too little to learn from is left out or refused, long stretches with one half of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hrpe_jax.analysis.beats import Beats, find_beats
-from hrpe_jax.analysis.chords import find_chords
+from hrpe_jax.analysis.chords import FULL, find_chords
+from hrpe_jax.analysis.keys import Keys, find_keys
+from hrpe_jax.analysis.melody_track import find_melody
 from hrpe_jax.analysis.quantize import QuantizedMelody, quantize_melody
+from hrpe_jax.analysis.skyline import skyline
 from hrpe_jax.score.bars import resets_from_bars
 from hrpe_jax.score.midi import MidiFile, read_midi
 from hrpe_jax.score.score import ChordSpan, Note, Score
-from hrpe_jax.songs._standins import Keys, find_keys, find_melody
 from hrpe_jax.songs.midi_title import song_title
 from hrpe_jax.songs.song import Song, SongError
-from hrpe_jax.songs.sung_track import sung_track
+from hrpe_jax.songs.written_key import find_written_key
 from hrpe_jax.theory.key import Key
 
 MIN_NOTES, MIN_PITCHES = 8, 3
 """Fewer notes, or fewer different ones, are no melody."""
+SPARSE = 0.5
+"""Notes a bar below which what `find_melody` found is no melody, and the upper line is taken for it."""
 MIN_CHORDS = 3
 """Chord changes below which a song has no chords to learn from."""
 MIN_BARS = 4
 ALONE_BARS = 16
 """Longest lead-in or tail with chords alone or melody alone, and longest silence within."""
 MAX_BEATS = 20_000
-MELODY_WEIGHT = 0.6
+MELODY_WEIGHT = 0.3
 """How much a melody note counts as evidence for a chord."""
 
 _FIRST_EFFECT = 112
 """General MIDI programs from here on are percussion and noises, whose pitches say nothing about harmony."""
+_MODULATING = 0.25
+"""Share of a piece that has the key of its signature from which on the signature says where it began."""
 _ALONE = 1.15
 """Notes that sound at once, on average, below which a file is one line without accompaniment."""
 
@@ -54,8 +59,8 @@ def read_plain_midi(path: str | Path) -> Song:
 def plain_song(midi: MidiFile, path: str | Path) -> Song:
     """The lead sheet behind the notes.
 
-    The melody of a karaoke file is the track that its words belong to; of any other, what `find_melody`
-    finds.
+    The melody is what `find_melody` finds, or the upper line where that is next to nothing, as in pieces for
+    the piano. All chord qualities are looked for.
 
     Tick 0 is the bar line at or before the first chord or melody note. Of a lead-in or tail in which only
     chords or only the melody sound, the last or first `ALONE_BARS` bars stay; where all is silent for longer
@@ -69,25 +74,24 @@ def plain_song(midi: MidiFile, path: str | Path) -> Song:
     Returns:
         The song. `found` has "chords", "key" and "melody" where they are there, and what `find_beats` found;
         `error` is the quantisation error. Warnings: those of `find_beats`, "melody_skyline" and
-        "melody_scored" (no words and no name say which track the melody is), "no_chords", "no_melody", "cut"
+        "melody_scored" (neither words nor names say which track it is), "no_chords", "no_melody", "cut"
         (parts were left out, see above).
 
     Raises:
         SongError: with reason "no_notes", "drums_only", "one_pitch", "too_short" or "too_long".
     """
     where = str(path)
-    notes = _pitched(midi, where)
+    notes, owner = _pitched(midi, where)
     beats = find_beats(midi)
     if len(beats.seconds) > MAX_BEATS:
         raise SongError("too_long", f"{where}: {len(beats.seconds)} beats: expected at most {MAX_BEATS}")
-    voice = sung_track(midi)
-    how, sung = ("sung", voice.rows) if voice is not None else _found_melody(midi)
+    how, sung = _found_melody(midi, len(beats.bars))
     melody = _quantize(midi, beats, sung)
     warnings = set(beats.warnings)
     line = melody.notes
     if len(line) < MIN_NOTES or len({note.pitch for note in line}) < MIN_PITCHES:
         line = ()
-    chords = _chords(midi, beats, notes, sung)
+    chords = _chords(midi, beats, notes, owner, sung)
     if sum(not span.chord.is_none for span in chords) < MIN_CHORDS:
         chords = ()
     if not line and not chords:
@@ -102,12 +106,12 @@ def plain_song(midi: MidiFile, path: str | Path) -> Song:
         raise SongError("too_short", f"{where}: less than {MIN_BARS} bars of music: expected as many or more")
     bars = [bar - start for bar in bars if start <= bar < end]
     line, chords = _clip_notes(line, start, end), _clip_chords(chords, start, end)
-    keys = _keys(midi, beats, notes, chords, bars, start)
+    keys = _weigh_signature(midi, _keys(midi, beats, notes, chords, bars, start), line, chords)
 
     found = {"key", *beats.found}
     if line:
         found.add("melody")
-        if how in ("scored", "skyline"):
+        if chords and how in ("scored", "skyline"):  # one line alone leaves no choice
             warnings.add(f"melody_{how}")
     else:
         warnings.add("no_melody")
@@ -138,21 +142,25 @@ def plain_song(midi: MidiFile, path: str | Path) -> Song:
     )
 
 
-def _pitched(midi: MidiFile, where: str) -> np.ndarray:
-    """[notes, 4] the rows of all tracks that can carry harmony."""
+def _pitched(midi: MidiFile, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """[notes, 4] the rows of all tracks that can carry harmony, and [notes] the track of each."""
     if not midi.tracks:
         raise SongError("no_notes", f"{where}: no notes: expected music")
-    tracks = [track for track in midi.tracks if not track.is_drum]
+    tracks = [(index, track) for index, track in enumerate(midi.tracks) if not track.is_drum]
     if not tracks:
         raise SongError("drums_only", f"{where}: nothing but drums: expected notes with pitches")
-    musical = [track for track in tracks if track.program < _FIRST_EFFECT]
-    return np.concatenate([track.rows for track in musical or tracks])
+    musical = [(index, track) for index, track in tracks if track.program < _FIRST_EFFECT] or tracks
+    rows = np.concatenate([track.rows for _, track in musical])
+    return rows, np.repeat([index for index, _ in musical], [len(track.rows) for _, track in musical])
 
 
-def _found_melody(midi: MidiFile) -> tuple[str, np.ndarray]:
-    """How the melody was found, and its [n, 4] notes."""
+def _found_melody(midi: MidiFile, bars: int) -> tuple[str, np.ndarray]:
+    """How the melody was found, and its [n, 4] notes: the upper line where too few notes look like one."""
     found = find_melody(midi)
-    return found.how, found.notes
+    enough = len(found.notes) >= max(MIN_NOTES, SPARSE * bars)
+    if enough and len(np.unique(found.notes[:, 2])) >= MIN_PITCHES:
+        return found.how, found.notes
+    return "skyline", skyline(midi)
 
 
 def _to_ticks(midi: MidiFile, beats: Beats, file_ticks: np.ndarray) -> np.ndarray:
@@ -167,20 +175,26 @@ def _quantize(midi: MidiFile, beats: Beats, sung: np.ndarray) -> QuantizedMelody
     return quantize_melody(onset, release, sung[:, 2], np.maximum(sung[:, 3], 1), beat_ticks=beats.beat_ticks)
 
 
-def _chords(midi: MidiFile, beats: Beats, notes: np.ndarray, sung: np.ndarray) -> tuple[ChordSpan, ...]:
+def _chords(
+    midi: MidiFile, beats: Beats, notes: np.ndarray, owner: np.ndarray, sung: np.ndarray
+) -> tuple[ChordSpan, ...]:
     """The chords under all notes, on the grid of beats; none where one line is all there is."""
     if len(beats.seconds) < 2 or _density(notes) < _ALONE:
         return ()
     onset, end = _to_ticks(midi, beats, notes[:, 0]), _to_ticks(midi, beats, notes[:, 0] + notes[:, 1])
     is_sung = np.isin(notes[:, 0] * 128 + notes[:, 2], sung[:, 0] * 128 + sung[:, 2])
     slots = len(beats.seconds) - 1
+    begins_bar = np.zeros(slots, dtype=bool)
+    begins_bar[beats.bars[beats.bars < slots]] = True
     return find_chords(
         onset,
         end - onset,
         notes[:, 2],
         grid=np.arange(slots + 1) * beats.beat_ticks,
-        strong=_strong(beats.bars, slots),
+        strong=begins_bar,
         weights=np.where(is_sung, MELODY_WEIGHT, 1.0),
+        tracks=owner,
+        params=FULL,
     )
 
 
@@ -191,16 +205,6 @@ def _density(notes: np.ndarray) -> float:
     until = np.maximum.accumulate(end)
     covered = until - np.maximum(onset, np.concatenate([onset[:1], until[:-1]]))
     return float((end - onset).sum() / max(1, np.maximum(covered, 0).sum()))
-
-
-def _strong(bars: np.ndarray, slots: int) -> np.ndarray:
-    """[slots] whether a beat begins a bar, or the second half of one."""
-    beat = np.arange(slots)
-    index = np.searchsorted(bars, beat, side="right") - 1
-    known = np.clip(index, 0, len(bars) - 1)
-    lengths = np.diff(bars, append=bars[-1] + (bars[-1] - bars[-2] if len(bars) > 1 else 4))
-    place, length = beat - bars[known], lengths[known]
-    return np.asarray((place == 0) | ((length % 2 == 0) & (length >= 4) & (place == length // 2)))
 
 
 def _bar_lines(beats: Beats, end: int) -> list[int]:
@@ -242,8 +246,10 @@ def _in_bars(spans: list[tuple[int, int]], bars: list[int]) -> np.ndarray:
 
 
 def _clip_notes(line: Sequence[Note], start: int, end: int) -> tuple[Note, ...]:
+    if not start and _ends(line) <= end:
+        return tuple(line)
     return tuple(
-        replace(note, onset=note.onset - start, duration=min(note.end, end) - note.onset)
+        Note(note.onset - start, min(note.end, end) - note.onset, note.pitch, note.velocity)
         for note in line
         if start <= note.onset < end
     )
@@ -270,6 +276,24 @@ def _keys(
     kept = (onset < limit) & (end > 0)
     onset, end = np.maximum(onset[kept], 0), np.minimum(end[kept], limit)
     return find_keys(onset, end - onset, notes[kept, 2], chords, bars=np.array(bars))
+
+
+def _weigh_signature(midi: MidiFile, keys: Keys, line: Sequence[Note], chords: Sequence[ChordSpan]) -> Keys:
+    """The keys that were found, unless the file's one signature speaks against nearly all of them and the
+    notes bear it out. C major is what programs write unasked, so it says nothing."""
+    signatures = {fifths for _, fifths, _ in midi.keys}
+    if len(signatures) != 1 or 0 in signatures:
+        return keys
+    fifths = signatures.pop()
+    end = max(_ends(line), _ends(chords))
+    ends = [tick for tick, _ in keys.segments[1:]] + [end]
+    signed = sum(
+        until - tick for (tick, key), until in zip(keys.segments, ends, strict=True) if key.fifths == fifths
+    )
+    if keys.key.fifths == fifths or signed >= _MODULATING * end:
+        return keys
+    key = find_written_key([(note.pitch, note.duration) for note in line], chords, fifths)
+    return Keys(key, ((0, key),)) if key.fifths == fifths else keys
 
 
 def _clip_keys(segments: Sequence[tuple[int, Key]], end: int) -> tuple[tuple[int, Key], ...]:

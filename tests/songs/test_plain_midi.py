@@ -2,17 +2,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hrpe_jax.analysis.keys import Keys
+from hrpe_jax.analysis.melody_track import FoundMelody
 from hrpe_jax.score.midi import MidiFile, MidiNote, MidiTrack
-from hrpe_jax.songs.plain_midi import ALONE_BARS, plain_song, read_plain_midi
+from hrpe_jax.score.score import ChordSpan, Note
+from hrpe_jax.songs.plain_midi import ALONE_BARS, _weigh_signature, plain_song, read_plain_midi
 from hrpe_jax.songs.song import Song, SongError
-from hrpe_jax.theory.chord import to_lead_sheet
+from hrpe_jax.theory.chord import Chord, to_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 
 QUARTER, BAR = 480, 1920
-CHORDS = {"C": (48, 64, 67), "Am": (45, 60, 64), "F": (41, 60, 65), "G": (43, 59, 62)}
+CHORDS = {"C": (48, 64, 67), "Am": (45, 60, 64), "F": (41, 57, 60), "G": (43, 59, 62)}
 PROGRESSION = ("C", "Am", "F", "G")
 # A bar of melody over each: eighths and quarters, chord notes on the beats, a step between them.
 TUNE = {
@@ -110,6 +114,30 @@ def test_noises_are_no_harmony() -> None:
         melody(range(16)), accompaniment(range(16)), MidiTrack("sea", 122, False, [(0, 40000, 61, 99)])
     )
     assert with_noise.score.chords == song(melody(range(16)), accompaniment(range(16))).score.chords
+
+
+def test_the_upper_line_where_nothing_looks_like_a_melody(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = FoundMelody(np.zeros((0, 4), dtype=np.int64), "skyline", 0)
+    monkeypatch.setattr("hrpe_jax.songs.plain_midi.find_melody", lambda midi: nothing)
+    rows = [tuple(note) for note in melody(range(16)).notes]
+    low = [(onset, duration, pitch - 12, velocity) for onset, duration, pitch, velocity in rows]
+    right, left = MidiTrack("Right", 0, False, sorted(rows + low)), accompaniment(range(16))
+    made = song(right, left)
+    assert [note.pitch for note in made.score.melody] == [pitch for _, _, pitch, _ in rows]
+    assert made.warnings == ("melody_skyline",)
+
+
+@pytest.mark.parametrize(
+    ("fifths", "expected"),
+    [(0, Key(0, "major")), (1, Key(7, "major")), (5, Key(0, "major"))],
+)
+def test_a_signature_decides_between_near_keys_only(fifths: int, expected: Key) -> None:
+    # C, G and D chords with neither F nor F# in the tune: C or G major.
+    found = Keys(Key(0, "major"), ((0, Key(0, "major")),))
+    line = [Note(12 * at, 12, pitch) for at, pitch in enumerate([67, 71, 74, 72, 76, 74, 71, 67] * 4)]
+    chords = [ChordSpan(48 * at, 48, Chord(root, "maj")) for at, root in enumerate([7, 0, 7, 0, 7])]
+    made = MidiFile(QUARTER, (), ((0, 120.0),), keys=((0, fifths, 0),))
+    assert _weigh_signature(made, found, line, chords).key == expected
 
 
 def same(pitch: int, count: int, is_drum: bool = False) -> MidiTrack:
