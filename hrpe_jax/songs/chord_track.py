@@ -138,6 +138,7 @@ def chord_track_song(midi: MidiFile, tracks: ChordTrack, path: str | Path) -> So
         tempo_bpm=round(midi.tempos[0][1], 3),
         melody=melody,
         chords=chords,
+        source=Path(path).name,
         bar_resets=resets_from_bars(bars, meter.bar_ticks),
     )
     return Song(score, tuple(sorted(found)), tuple(warnings), tuple(keys) if len(keys) > 1 else ())

@@ -128,3 +128,17 @@ def test_damaged_files_are_songs_or_have_a_reason(
         assert error.reason  # noqa: PT017
     else:
         assert song.score.chords or song.score.melody
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("folder", "files", "rejected"), [("nottingham", 1034, 0), ("plainmidi", 360, 1)])
+def test_corpora(shared_data: Path, folder: str, files: int, rejected: int) -> None:
+    paths = sorted((shared_data / folder).glob("*/*.mid")) + sorted((shared_data / folder).glob("*.mid"))
+    reasons = []
+    for path in paths:
+        try:
+            read_midi_song(path)
+        except (MidiError, SongError) as error:
+            reasons.append(error.reason)
+    assert len(paths) == files
+    assert len(reasons) <= rejected, reasons
