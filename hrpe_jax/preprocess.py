@@ -32,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         metavar="[FOLDER:]FILE",
         help='JSON {"train": [ids], "valid": [...], "test": [...]}, for all of the input or for a FOLDER in '
-        "it; may be repeated. Other songs are split by a hash, versions of one song together",
+        "it, of which songs that it does not list are left out; may be repeated. Other songs go where their "
+        "versions are, or by a hash, versions of one song together",
     )
     options.add_argument(
         "--keep_duplicates",
@@ -41,10 +42,17 @@ def parser() -> argparse.ArgumentParser:
         help="keep songs that equal another one (as in --input=chorales, which is used as published)",
     )
     options.add_argument(
-        "--workers", type=cli.at_least(0), help="processes, one for every processor by default; 0: this alone"
+        "--workers",
+        type=cli.at_least(0),
+        metavar="N",
+        help="processes, one for every processor by default; 0 works in this one, without a limit of memory",
     )
     options.add_argument(
-        "--file_seconds", type=cli.at_least(1), default=20, metavar="N", help="time that one file may take"
+        "--file_seconds",
+        type=cli.at_least(1),
+        default=20,
+        metavar="N",
+        help="processor time that one file may take",
     )
     options.add_argument(
         "--file_megabytes",
@@ -53,14 +61,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="memory that one file may take (workers only)",
     )
-    options.add_argument("--limit", type=cli.at_least(1), help="read only the first LIMIT files")
+    options.add_argument("--limit", type=cli.at_least(1), metavar="N", help="read only the first N files")
     options.add_argument("--overwrite", action="store_true", help="replace the data set at --output")
     options.add_argument("--runner", default="pool", choices=("pool", "beam"), help="what runs the work")
     options.add_argument(
         "--beam_options",
         default="",
         metavar="OPTIONS",
-        help='of the Beam pipeline, such as "--runner=DirectRunner --direct_num_workers=2"',
+        help='of the Beam pipeline, such as "--direct_num_workers=4 --direct_running_mode=multi_threading"',
     )
     return options
 
