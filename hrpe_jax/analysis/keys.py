@@ -19,9 +19,9 @@ from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.quality import CHORD_TONES
 
-CHANGE = 35.0
-"""Votes that a change of key costs; the right key has some 2.6 more than the next in a bar."""
-CHANGE_RELATIVE = 70.0
+CHANGE = 50.0
+"""Votes that a change of key costs; the right key has some 2.4 more than the next in a bar."""
+CHANGE_RELATIVE = 80.0
 """The same between a key and its relative or parallel, which are easily taken for each other."""
 SHORTEST = 4
 """Bars that a key holds at least."""

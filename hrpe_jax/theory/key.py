@@ -19,8 +19,8 @@ MINOR_SCALE = (0, 2, 3, 5, 7, 8, 10)
 
 # J. Albrecht and D. Shanahan, "The Use of Large Corpora to Train a New Type of Key-Finding Algorithm",
 # Music Perception 31(1), 2013, table 2. Keys are compared by Euclidean distance, as there.
-_MAJOR_PROFILE = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
-_MINOR_PROFILE = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
+MAJOR_PROFILE = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
+MINOR_PROFILE = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
 
 _MODES: dict[str, Mode] = {
     "": "major", "maj": "major", "major": "major", "M": "major", "ionian": "major",
@@ -134,7 +134,7 @@ def key_scores(weights: Sequence[float] | np.ndarray) -> np.ndarray:
     total = chroma.sum()
     if total <= 0:
         return np.zeros(24)
-    profiles = np.stack([np.roll(p, k) for p in (_MAJOR_PROFILE, _MINOR_PROFILE) for k in range(12)])
+    profiles = np.stack([np.roll(p, k) for p in (MAJOR_PROFILE, MINOR_PROFILE) for k in range(12)])
     return cast(np.ndarray, -np.linalg.norm(profiles - chroma / total, axis=1))
 
 
