@@ -55,6 +55,7 @@ class Pop909Labels:
 
 
 _MAX_BYTES = 1_000_000
+_MAX_SECONDS = 86_400.0
 
 
 def read_pop909_labels(folder: str | Path) -> Pop909Labels:
@@ -117,11 +118,13 @@ def _rows(path: Path, columns: int) -> list[tuple[str, list[str]]]:
 
 
 def _number(where: str, text: str) -> float:
-    """A finite number."""
+    """A number that can be a time in a song."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        raise LabelError("bad_number", f"{where}: {text[:40]!r}: expected a number")
+    if not abs(value) <= _MAX_SECONDS:  # nor NaN
+        raise LabelError(
+            "bad_number", f"{where}: {text[:40]!r}: expected a number of at most {_MAX_SECONDS:.0f}"
+        )
     return value

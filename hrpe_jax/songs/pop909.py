@@ -8,6 +8,7 @@ Reference: Z. Wang et al., "POP909: A Pop-song Dataset for Music Arrangement Gen
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +39,9 @@ def _chord(label: str) -> Chord:
     except ValueError as error:
         raise LabelError("bad_label", f"chord_midi.txt: {error}") from None
 
+
+_SHORTEST_BEAT, _LONGEST_BEAT = 0.02, 30.0
+"""Seconds; what lies outside would make millions of bars of a song, or less than one."""
 
 _EARLY = 0.125
 """Beats by which an event may anticipate the bar line that it belongs to: half a sixteenth."""
@@ -85,6 +89,12 @@ def read_pop909_song(folder: str | Path) -> Pop909Song:
             "bad_line", f"{folder}/beat_midi.txt: {bar_beats} beats in most bars: expected 2, 3, 4 or 6"
         )
     meter, beat_ticks = _METERS[bar_beats]
+    beat = float(np.median(np.diff(labels.beats)))
+    if not _SHORTEST_BEAT <= beat <= _LONGEST_BEAT:
+        raise LabelError(
+            "bad_line",
+            f"{folder}/beat_midi.txt: {beat:.3g} s a beat: expected {_SHORTEST_BEAT} to {_LONGEST_BEAT}",
+        )
 
     onset, offset, pitch, velocity = _melody_seconds(folder / f"{folder.name}.mid")
     onset, offset = _to_beats(labels.beats, onset), _to_beats(labels.beats, offset)
@@ -162,8 +172,8 @@ def _bar_beats(downbeats: np.ndarray, bar_beats: int, first: float) -> list[int]
     """Beats on which bars begin, from the last at or before `first` (in beats); counted back where none is
     given."""
     given = downbeats.tolist()
-    while given[0] > first + _EARLY:
-        given.insert(0, given[0] - bar_beats)
+    missing = max(0, math.ceil((given[0] - first - _EARLY) / bar_beats))
+    given = [given[0] - bar * bar_beats for bar in range(missing, 0, -1)] + given
     return [bar for i, bar in enumerate(given) if i + 1 == len(given) or given[i + 1] > first + _EARLY]
 
 

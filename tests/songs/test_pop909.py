@@ -121,6 +121,19 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     assert not is_pop909_song(tmp_path)
 
 
+def test_times_that_no_song_has(tmp_path: Path) -> None:
+    song = write(tmp_path / "a", [4, 4], [(0, 1, 60)], [(0, 8, "C:maj")])
+    (song / "chord_midi.txt").write_text("0 1e308 C:maj")
+    with pytest.raises(LabelError, match="1e308") as error:
+        read_pop909(song)
+    assert error.value.reason == "bad_number"
+    (song / "chord_midi.txt").write_text("0 8 C:maj")
+    lines = (f"{9 + beat * 1e-7:.7f} 0.0 {float(beat % 4 == 0)}\n" for beat in range(16))
+    (song / "beat_midi.txt").write_text("".join(lines))  # bars counted back to the first note: 20 million
+    with pytest.raises(LabelError, match="a beat"):
+        read_pop909(song)
+
+
 def test_real_songs(shared_data: Path) -> None:
     root = shared_data / "pop909" / "POP909"
     errors = []
