@@ -10,7 +10,8 @@ counts as often as it runs. Counted, per device:
     collectives  by kind: how many run, and the bytes of their results
     kernels      custom calls of Pallas kernels: how many run
 
-A while loop runs as often as the constant that its condition compares with; one without counts once.
+A while loop runs as often as the constant that its condition compares a counter with; where the condition
+asks for more, as a sampler's does that ends with its longest piece, it counts once.
 """
 
 from __future__ import annotations
@@ -139,11 +140,12 @@ def _calls(
 
 
 def _trips(condition: dict[str, Instruction]) -> int:
-    """What a loop's condition compares its counter with."""
-    for instruction in condition.values():
-        if instruction.opcode == "constant" and instruction.arguments.isdigit():
-            return int(instruction.arguments)
-    return 1
+    """What a loop's condition compares its counter with; 1 where that is not all it asks."""
+    root = next(instruction for instruction in condition.values() if instruction.is_root)
+    if root.opcode != "compare" or "direction=LT" not in root.attributes:
+        return 1
+    limit = condition[root.operands[1]]
+    return int(limit.arguments) if limit.opcode == "constant" else 1
 
 
 def product_flops(instruction: Instruction, computation: dict[str, Instruction]) -> float:
@@ -252,13 +254,18 @@ def hbm_bytes(program: Program) -> float:
 def _traffic(instruction: Instruction, computation: dict[str, Instruction], program: Program) -> float:
     inputs = [computation[name].shapes for name in instruction.operands if name in computation]
     read = [sum(shape.bytes for shape in shapes if not shape.on_chip) for shapes in inputs]
+    if instruction.opcode == "slice-start":  # its result names source, slice and flags
+        source, part = instruction.shapes[:2]
+        return part.bytes * ((not source.on_chip) + (not part.on_chip))
+    if instruction.opcode == "copy-start":  # copy, source and flags
+        return sum(read) + sum(shape.bytes for shape in instruction.shapes[:1] if not shape.on_chip)
+    if instruction.opcode.endswith("-start"):  # source and result
+        return sum(read) + sum(shape.bytes for shape in instruction.shapes[1:2] if not shape.on_chip)
     written = sum(shape.bytes for shape in instruction.shapes if not shape.on_chip)
-    if instruction.opcode in ("dynamic-slice", "slice", "gather", "slice-start"):
+    if instruction.opcode in ("dynamic-slice", "slice", "gather"):
         return 2 * min(written or math.inf, *read) if read else written
     if instruction.opcode == "dynamic-update-slice":
         return 2 * read[1]
-    if instruction.opcode == "copy-start":  # its result names source, copy and flags
-        return sum(read) + sum(shape.bytes for shape in instruction.shapes[:1] if not shape.on_chip)
     called = _CALLED.search(instruction.attributes) if instruction.opcode == "fusion" else None
     if called:
         body = program.computations[called[2].strip().lstrip("%").rstrip(", ")]

@@ -60,6 +60,7 @@ ENTRY %main (x.1: bf16[4,8], w.1: bf16[3,8,8]) -> f32[4,4] {
   %start = (s32[], bf16[4,8], bf16[3,8,8]) tuple(%zero, %x.1, %w.1)
   %while.1 = (s32[], bf16[4,8]{1,0}, bf16[3,8,8]{2,1,0}) while(%start), condition=%condition, body=%body
   %y = bf16[4,8]{1,0} get-tuple-element(%while.1), index=1
+  %slice-start.1 = ((bf16[3,8,8]{2,1,0}), bf16[1,8,8]{2,1,0:S(1)}, s32[]{:S(2)}) slice-start(%w.1)
   %dot.1 = f32[4,4]{1,0} dot(%y, %y), lhs_contracting_dims={1}, rhs_contracting_dims={1}
   ROOT %all-reduce.1 = f32[4,4]{1,0} all-reduce(%dot.1), channel_id=1, to_apply=%add
 }
@@ -80,6 +81,15 @@ def test_memory_on_the_chip_is_free_and_slices_cost_what_they_take() -> None:
     # A layer's slice of the weights, the counter, and the result; the activation is on the chip.
     assert hlo._traffic(body["fusion.1"], body, program) == 8 * 8 * 2 + 4 + 4 * 8 * 2
     assert hlo._traffic(body["all-gather.2"], body, program) == 0
+    # An asynchronous slice fetches its part of the array that its result also names.
+    main = program.computations["main"]
+    assert hlo._traffic(main["slice-start.1"], main, program) == 8 * 8 * 2
+
+
+def test_a_loop_that_may_end_early_counts_once() -> None:
+    early = "  %and = pred[] and(%lt.1, %lt.1)\n  ROOT %other = pred[] copy(%and)"
+    text = MODULE.replace("  ROOT %lt = ", "  %lt.1 = ").replace("direction=LT\n", f"direction=LT\n{early}\n")
+    assert hlo.summarize(text)["kernels"] == {"splash_mha_fwd": 1}
 
 
 @given(
