@@ -28,8 +28,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# The compiler looks for the machine it runs on; there is none.
+# The compiler looks for the machine it runs on, and locks its TPUs; there are none.
 os.environ |= {"JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost"}
+os.environ["ALLOW_MULTIPLE_LIBTPU_LOAD"] = "1"
 os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-8")
 
 import hlo_cost
