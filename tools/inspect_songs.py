@@ -1,0 +1,244 @@
+"""Songs of a prepared data set, both stages put together again, and counts over many of them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hrpe_jax.codec import backbone, melody
+from hrpe_jax.codec.bars import bar_spans
+from hrpe_jax.codec.piece import decode_piece
+from hrpe_jax.codec.vocabulary import STAGES
+from hrpe_jax.data.records import Record, token_count
+from hrpe_jax.data.shards import REJECTS, SPLITS, Dataset, Records, open_dataset
+from hrpe_jax.errors import UserError
+from hrpe_jax.score.score import Score
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+
+
+@dataclass(frozen=True)
+class Song:
+    """A song as it is stored.
+
+    Attributes:
+        id: its name.
+        split: which it is in; empty where a shard alone is read.
+        records: by stage.
+        listed: what the manifest says of it.
+    """
+
+    id: str
+    split: str
+    records: dict[str, Record]
+    listed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def about(self) -> Record:
+        """The record that holds what is said of the song as a whole."""
+        return self.records.get("melody") or self.records["backbone"]
+
+    def score(self) -> Score:
+        """What its tokens say.
+
+        Raises:
+            UserError: a record lacks what every record has.
+        """
+        try:
+            return self._score()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise UserError(
+                f"song {self.id!r}: damaged record ({what}); prepare the data set again"
+            ) from None
+
+    def _score(self) -> Score:
+        title = self.about.get("title") or ""
+        chords, line = self.records.get("backbone"), self.records.get("melody")
+        tempo = line["metadata"]["tempo_bpm"] if line else 120.0
+        if chords and line:
+            ids = [*chords["input_ids"], chords["target_id"]]
+            return decode_piece(ids, line["event_ids"], tempo_bpm=tempo, id=self.id, title=title)
+        if chords:
+            return backbone.decode([*chords["input_ids"], chords["target_id"]], id=self.id, title=title)
+        assert line is not None
+        about = line["metadata"]
+        meter = Meter(about["time_signature_num"], about["time_signature_den"])
+        key = Key(about["key_signature_root"], about["key_signature_mode"])
+        notes = melody.decode(line["event_ids"], meter)
+        return Score(self.id, title, key, meter, tempo, notes.notes, (), bar_resets=notes.bar_resets)
+
+
+class Shelf:
+    """The songs of a data set, or of one shard of it, that were asked for.
+
+    Args:
+        path: a data set's folder, or an .arrayrecord file.
+        split: one of `SPLITS`, or "" for all of them.
+        stage: one of `STAGES`, or "" for both.
+
+    Raises:
+        UserError: there is no such data set or shard, or it is damaged.
+    """
+
+    def __init__(self, path: Path, split: str = "", stage: str = "") -> None:
+        self.path, self.stage = path, stage
+        self.dataset: Dataset | None = None
+        self._index: list[
+            tuple[str, str, dict[str, int]]
+        ] = []  # id, split, place in the records of each stage
+        self._records: dict[tuple[str, str], Records] = {}
+        self._listed: dict[tuple[str, str], dict[str, Any]] = {}
+        if path.is_file():
+            self._open_shard(path)
+            return
+        self.dataset = open_dataset(path)
+        for part in [split] if split else SPLITS:
+            places = Counter[str]()
+            for song in self.dataset.songs(part):
+                here = {}
+                for name in STAGES:
+                    if name in song:
+                        here[name] = places[name]
+                        places[name] += 1
+                if not stage or stage in here:
+                    self._index.append((song["id"], part, {stage: here[stage]} if stage else here))
+                    self._listed[part, song["id"]] = song
+            for name in STAGES:
+                self._records[part, name] = self.dataset.records(name, part)
+
+    def _open_shard(self, path: Path) -> None:
+        from array_record.python.array_record_module import ArrayRecordReader
+
+        try:
+            reader = ArrayRecordReader(str(path))
+            count = reader.num_records()
+            reader.close()
+        except (RuntimeError, ValueError, OSError) as error:
+            detail = str(error).partition(";")[0][:120]
+            raise UserError(
+                f"{path}: expected a shard (.arrayrecord) or a data set's folder ({detail})"
+            ) from None
+        records = Records([path], count)
+        for at in range(count):
+            record = records[at]
+            name = "backbone" if "input_ids" in record else "melody"
+            if not self.stage or name == self.stage:
+                self._index.append((str(record.get("id", at)), "", {name: at}))
+                self._records["", name] = records
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, at: int) -> Song:
+        name, split, places = self._index[at]
+        records = {stage: self._records[split, stage][place] for stage, place in places.items()}
+        return Song(name, split, records, self._listed.get((split, name), {}))
+
+    def __iter__(self) -> Iterator[Song]:
+        return (self[at] for at in range(len(self)))
+
+    @property
+    def ids(self) -> list[str]:
+        """Names of the songs, in order."""
+        return [name for name, _, _ in self._index]
+
+    def named(self, name: str) -> Song:
+        """The song of that name.
+
+        Raises:
+            UserError: there is none; names the nearest.
+        """
+        ids = self.ids
+        if name in ids:
+            return self[ids.index(name)]
+        near = difflib.get_close_matches(name, ids, 5, 0.4) or ids[:5]
+        raise UserError(
+            f"{self.path}: no song {name!r} among {len(ids)}; expected one such as {', '.join(near)}"
+        )
+
+    def numbered(self, index: int) -> Song:
+        """The song of that number, from 0.
+
+        Raises:
+            UserError: there is none.
+        """
+        if not 0 <= index < len(self):
+            raise UserError(f"{self.path}: no song {index}: expected 0 to {len(self) - 1}")
+        return self[index]
+
+    def rejects(self) -> list[dict[str, str]]:
+        """The lines of rejects.jsonl; none where it is missing."""
+        try:
+            lines = (self.path / REJECTS).read_text("utf-8").splitlines()
+            return [json.loads(line) for line in lines]
+        except OSError:
+            return []
+        except ValueError as error:
+            raise UserError(f"{self.path / REJECTS}: damaged ({error}); prepare the data set again") from None
+
+
+@dataclass
+class Counts:
+    """Counts over songs: how many have, or how many chords are, what each name says."""
+
+    songs: int = 0
+    formats: Counter[str] = field(default_factory=Counter)
+    stages: Counter[str] = field(default_factory=Counter)
+    keys: Counter[str] = field(default_factory=Counter)
+    meters: Counter[str] = field(default_factory=Counter)
+    qualities: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    modulating: int = 0
+    chord_beats: list[float] = field(default_factory=list)
+    bars: list[int] = field(default_factory=list)
+    notes: list[int] = field(default_factory=list)
+    tempos: list[float] = field(default_factory=list)
+    pitches: list[int] = field(default_factory=list)
+    tokens: dict[str, list[int]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
+
+    def add(self, song: Song) -> None:
+        """Counts a song."""
+        score, about = song.score(), song.about
+        self.songs += 1
+        self.formats[song.listed.get("format") or about.get("source") or "unknown"] += 1
+        self.stages["both" if len(song.records) == 2 else f"{next(iter(song.records))} only"] += 1
+        self.keys[str(score.key)] += 1
+        self.meters[str(score.meter)] += 1
+        self.found.update(about.get("found") or ())
+        self.warnings.update(about.get("warnings") or ())
+        self.modulating += len({key for _, key in about.get("keys") or ()}) > 1
+        sounding = [span for span in score.chords if not span.chord.is_none]
+        self.qualities.update(span.chord.quality for span in sounding)
+        self.chord_beats += [span.duration / score.meter.beat_ticks for span in sounding]
+        self.bars.append(len(bar_spans(score)))
+        for stage, record in song.records.items():
+            self.tokens[stage].append(token_count(stage, record))
+        if "melody" in song.records:
+            self.tempos.append(score.tempo_bpm)
+            self.notes.append(len(score.melody))
+            self.pitches += [note.pitch for note in score.melody]
+
+
+def count(shelf: Shelf, most: int) -> Counts:
+    """Counts over the songs of a shelf: all, or every n-th so that they are at most so many."""
+    counts = Counts()
+    step = max(1, -(-len(shelf) // most))
+    for at in range(0, len(shelf), step):
+        counts.add(shelf[at])
+    return counts
+
+
+def chosen(shelf: Shelf, names: Sequence[str], index: int | None, limit: int) -> list[Song]:
+    """The songs that were named or numbered, else the first."""
+    songs = [shelf.named(name) for name in names]
+    if index is not None:
+        songs.append(shelf.numbered(index))
+    return songs or list(islice(shelf, limit))
