@@ -1,14 +1,15 @@
 """How well the chord finder names the chords of POP909, and where it errs.
 
     python tools/measure_chords.py --input=POP909 --splits=pop909.json [--split=test] [--limit=N]
-        [--beats=given|found] [--tracks=apart|merged] [--errors]
+        [--beats=given|found] [--tracks=apart|merged] [--qualities=pop909|all] [--errors]
 
 Notes of all tracks except drums; the reference is chord_midi.txt. With `--beats=given` beats and bars are
 those of beat_midi.txt; with `--beats=found` the MIDI file is all there is. With `--tracks=merged` nothing
-says which track a note is from. Scores are those of mir_eval.chord (C. Raffel et al., "mir_eval: A
-Transparent Implementation of Common MIR Metrics", ISMIR 2014), percent of the time that each metric compares,
-all songs in a row; `by song` is the mean of the songs' own scores. mir_eval is needed for this command only:
-`pip install mir_eval`.
+says which track a note is from; with `--qualities=all` chords may be found that the reference never has.
+
+Scores are those of mir_eval.chord (C. Raffel et al., "mir_eval: A Transparent Implementation of Common MIR
+Metrics", ISMIR 2014), percent of the time that each metric compares, all songs in a row; `by song` is the
+mean of the songs' own scores. mir_eval is needed for this command only: `pip install mir_eval`.
 
 `--errors` prints how the errors divide: intervals between wrong roots, pairs of qualities where the root is
 right, no-chords, and how far errors are from the nearest change of the reference. Prints one table and last
@@ -28,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.analysis.chords import find_chords
+from hrpe_jax.analysis.chords import FULL, POP, SegmentParams, find_chords
 from hrpe_jax.errors import UserError
 from hrpe_jax.score.labels import Pop909Labels, read_pop909_labels
 from hrpe_jax.score.midi import MidiFile, read_midi
@@ -63,7 +64,7 @@ class Tally:
 
 
 def chords_at_beats(
-    midi: MidiFile, beats: np.ndarray, bars: np.ndarray, merged: bool
+    midi: MidiFile, beats: np.ndarray, bars: np.ndarray, merged: bool, params: SegmentParams
 ) -> tuple[Labels, float]:
     """Chords of a file whose beats are known.
 
@@ -72,6 +73,7 @@ def chords_at_beats(
         beats: [n] seconds, increasing; the last beat is taken to be as long as the one before.
         bars: [n] whether a bar begins on each.
         merged: whether to forget which track a note is from.
+        params: of the chord finder.
 
     Returns:
         Labels with their seconds, and the processor seconds that finding took.
@@ -87,7 +89,7 @@ def chords_at_beats(
     inside = (offset > 0) & (onset < grid[-1])
     onset, offset, pitch = onset[inside], offset[inside], rows[inside, 2]
     of_track = None if merged else track[inside]
-    spans = find_chords(onset, offset - onset, pitch, grid=grid, strong=bars, tracks=of_track)
+    spans = find_chords(onset, offset - onset, pitch, grid=grid, strong=bars, tracks=of_track, params=params)
     took = time.process_time() - start
     places = [(span.onset // TICKS, span.end // TICKS) for span in spans]
     return (edges[np.array(places)], [to_harte(span.chord) for span in spans]), took
@@ -134,12 +136,14 @@ def _count_errors(times: np.ndarray, wanted: list[str], given: list[str], tally:
             kinds["boundary"]["a neighbour's root" if have.root in beside else "a root of its own"] += seconds
 
 
-def song_labels(folder: Path, how: str, merged: bool, tally: Tally) -> tuple[Labels, Labels]:
+def song_labels(folder: Path, args: argparse.Namespace, tally: Tally) -> tuple[Labels, Labels]:
     """The reference and the chords found for one song."""
     labels = read_pop909_labels(folder)
     midi = read_midi(folder / f"{folder.name}.mid")
-    beats, bars = _found_beats(midi) if how == "found" else _given_beats(labels)
-    found, took = chords_at_beats(midi, beats, bars, merged)
+    beats, bars = _found_beats(midi) if args.beats == "found" else _given_beats(labels)
+    found, took = chords_at_beats(
+        midi, beats, bars, args.tracks == "merged", FULL if args.qualities == "all" else POP
+    )
     tally.finding += took
     # Chords outside the vocabulary would be judged by mir_eval as they are written: nothing is rewritten.
     times = np.array([(row.start, row.end) for row in labels.chords if row.end > row.start])
@@ -181,6 +185,7 @@ def report(tally: Tally, songs: int, failed: int, args: argparse.Namespace) -> d
         "split": args.split,
         "beats": args.beats,
         "tracks": args.tracks,
+        "qualities": args.qualities,
         **{name: round(score, 2) for name, score in scores.items()},
         "find_chords_ms": round(milliseconds, 2),
     }
@@ -197,6 +202,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first so many songs")
     parser.add_argument("--beats", default="given", choices=("given", "found"))
     parser.add_argument("--tracks", default="apart", choices=("apart", "merged"))
+    parser.add_argument("--qualities", default="pop909", choices=("pop909", "all"))
     parser.add_argument("--errors", nargs="?", type=int, const=15, default=0, metavar="ROWS")
     args = parser.parse_args()
     try:
@@ -212,9 +218,7 @@ def main() -> None:
     tally, failed = Tally(), 0
     for name in names:
         try:
-            reference, found = song_labels(
-                Path(args.input) / name, args.beats, args.tracks == "merged", tally
-            )
+            reference, found = song_labels(Path(args.input) / name, args, tally)
         except UserError as error:
             print(f"left out: {error}")
             failed += 1

@@ -57,9 +57,10 @@ _ADDED = (0.9, 1.9, -0.8, -1.0)
 
 # Quality, the nearest fitted one, and how much rarer it is taken to be, a chord and a slot. A note is worth
 # about 6 a slot where it sounds all the time: each added note must be heard in more than half of it, as the
-# fitted sevenths must.
+# fitted sevenths must. A power chord needs a whole bar without any third: most bare fifths are of chords
+# whose third was heard before.
 _RARER = (
-    ("5", "maj", 0.0, -0.3), ("add9", "maj", 0.5, 3.6), ("minadd9", "min", 0.5, 3.6), ("9", "7", 0.5, 3.3),
+    ("5", "maj", 1.2, -0.32), ("add9", "maj", 0.5, 3.6), ("minadd9", "min", 0.5, 3.6), ("9", "7", 0.5, 3.3),
     ("maj9", "maj7", 0.5, 3.3), ("min9", "min7", 0.5, 3.3), ("11", "7", 1.0, 6.6), ("13", "7", 1.0, 6.6),
     ("min11", "min7", 1.0, 6.6), ("maj13", "maj7", 1.0, 6.6), ("7b9", "7", 0.5, 3.6), ("7#9", "7", 0.5, 3.6),
     ("7#11", "7", 0.5, 3.6), ("7#5", "7", 0.5, 2.0), ("6/9", "maj6", 0.5, 3.3), ("maj7#5", "maj7", 0.5, 2.0),

@@ -15,13 +15,7 @@ import numpy as np
 
 from hrpe_jax.analysis.accompaniment import accompaniment_weights
 from hrpe_jax.analysis.chord_evidence import song_evidence
-from hrpe_jax.analysis.chord_segments import (
-    SegmentParams,
-    best_division,
-    find_segments,
-    segment_features,
-    segment_scores,
-)
+from hrpe_jax.analysis.chord_segments import Piece, SegmentParams, song_chords
 from hrpe_jax.analysis.chord_tables import FULL, POP
 from hrpe_jax.analysis.chord_templates import CHORALE, ChordParams, best_path, slot_features, slot_scores
 from hrpe_jax.score.score import ChordSpan
@@ -84,13 +78,10 @@ def find_chords(
         pieces = _pieces(best_path(slot_scores(chroma, bass, params), costs))
         split = params.split_bass
     else:
-        slots = len(grid) - 1
         begin, end = _in_slots(onset, grid), _in_slots(onset + duration, grid)
         weight = weight * accompaniment_weights(begin, end, pitch, track)
-        evidence = song_evidence(begin, end, pitch, weight, slots)
-        segments = find_segments(slots, is_strong)
-        scores = segment_scores(segment_features(evidence, segments), segments, params)
-        pieces, bass, split = best_division(scores, segments, slots), evidence.bass, False
+        evidence = song_evidence(begin, end, pitch, weight, len(grid) - 1)
+        pieces, bass, split = song_chords(evidence, is_strong, params), evidence.bass, False
     qualities = [row[0] for row in params.qualities]
     return _spell_diminished(_spans(pieces, bass, grid, qualities, split))
 
@@ -99,9 +90,6 @@ def _in_slots(place: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Places as slots of the grid; those outside it stay outside."""
     slot = np.interp(place, grid, np.arange(len(grid)))
     return np.where(place < grid[0], -1.0, np.where(place > grid[-1], len(grid), slot))
-
-
-Piece = tuple[int, int, int]
 
 
 def _pieces(path: np.ndarray) -> list[Piece]:

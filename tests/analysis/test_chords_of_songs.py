@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from hrpe_jax.analysis.chord_segments import (
     LONGEST,
     ROLES,
     best_division,
+    familiarity,
     find_segments,
     roles,
     segment_features,
@@ -197,6 +199,17 @@ def test_scores_say_which_notes_are_whose() -> None:
     scores = segment_scores(segment_features(evidence, segments), segments, POP)
     assert scores.shape == (3, 12 * 15 + 1)
     assert scores[:, :12].argmax(axis=1).tolist() == [7, 7, 7]  # of major chords, the one on the note
+
+
+def test_chords_of_the_piece_are_likelier_where_notes_leave_a_doubt() -> None:
+    gain = familiarity([(0, 6, 7), (6, 8, 2), (8, 10, 180)], 10, 181)
+    assert gain[7] > gain[2] > 0
+    assert set(np.delete(gain, [2, 7]).tolist()) == {0.0}
+    # A bare fifth on A in a piece of A minor.
+    notes = _block(Chord(9, "min"), 0, 28) + [(28 + i, 1, key, LOW) for i in range(4) for key in (45, 52, 57)]
+    for familiar, names in ((0.0, ["A:min", "A:maj"]), (3.0, ["A:min"])):
+        spans = _find(notes, 32, params=replace(POP, familiar=familiar))
+        assert [str(span.chord) for span in spans] == names
 
 
 def test_wrong_input_is_named() -> None:
