@@ -14,7 +14,7 @@ from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.function import roman_numeral
 from hrpe_jax.theory.pitch import midi_name
 
-TICK, ROW, TOP, LEFT = 1.6, 7, 44, 4
+TICK, ROW, TOP, LEFT = 2.5, 7, 44, 4
 """Pixels of a tick and of a semitone, and of the room above the notes and at the left."""
 
 _STYLE = """
