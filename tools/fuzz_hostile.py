@@ -102,7 +102,7 @@ def abc_files() -> Iterator[tuple[str, bytes]]:
         GOOD[1]: _ABC,
         "empty.abc": "",
         "only_a_field.abc": "X:1",
-        "many_tunes.abc": _ABC.replace("X:1", "X:2") * 4_000,
+        "many_tunes.abc": _ABC.replace("X:1", "X:2") * 2_000,
         "repeats.abc": head + "|:" * 50_000 + "CDEF GABc" + ":|" * 50_000,
         "repeat_times.abc": head + "|:CDEF GABc" + ":" * 5000 + "|",
         "long_note.abc": head + "C99999999999999999999|",
