@@ -16,146 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hrpe_jax.errors import UserError
+from hrpe_jax.model_config import (
+    BackboneModelConfig,
+    MelodyModelConfig,
+    ModelConfig,
+    at_least,
+    check,
+)
 from hrpe_jax.schema import build
 
 Stage = Literal["backbone", "melody"]
-Variant = Literal["none", "tables", "query", "lagged"]
-Lags = tuple[tuple[int, int], ...]
-ALL_LAGS: Lags = ((0, 0), (0, 1), (1, 2), (2, 3), (3, 4))
-
-
-def _check(holds: bool, message: str) -> None:
-    """Raises ``UserError`` unless ``holds``. Messages begin with the field; ``build`` adds its path."""
-    if not holds:
-        raise UserError(message)
-
-
-def _at_least(config: Any, low: float, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        _check(value >= low, f"{name}: at least {low} expected, got {value}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class HarmonyConfig:
-    """Harmonic Relative Positional Encoding: which relations attention sees, and how they are computed.
-
-    Attributes:
-      variant: the rungs of the ablation. "none": plain RoPE; "tables": learned directed tables A, C, D at lag
-        (0, 0); "query": the query-dependent table E as well; "lagged": "query" at every lag in ``lags``.
-      lags: pairs (a, b): the chord a events before the query against the chord b events before the key.
-      implementation: "reference" builds the [batch, heads, query, key] bias; "folded" puts the same terms
-        into extra features of queries and keys.
-    """
-
-    variant: Variant = "lagged"
-    lags: Lags = ALL_LAGS
-    implementation: Literal["reference", "folded"] = "folded"
-
-    def __post_init__(self) -> None:
-        _check(self.lags[:1] == ((0, 0),), f"lags: must begin with (0, 0), got {self.lags}")
-        _check(len(set(self.lags)) == len(self.lags), f"lags: each pair once, got {self.lags}")
-        _check(min(min(pair) for pair in self.lags) >= 0, f"lags: no lag looks ahead, got {self.lags}")
-
-    @property
-    def relations(self) -> Lags:
-        """The lags in force: none, (0, 0) alone, or all, by ``variant``."""
-        if self.variant == "none":
-            return ()
-        return self.lags if self.variant == "lagged" else ((0, 0),)
-
-    @property
-    def query_dependent(self) -> bool:
-        """Whether the query decides which relations it seeks (table E)."""
-        return self.variant in ("query", "lagged")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MelodyHarmonyConfig(HarmonyConfig):
-    """H-RPE in the melody stage.
-
-    Attributes:
-      codes: what is related. "none": nothing, the plain Transformer-XL; "melody": pitch class, duration class
-        and degree over the chord; "chord": root, quality and function of the chord sounding at each event.
-    """
-
-    variant: Variant = "query"
-    codes: Literal["none", "melody", "chord"] = "none"
-
-    @property
-    def relations(self) -> Lags:
-        """The lags in force, () without codes."""
-        return () if self.codes == "none" else super().relations
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """What the models of both stages share.
-
-    Attributes:
-      width: of the residual stream.
-      layers: number of blocks.
-      heads: attention heads per block.
-      head_width: width of one head's queries, keys and values; even, for RoPE.
-      mlp_width: of the gated MLP.
-      residual_rank: rank of the per-id residual beside the factor tables of embedding and head; 0 for none.
-      dropout: rate, in training only.
-      dtype: of the computation; parameters, softmax and loss stay float32.
-      remat: recompute a block in the backward pass instead of keeping its activations.
-      scan_layers: compile one block and scan it over the layers.
-      rope_base: longest RoPE wavelength over 2 pi, in events.
-    """
-
-    width: int = 192
-    layers: int = 4
-    heads: int = 6
-    head_width: int = 32
-    mlp_width: int = 512
-    residual_rank: int = 32
-    dropout: float = 0.1
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    remat: bool = False
-    scan_layers: bool = True
-    rope_base: float = 10000.0
-
-    def __post_init__(self) -> None:
-        _at_least(self, 1, "width", "layers", "heads", "head_width", "mlp_width")
-        _at_least(self, 0, "residual_rank")
-        _check(
-            self.head_width % 2 == 0, f"head_width: even expected (RoPE turns pairs), not {self.head_width}"
-        )
-        _check(0 <= self.dropout < 1, f"dropout: in [0, 1) expected, got {self.dropout}")
-        _check(self.rope_base > 1, f"rope_base: above 1 expected, got {self.rope_base}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BackboneModelConfig(ModelConfig):
-    """The chord Transformer.
-
-    Attributes:
-      harmony: its H-RPE.
-      input_features: whether root, quality, function and bar phase are embedded at the input.
-    """
-
-    harmony: HarmonyConfig = field(default_factory=HarmonyConfig)
-    input_features: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class MelodyModelConfig(ModelConfig):
-    """The melody Transformer-XL.
-
-    Attributes:
-      memory: events remembered from before the segment; 0 for none.
-      harmony: its H-RPE.
-    """
-
-    memory: int = 256
-    harmony: MelodyHarmonyConfig = field(default_factory=MelodyHarmonyConfig)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _at_least(self, 0, "memory")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +45,7 @@ class BatchConfig:
     augment: bool = True
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "rows", "length", "segments")
+        at_least(self, 1, "rows", "length", "segments")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,11 +75,11 @@ class OptimizerConfig:
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        _at_least(self, 0, "warmup_steps", "final_fraction", "weight_decay", "clip_norm")
-        _check(self.learning_rate > 0, f"learning_rate: above 0 expected, got {self.learning_rate}")
-        _check(0 <= self.b1 < 1, f"b1: in [0, 1) expected, got {self.b1}")
-        _check(0 <= self.b2 < 1, f"b2: in [0, 1) expected, got {self.b2}")
-        _check(self.eps > 0, f"eps: above 0 expected, got {self.eps}")
+        at_least(self, 0, "warmup_steps", "final_fraction", "weight_decay", "clip_norm")
+        check(self.learning_rate > 0, f"learning_rate: above 0 expected, got {self.learning_rate}")
+        check(0 <= self.b1 < 1, f"b1: in [0, 1) expected, got {self.b1}")
+        check(0 <= self.b2 < 1, f"b2: in [0, 1) expected, got {self.b2}")
+        check(self.eps > 0, f"eps: above 0 expected, got {self.eps}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,8 +97,8 @@ class MeshConfig:
     fsdp: bool = False
 
     def __post_init__(self) -> None:
-        _check(self.data == -1 or self.data >= 1, f"data: -1 (all) or at least 1 expected, got {self.data}")
-        _at_least(self, 1, "model")
+        check(self.data == -1 or self.data >= 1, f"data: -1 (all) or at least 1 expected, got {self.data}")
+        at_least(self, 1, "model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,14 +130,14 @@ class StageConfig:
     mesh: MeshConfig = field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "steps", "log_every", "eval_every", "checkpoint_every", "keep")
-        _at_least(self, 0, "eval_batches")
+        at_least(self, 1, "steps", "log_every", "eval_every", "checkpoint_every", "keep")
+        at_least(self, 0, "eval_batches")
         warmup, steps = self.optimizer.warmup_steps, self.steps
-        _check(warmup < steps, f"optimizer.warmup_steps: below steps={steps} expected, not {warmup}")
+        check(warmup < steps, f"optimizer.warmup_steps: below steps={steps} expected, not {warmup}")
         rows, data = self.batch.rows, self.mesh.data
-        _check(data == -1 or rows % data == 0, f"batch.rows: {rows} rows do not split over mesh.data={data}")
+        check(data == -1 or rows % data == 0, f"batch.rows: {rows} rows do not split over mesh.data={data}")
         heads, parts = self.model.heads, self.mesh.model
-        _check(heads % parts == 0, f"model.heads: {heads} heads do not split over mesh.model={parts}")
+        check(heads % parts == 0, f"model.heads: {heads} heads do not split over mesh.model={parts}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,7 +148,7 @@ class BackboneStageConfig(StageConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(self.batch.length > 3, f"batch.length: above 3 expected, got {self.batch.length}")
+        check(self.batch.length > 3, f"batch.length: above 3 expected, got {self.batch.length}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,7 +166,7 @@ class StagesConfig:
     melody: MelodyStageConfig | None = None
 
     def __post_init__(self) -> None:
-        _check(any(True for _ in self.items()), "backbone: neither it nor melody is set; set at least one")
+        check(any(True for _ in self.items()), "backbone: neither it nor melody is set; set at least one")
 
     def items(self) -> Iterator[tuple[Stage, StageConfig]]:
         """Yields (name, config) of the stages that are set, in training order."""
@@ -325,7 +195,7 @@ class DataConfig:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        _at_least(self, 0, "workers")
+        at_least(self, 0, "workers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,10 +219,10 @@ class SampleConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "num_pieces", "bars")
-        _at_least(self, 0, "top_k", "seed")
-        _check(self.temperature > 0, f"temperature: above 0 expected, got {self.temperature}")
-        _check(0 < self.top_p <= 1, f"top_p: in (0, 1] expected, got {self.top_p}")
+        at_least(self, 1, "num_pieces", "bars")
+        at_least(self, 0, "top_k", "seed")
+        check(self.temperature > 0, f"temperature: above 0 expected, got {self.temperature}")
+        check(0 < self.top_p <= 1, f"top_p: in (0, 1] expected, got {self.top_p}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,8 +244,8 @@ class Config:
     sample: SampleConfig | None = None
 
     def __post_init__(self) -> None:
-        _check(0 <= self.seed < 2**31, f"seed: from 0 to 2**31 - 1 expected, got {self.seed}")
-        _check(
+        check(0 <= self.seed < 2**31, f"seed: from 0 to 2**31 - 1 expected, got {self.seed}")
+        check(
             self.name not in ("", ".", "..") and "/" not in self.name, f"name: no folder name: {self.name!r}"
         )
 

@@ -8,16 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax.config import (
-    BackboneModelConfig,
-    Config,
-    HarmonyConfig,
-    MelodyHarmonyConfig,
-    from_json,
-    to_json,
-)
+from hrpe_jax.config import Config, from_json, to_json
 from hrpe_jax.config_file import load_config
 from hrpe_jax.errors import UserError
+from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig, MelodyHarmonyConfig
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.py"
@@ -72,8 +66,8 @@ def test_overrides_are_read_by_the_type_of_their_field() -> None:
         ("seed.x=3", "config.seed: is 0 here, not a section"),
         ("stages.backbone.model.harmony.variant=querry", "did you mean 'query'?"),
         (
-            "stages.backbone.model.harmony.lags=((0,1),)",
-            "config.stages.backbone.model.harmony.lags: must begin",
+            "stages.backbone.model.harmony.lags=((0,-1),)",
+            "config.stages.backbone.model.harmony.lags: no lag looks ahead",
         ),
         ("stages.backbone.model.harmony.lags=((0,0,0),)", "harmony.lags[0]: "),
         ("stages.backbone.model.head_width=7", "config.stages.backbone.model.head_width: even expected"),
@@ -127,6 +121,11 @@ def test_variants_say_which_relations_are_in_force() -> None:
     lags = ((0, 0), (0, 1))
     of = {v: HarmonyConfig(variant=v, lags=lags) for v in ("none", "tables", "query", "lagged")}  # type: ignore[arg-type]
     assert [c.relations for c in of.values()] == [(), ((0, 0),), ((0, 0),), lags]
+    split = HarmonyConfig(head_sets=(((0, 0),), ((0, 1), (0, 0))))
+    assert (split.sets, split.relations) == ((((0, 0),), ((0, 1), (0, 0))), ((0, 0), (0, 1)))
+    assert HarmonyConfig(variant="z12").relations == ()
+    with pytest.raises(UserError, match="head_sets"):
+        HarmonyConfig(variant="tables", head_sets=(((0, 0),),))
     assert [c.query_dependent for c in of.values()] == [False, False, True, True]
     assert MelodyHarmonyConfig().relations == ()
     assert MelodyHarmonyConfig(codes="chord").relations == ((0, 0),)

@@ -23,8 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "data": {"errors", "files", "config", *_MUSIC, "songs"},
     "metrics": {"errors", *_MUSIC, "data"},
     "ops": set(),
-    "models": {"errors", "config", *_MUSIC, "ops"},
-    "tasks": {"errors", "config", *_MUSIC, "ops", "models"},
+    "models": {"errors", "model_config", *_MUSIC, "ops"},
+    "tasks": {"errors", "config", "model_config", *_MUSIC, "ops", "models"},
     # Training, sampling and metrics stand beside each other. Sampling may read a checkpoint and report
     # metrics of what it made; neither may look back at it.
     "training": {"errors", "files", "config", "schema", *_MUSIC, "data", "ops", "models", "tasks"},
@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors",
         "files",
         "config",
+        "model_config",
         "schema",
         "training",
         "metrics",
@@ -44,7 +45,8 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
     "schema": {"errors"},
-    "config": {"errors", "schema"},
+    "model_config": {"errors"},
+    "config": {"errors", "schema", "model_config"},
 }
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax", "chex"}
 WITHOUT_JAX = (
@@ -58,6 +60,7 @@ WITHOUT_JAX = (
     "errors",
     "files",
     "schema",
+    "model_config",
     "config",
 )
 

@@ -14,11 +14,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.config import BackboneModelConfig
+from hrpe_jax.model_config import BackboneModelConfig
 from hrpe_jax.models import history as histories
 from hrpe_jax.models.factors import STDDEV, ChordFactors
 from hrpe_jax.models.history import History
-from hrpe_jax.models.layers import Past, Stack, lecun, normal
+from hrpe_jax.models.layers import Past, Stack
+from hrpe_jax.models.sharding import divide
+from hrpe_jax.models.weights import lecun, matmul, normal
 from hrpe_jax.ops import hrpe
 
 CATEGORIES = (tokens.NO_QUALITY_CODE, tokens.NO_FUNCTION_CODE)  # sizes of quality and function codes
@@ -62,7 +64,7 @@ class Backbone(nn.Module):
         before = jnp.concatenate([history.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
         before = before * (positions > 0)[..., None]
         shift = self.param("shift", lecun(config.width, "embed", None), (config.width, config.width))
-        x = token + before @ shift
+        x = token + matmul(before, shift)
         if config.input_features:
             features = (
                 ("quality", batch["quality_code"], CATEGORIES[0] + 1),
@@ -83,11 +85,11 @@ class Backbone(nn.Module):
             (batch["quality_code"] != tokens.NO_QUALITY_CODE) & (segments > 0),
         )
         history = histories.append(history, positions, segments, codes)
-        context = histories.context(history, ids.shape[1], relations, config.head_width, config.rope_base)
+        context = histories.context(history, ids.shape[1], config, config.harmony)
         x, past = Stack(config, config.harmony, CATEGORIES, name="stack")(x, history.past, context, train)
         slot = None if history.slot is None else history.slot + ids.shape[1]
         history = history._replace(previous=token[:, -1].astype(jnp.float32), past=past, slot=slot)
-        return factors.logits(x, ids, tonic), history
+        return factors.logits(divide(x, "data", "model"), ids, tonic), history
 
 
 def init_cache(config: BackboneModelConfig, batch: int, capacity: int) -> History:

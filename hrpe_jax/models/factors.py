@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.models.layers import normal
+from hrpe_jax.models.weights import matmul, normal
 
 ROOTS = 12
 QUALITIES = tokens.NO_QUALITY  # fine qualities; the same number stands for "no chord"
@@ -104,9 +104,7 @@ class ChordFactors(nn.Module):
         """
 
         def score(table: Array) -> Array:
-            return jnp.einsum(
-                "bld,vd->blv", hidden, table.astype(hidden.dtype), preferred_element_type=jnp.float32
-            )
+            return score_rows(hidden, table)
 
         batch, length = ids.shape
         shape = (batch, length, ROOTS, QUALITIES, tokens.INVERSIONS, tokens.MAX_BEATS)
@@ -118,13 +116,15 @@ class ChordFactors(nn.Module):
         grid = (score(self.inversion)[..., None] + beats[..., None, :])[:, :, None, None]
         grid = chord[..., None, None] + grid
         if self.residual_rank:
-            low = jnp.einsum("bld,rd->blr", hidden, self.residual_out.astype(hidden.dtype))
-            grid = grid + score_low_rank(low, self.residual).reshape(shape)
+            low = matmul(hidden, self.residual_out.T.astype(hidden.dtype))
+            grid = grid + score_rows(low, self.residual).reshape(shape)
         no_chord = quality[..., QUALITIES:] + beats
         flat = jnp.concatenate([score(self.prefix), no_chord, grid.reshape(batch, length, -1)], axis=-1)
         return flat + jnp.where(jnp.asarray(tokens.VALID), 0.0, -1e9)
 
 
-def score_low_rank(low: Array, residual: Array) -> Array:
-    """``[batch, length, rank]`` against ``[tokens, rank]``, float32."""
-    return jnp.einsum("blr,vr->blv", low, residual.astype(low.dtype), preferred_element_type=jnp.float32)
+def score_rows(hidden: Array, rows: Array) -> Array:
+    """``[batch, length, width]`` against ``[tokens, width]``: float32 ``[batch, length, tokens]``."""
+    flat = hidden.reshape(-1, hidden.shape[-1])
+    scores = jnp.einsum("xd,vd->xv", flat, rows.astype(flat.dtype), preferred_element_type=jnp.float32)
+    return scores.reshape(*hidden.shape[:-1], rows.shape[0])

@@ -8,15 +8,17 @@ memory and for a cache.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hrpe_jax.model_config import HarmonyConfig, ModelConfig
 from hrpe_jax.models.layers import Context, Past
-from hrpe_jax.ops import attention as attention_ops
 from hrpe_jax.ops import hrpe, rope
+from hrpe_jax.ops.attention import Side
 
 Lags = tuple[tuple[int, int], ...]
 
@@ -76,9 +78,9 @@ def append(history: History, positions: Array, segments: Array, codes: hrpe.Code
     return history._replace(positions=joined[0], segments=joined[1], codes=joined[2])
 
 
-def context(history: History, new: int, lags: Lags, head_width: int, base: float) -> Context:
+def context(history: History, new: int, config: ModelConfig, harmony: HarmonyConfig) -> Context:
     """The context of the last ``new`` events (in a cache: of those at ``slot``) among all of ``history``."""
-    edge = margin(lags)
+    lags, edge = harmony.relations, margin(harmony.relations)
     capacity = history.segments.shape[1] - edge
     start = capacity - new if history.slot is None else history.slot
 
@@ -89,14 +91,21 @@ def context(history: History, new: int, lags: Lags, head_width: int, base: float
         return jax.lax.dynamic_slice_in_dim(x, edge + start, new, axis=1)
 
     lagged = {n: hrpe.lag(history.codes, n, history.segments) for n in {n for pair in lags for n in pair}}
-    query_side = attention_ops.Side(queries(history.positions), queries(history.segments))
-    key_side = attention_ops.Side(keys(history.positions), keys(history.segments))
-    query_turn = rope.rotation(query_side.positions, head_width, base)
-    key_turn = query_turn if history.slot is not None else rope.rotation(key_side.positions, head_width, base)
+    query_side = Side(queries(history.positions), queries(history.segments))
+    key_side = Side(keys(history.positions), keys(history.segments))
+
+    def turn(side: Side, part: Callable[[Array], Array]) -> rope.Rotation:
+        by_position = rope.rotation(side.positions, config.head_width, config.rope_base)
+        if not harmony.turns:
+            return by_position
+        return rope.cyclic_rotation(by_position, part(history.codes.cyclic), part(history.codes.present))
+
+    query_turn = turn(query_side, queries)
     return Context(
-        attention_ops.mask(query_side, key_side),
+        query_side,
+        key_side,
         query_turn,
-        key_turn,
+        query_turn if history.slot is not None else turn(key_side, keys),
         tuple(jax.tree.map(queries, lagged[a]) for a, _ in lags),
         tuple(jax.tree.map(keys, lagged[b]) for _, b in lags),
         history.slot,

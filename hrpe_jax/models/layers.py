@@ -14,18 +14,20 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hrpe_jax.config import HarmonyConfig, ModelConfig
-from hrpe_jax.ops import attention as attention_ops
+from hrpe_jax.model_config import HarmonyConfig, ModelConfig
+from hrpe_jax.models.sharding import divide
+from hrpe_jax.models.tables import PERIOD, SHUFFLED, HarmonicTables
+from hrpe_jax.models.weights import lecun, matmul, ones
 from hrpe_jax.ops import hrpe, rope
-
-PERIOD = 12  # pitch classes
+from hrpe_jax.ops.attention import Side, attention
 
 
 class Context(NamedTuple):
     """What every block needs beside its input; the same for all layers.
 
     Attributes:
-      seen: bool ``[batch, 1, query, key]``.
+      queries: where the new events stand.
+      keys: where all keys stand.
       query_turn: RoPE at the new events.
       key_turn: RoPE at all events whose keys are computed here (memory, then the new ones).
       query_codes: lagged codes of the new events, one per relation.
@@ -33,7 +35,8 @@ class Context(NamedTuple):
       slot: int scalar, where new keys go in the cache; None without a cache.
     """
 
-    seen: Array
+    queries: Side
+    keys: Side
     query_turn: rope.Rotation
     key_turn: rope.Rotation
     query_codes: tuple[hrpe.Codes, ...]
@@ -55,21 +58,6 @@ class Past(NamedTuple):
     values: Any = None
 
 
-def normal(stddev: float, *axes: str | None) -> Any:
-    """An initialiser that names the logical axes of its parameter."""
-    return nn.with_logical_partitioning(nn.initializers.normal(stddev), axes)
-
-
-def zeros(*axes: str) -> Any:
-    """As ``normal``, all zero."""
-    return nn.with_logical_partitioning(nn.initializers.zeros, axes)
-
-
-def lecun(fan_in: int, *axes: str | None) -> Any:
-    """As ``normal``, with variance 1 / fan_in."""
-    return normal(fan_in**-0.5, *axes)
-
-
 class RMSNorm(nn.Module):
     """Root-mean-square norm (Zhang and Sennrich, 2019), computed in float32."""
 
@@ -78,9 +66,7 @@ class RMSNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Norms the last axis."""
-        scale: Any = self.param(
-            "scale", nn.with_logical_partitioning(nn.initializers.ones, ("embed",)), (x.shape[-1],)
-        )
+        scale: Any = self.param("scale", ones("embed"), (x.shape[-1],))
         wide = x.astype(jnp.float32)
         wide = wide * jax.lax.rsqrt(jnp.mean(jnp.square(wide), axis=-1, keepdims=True) + 1e-6)
         return (wide * scale).astype(self.dtype)
@@ -98,45 +84,7 @@ class GatedMLP(nn.Module):
         gate = self.param("gate", lecun(width, "embed", "mlp"), (width, hidden)).astype(x.dtype)
         up = self.param("up", lecun(width, "embed", "mlp"), (width, hidden)).astype(x.dtype)
         down = self.param("down", lecun(hidden, "mlp", "embed"), (hidden, width)).astype(x.dtype)
-        return (nn.silu(x @ gate) * (x @ up)) @ down
-
-
-class HarmonicTables(nn.Module):
-    """The learned tables of H-RPE, all zero at the start.
-
-    Attributes:
-      config: which relations exist.
-      heads: attention heads.
-      head_width: of a query.
-      categories: sizes of the categorical codes; a lagged relation uses only the first.
-    """
-
-    config: HarmonyConfig
-    heads: int
-    head_width: int
-    categories: tuple[int, ...]
-
-    @nn.compact
-    def __call__(self) -> tuple[hrpe.Relation, ...]:
-        """The tables, one ``Relation`` for each lag."""
-        relations = []
-        for a, b in self.config.relations:
-            name = f"lag_{a}_{b}"
-            here = (a, b) == (0, 0)
-            cyclic = self.param(f"{name}_cyclic", zeros("heads", "table"), (self.heads, PERIOD))
-            categories = tuple(
-                self.param(
-                    f"{name}_category_{i}", zeros("heads", "table", "table2"), (self.heads, size, size)
-                )
-                for i, size in enumerate(self.categories if here else self.categories[:1])
-            )
-            query = None
-            if here and self.config.query_dependent:
-                query = self.param(
-                    f"{name}_query", zeros("heads", "table", "kv"), (self.heads, PERIOD, self.head_width)
-                )
-            relations.append(hrpe.Relation(cyclic, categories, query))
-        return tuple(relations)
+        return matmul(nn.silu(matmul(x, gate)) * matmul(x, up), down)
 
 
 class HarmonicAttention(nn.Module):
@@ -166,7 +114,7 @@ class HarmonicAttention(nn.Module):
             kernel = self.param(
                 name, lecun(config.width, "embed", "heads", "kv"), (config.width, heads, head_width)
             )
-            flat = source @ kernel.reshape(config.width, heads * head_width).astype(source.dtype)
+            flat = matmul(source, kernel.reshape(config.width, heads * head_width).astype(source.dtype))
             return flat.reshape(*source.shape[:2], heads, head_width).swapaxes(1, 2)
 
         source = x if past is None else jnp.concatenate([past, x], axis=1)
@@ -177,20 +125,43 @@ class HarmonicAttention(nn.Module):
             k = jax.lax.dynamic_update_slice(cached.keys, k.astype(cached.keys.dtype), start)
             v = jax.lax.dynamic_update_slice(cached.values, v.astype(cached.values.dtype), start)
             cached = Past(keys=k, values=v)
-        relations = HarmonicTables(self.harmony, heads, head_width, self.categories, name="tables")()
-        extra: dict[str, Any] = {}
-        if relations:
-            form = hrpe.fold if self.harmony.implementation == "folded" else hrpe.bias
-            # The query-dependent term shares the scale of the content term, so that E lives at the size of a
-            # key.
-            terms = form(context.query_codes, context.key_codes, relations, q * head_width**-0.5)
-            extra["features" if self.harmony.implementation == "folded" else "bias"] = terms
-        mixed = attention_ops.attention(turned_q, k, v, context.seen, **extra)
+        tables = HarmonicTables(self.harmony, heads, head_width, self.categories, name="tables")()
+        # The query-dependent term shares the scale of the content term, so that E lives at the size of a key.
+        terms = self._harmonic_terms(tables, q * head_width**-0.5, context) if tables else {}
+        # A cache is read one event at a time: no kernel is needed, and its keys are not aligned with queries.
+        here = "xla" if context.slot is not None and config.attention != "reference" else config.attention
+        mixed = attention(
+            turned_q, k, v, context.queries, context.keys, implementation=here, start=context.slot, **terms
+        )
         mixed = mixed.swapaxes(1, 2).reshape(*x.shape[:2], heads * head_width)
         out = self.param(
             "out", lecun(heads * head_width, "heads", "kv", "embed"), (heads, head_width, config.width)
         )
-        return mixed @ out.reshape(heads * head_width, config.width).astype(x.dtype), cached
+        return matmul(mixed, out.reshape(heads * head_width, config.width).astype(x.dtype)), cached
+
+    def _harmonic_terms(
+        self, tables: tuple[tuple[hrpe.Relation, ...], ...], queries: Array, context: Context
+    ) -> dict[str, Any]:
+        """H-RPE as ``attention`` takes it: a dense bias for the reference, else features."""
+        order = self.harmony.relations
+        per_set = self.config.heads // len(tables)
+        dense = self.config.attention == "reference"
+        biases, groups = [], []
+        for i, (lags, relations) in enumerate(zip(self.harmony.sets, tables, strict=True)):
+            query_codes = [self._shuffle(context.query_codes[order.index(pair)]) for pair in lags]
+            key_codes = [self._shuffle(context.key_codes[order.index(pair)]) for pair in lags]
+            heads = queries[:, i * per_set : (i + 1) * per_set]
+            if dense:
+                biases.append(hrpe.bias(query_codes, key_codes, relations, heads))
+            else:
+                groups.append(hrpe.fold(query_codes, key_codes, relations, heads))
+        return {"bias": jnp.concatenate(biases, axis=1)} if dense else {"features": hrpe.join(groups)}
+
+    def _shuffle(self, codes: hrpe.Codes) -> hrpe.Codes:
+        """The codes; with roots that mean nothing, for the placebo."""
+        if self.harmony.variant != "placebo":
+            return codes
+        return codes._replace(cyclic=jnp.asarray(SHUFFLED)[codes.cyclic % PERIOD])
 
 
 class Block(nn.Module):
@@ -208,6 +179,7 @@ class Block(nn.Module):
         Returns:
           The output, and what to remember: the layer's input as ``hidden``, or the grown cache.
         """
+        x = divide(x, "data")
         dtype = x.dtype
         dropout = nn.Dropout(self.config.dropout, deterministic=not self.train)
         norm = RMSNorm(dtype, name="attention_norm")
@@ -258,4 +230,4 @@ class Stack(nn.Module):
                 x, kept_here = block(*arguments, name=f"block_{i}")(x, layer, context)
                 kept.append(kept_here)
             remembered = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kept)
-        return RMSNorm(x.dtype, name="final_norm")(x), remembered
+        return RMSNorm(x.dtype, name="final_norm")(divide(x, "data")), remembered

@@ -23,11 +23,12 @@ from jax import Array
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.tempo import TEMPO_BINS
-from hrpe_jax.config import MelodyModelConfig
+from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.models import history as histories
-from hrpe_jax.models.factors import QUALITIES, ROOTS, STDDEV, turn
+from hrpe_jax.models.factors import QUALITIES, ROOTS, STDDEV, score_rows, turn
 from hrpe_jax.models.history import History
-from hrpe_jax.models.layers import Past, Stack, lecun, normal
+from hrpe_jax.models.layers import Past, Stack
+from hrpe_jax.models.weights import lecun, matmul, normal
 from hrpe_jax.ops import hrpe
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 
@@ -104,7 +105,7 @@ class Melody(nn.Module):
         )
         before = before * (positions > 0)[..., None]
         shift = self.param("shift", lecun(config.width, "embed", None), (config.width, config.width))
-        x = token + before @ shift
+        x = token + matmul(before, shift)
         next_root, next_quality = _chord(batch["next_chord_id"])
         features = (
             ("chord", _joint((root - tonic) % ROOTS, quality), ROOTS * QUALITIES + 1),
@@ -127,15 +128,13 @@ class Melody(nn.Module):
 
         codes = _codes(harmony.codes, batch, pitch, degree, segments)
         joined = histories.append(history.events, positions, segments, codes)
-        context = histories.context(
-            joined, ids.shape[1], harmony.relations, config.head_width, config.rope_base
-        )
+        context = histories.context(joined, ids.shape[1], config, harmony)
         stack = Stack(config, harmony, CATEGORIES[harmony.codes], name="stack")
         x, past = stack(x, joined.past, context, train)
         kept = _remember(joined, past, token[:, -1].astype(jnp.float32), history.events, ids.shape[1])
 
         def score(rows: Array) -> Array:
-            return jnp.einsum("bld,vd->blv", x, rows.astype(x.dtype), preferred_element_type=jnp.float32)
+            return score_rows(x, rows)
 
         over_chord = turn(score(table("chord_degree_out", ROOTS)), root)
         over_chord = jnp.where((quality < QUALITIES)[..., None], over_chord, 0.0)

@@ -39,6 +39,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hrpe_jax.ops.attention import Features
+from hrpe_jax.ops.attention_wide import pad_width
+
 
 class Codes(NamedTuple):
     """What the relations are about, for every event.
@@ -62,11 +65,15 @@ class Relation(NamedTuple):
       categories: C, one ``[heads, size, size]`` (query, key) for each of the first categories; may be fewer
         than the codes have.
       query: E, ``[heads, period, width]``, or None.
+      joint: ``[heads, size, size, period]``, or None: an entry for every pair (query, key) of the first
+        category at every interval. It takes size * period features instead of their sum; the distances of
+        tonal theory need it.
     """
 
     cyclic: Array
     categories: tuple[Array, ...]
     query: Array | None = None
+    joint: Array | None = None
 
 
 def lag(codes: Codes, steps: int, segments: Array | None = None) -> Codes:
@@ -113,8 +120,10 @@ def bias(
       float32 ``[batch, heads, query, key]``.
 
     Raises:
-      ValueError: a relation has a query table and ``queries`` is None.
+      ValueError: a relation has a query table and ``queries`` is None; shapes do not match; or codes that are
+        known before compilation are out of range. It names the argument, its value and what is allowed.
     """
+    _check(query_codes, key_codes, relations, queries)
     total = jnp.zeros((), jnp.float32)
     for q, k, tables in zip(query_codes, key_codes, relations, strict=True):
         period = tables.cyclic.shape[-1]
@@ -126,6 +135,10 @@ def bias(
         if tables.query is not None:
             sought = _sought(queries, tables.query)
             term = term + jnp.take_along_axis(sought, interval[:, None], axis=-1)
+        if tables.joint is not None:
+            pair = q.categories[0][:, :, None], k.categories[0][:, None, :]
+            entries = tables.joint.astype(jnp.float32)[:, pair[0], pair[1], interval]
+            term = term + jnp.moveaxis(entries, 0, 1)
         both = q.present[:, None, :, None] & k.present[:, None, None, :]
         total = total + jnp.where(both, term, 0.0)
     return total
@@ -144,8 +157,9 @@ def fold(
     Returns:
       U float32 ``[batch, heads, query, features]`` and V float32 ``[batch, key, features]`` (the same for
       all heads), with ``bias = U @ V^T``; features = sum over relations of period + sizes of their
-      categories.
+      categories (``width``).
     """
+    _check(query_codes, key_codes, relations, queries)
     left, right = [], []
     for q, k, tables in zip(query_codes, key_codes, relations, strict=True):
         period = tables.cyclic.shape[-1]
@@ -162,7 +176,43 @@ def fold(
             rows = _einsum("bic,hck->bhik", _one_hot(q_category, size, q.present), table.astype(jnp.float32))
             left.append(rows)
             right.append(_one_hot(k_category, size, k.present))
+        if tables.joint is not None:
+            size = tables.joint.shape[1]
+            one_hot = _one_hot(q.categories[0], size, q.present)
+            rows = _einsum("bic,hckn->bhikn", one_hot, tables.joint.astype(jnp.float32))
+            rows = _einsum("bhikn,bimn->bhikm", rows, turn)
+            left.append(rows.reshape(*rows.shape[:3], size * period))
+            pair = k.categories[0] * period + k.cyclic % period
+            right.append(_one_hot(pair, size * period, k.present))
     return jnp.concatenate(left, axis=-1), jnp.concatenate(right, axis=-1)
+
+
+def join(groups: Sequence[tuple[Array, Array]]) -> Features:
+    """Features of several groups of heads, each with relations of its own.
+
+    The number of features is that of the largest group, not the sum: heads that hold different relations are
+    cheaper than heads that hold all of them.
+
+    Args:
+      groups: what ``fold`` returned for each group of equally many heads, in order.
+
+    Returns:
+      Features for ``attention``: of all heads together, one set of key features for each group.
+    """
+    widest = max(u.shape[-1] for u, _ in groups)
+    left = [pad_width(u, widest) for u, _ in groups]
+    right = [pad_width(v, widest) for _, v in groups]
+    return Features(jnp.concatenate(left, axis=1), jnp.stack(right, axis=1))
+
+
+def width(relations: Sequence[Relation]) -> int:
+    """How many features ``fold`` makes of these relations."""
+    total = 0
+    for tables in relations:
+        period = tables.cyclic.shape[-1]
+        total += period + sum(table.shape[-1] for table in tables.categories)
+        total += 0 if tables.joint is None else tables.joint.shape[1] * period
+    return total
 
 
 # Accelerators round float32 products to fewer bits unless told not to; the two forms would then differ.
@@ -171,9 +221,64 @@ _einsum = functools.partial(jnp.einsum, precision="highest")
 
 def _sought(queries: Array | None, table: Array) -> Array:
     """How much each query seeks each interval: ``[batch, heads, query, period]``."""
-    if queries is None:
-        raise ValueError("hrpe: a relation has a query table, so `queries` must be given")
+    assert queries is not None  # _check
     return _einsum("bhid,hnd->bhin", queries.astype(jnp.float32), table.astype(jnp.float32))
+
+
+def _check(
+    query_codes: Sequence[Codes],
+    key_codes: Sequence[Codes],
+    relations: Sequence[Relation],
+    queries: Array | None,
+) -> None:
+    """Raises ValueError unless codes and tables fit each other."""
+    if not len(query_codes) == len(key_codes) == len(relations):
+        raise ValueError(
+            f"hrpe: {len(query_codes)} query_codes, {len(key_codes)} key_codes, {len(relations)} relations: "
+            "equally many expected"
+        )
+    for n, (q, k, tables) in enumerate(zip(query_codes, key_codes, relations, strict=True)):
+        heads, period = tables.cyclic.shape
+        for name, codes in (("query_codes", q), ("key_codes", k)):
+            if len(tables.categories) > len(codes.categories):
+                raise ValueError(
+                    f"hrpe: relations[{n}] has {len(tables.categories)} category tables, {name}[{n}] only "
+                    f"{len(codes.categories)} categories"
+                )
+            _check_range(f"{name}[{n}].cyclic", codes.cyclic, codes.present, period)
+            for c, (table, category) in enumerate(zip(tables.categories, codes.categories, strict=False)):
+                _check_range(f"{name}[{n}].categories[{c}]", category, codes.present, table.shape[-1])
+        for c, table in enumerate(tables.categories):
+            if table.shape != (heads, table.shape[-1], table.shape[-1]):
+                raise ValueError(
+                    f"hrpe: relations[{n}].categories[{c}] has shape {table.shape}: [heads, size, size] with "
+                    f"{heads} heads expected"
+                )
+        if tables.query is None:
+            continue
+        if queries is None:
+            raise ValueError("hrpe: a relation has a query table, so `queries` must be given")
+        if queries.shape[1] != heads or tables.query.shape != (heads, period, queries.shape[-1]):
+            raise ValueError(
+                f"hrpe: relations[{n}].query has shape {tables.query.shape} and queries {queries.shape}: "
+                f"[heads, period, width] and [batch, heads, query, width] with {heads} heads and period "
+                f"{period} expected"
+            )
+
+
+def _check_range(name: str, codes: Array, present: Array, size: int) -> None:
+    """Raises ValueError where a present code is outside 0 to size - 1; traced codes cannot be looked at."""
+    if codes.shape != present.shape:
+        raise ValueError(
+            f"hrpe: {name} has shape {codes.shape}, its `present` {present.shape}: equal expected"
+        )
+    if isinstance(codes, jax.core.Tracer) or isinstance(present, jax.core.Tracer):
+        return
+    with jax.ensure_compile_time_eval():
+        wrong = present & ((codes < 0) | (codes >= size))
+        if wrong.any():
+            place = tuple(int(i) for i in jnp.argwhere(wrong)[0])
+            raise ValueError(f"hrpe: {name} is {int(codes[place])} at {place}: 0 to {size - 1} expected")
 
 
 def _one_hot(codes: Array, size: int, present: Array) -> Array:

@@ -38,6 +38,31 @@ def rotation(positions: Array, width: int, base: float = 10000.0) -> Rotation:
     return Rotation(jnp.cos(angles), jnp.sin(angles))
 
 
+def cyclic_rotation(turn: Rotation, codes: Array, present: Array, period: int = 12) -> Rotation:
+    """Turns further by a cyclic code: inner products then see differences of the code as well (Z12 rotary).
+
+    Pair i is turned by ``2 pi m code / period`` more, with the whole number m = i mod (period // 2 + 1): one
+    turn of the code is m whole turns of the pair, so only the difference modulo the period remains. Pairs
+    with m = 0 see position alone. Where the code is absent the others are zero and add nothing to any
+    product.
+
+    Args:
+      turn: by position, ``[batch, length, width // 2]``.
+      codes: int ``[batch, length]``.
+      present: bool ``[batch, length]``.
+      period: of the code.
+    """
+    pairs = turn.cos.shape[-1]
+    multiples = jnp.arange(pairs) % (period // 2 + 1)
+    angles = (2 * jnp.pi / period) * ((codes[..., None] * multiples) % period)
+    cos, sin = jnp.cos(angles), jnp.sin(angles)
+    counts = present[..., None] | (multiples == 0)
+    return Rotation(
+        jnp.where(counts, turn.cos * cos - turn.sin * sin, 0.0),
+        jnp.where(counts, turn.sin * cos + turn.cos * sin, 0.0),
+    )
+
+
 def rotate(x: Array, turn: Rotation) -> Array:
     """Turns ``x [batch, heads, length, width]`` by ``turn [batch, length, width // 2]``; keeps its dtype.
 

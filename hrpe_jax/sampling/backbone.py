@@ -16,7 +16,7 @@ from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.grammar import backbone_mask
-from hrpe_jax.config import BackboneModelConfig
+from hrpe_jax.model_config import BackboneModelConfig
 from hrpe_jax.models import backbone as models
 from hrpe_jax.sampling.logits import Settings, draw, log_probability, restrict, row_keys
 

@@ -18,7 +18,7 @@ from jax import Array
 from hrpe_jax.codec import backbone_tokens, grammar
 from hrpe_jax.codec import melody_tokens as tokens
 from hrpe_jax.codec.melody import Harmony
-from hrpe_jax.config import MelodyModelConfig
+from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.models import melody as models
 from hrpe_jax.sampling.backbone import FREE, Sampled
 from hrpe_jax.sampling.logits import Settings, draw, log_probability, restrict, row_keys

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrpe_jax.analysis.chords import POP, find_chords
+from hrpe_jax.analysis.chords import FULL, find_chords
 from hrpe_jax.analysis.voices import ornament_weights
 from hrpe_jax.score.bars import resets_from_bars
 from hrpe_jax.score.musicxml import MusicXmlDocument, XmlNote, XmlPart, read_musicxml
@@ -181,18 +181,25 @@ def _main_key(keys: Sequence[tuple[int, Key]], end: int) -> Key:
 
 def _found_chords(document: MusicXmlDocument, meter: Meter) -> tuple[ChordSpan, ...]:
     """Chords from the notes of all parts."""
-    grid, strong = _beats(document, meter)
+    grid = _beats(document, meter)
     columns: list[np.ndarray] = []
-    for part in document.parts:
+    for track, part in enumerate(document.parts):
         if part.notes:
             table = np.array([(n.onset, n.duration, n.pitch) for n in part.notes], dtype=np.int64)
             weights = np.ones(len(table))
             if is_line(part.notes):
                 weights = ornament_weights(table[:, 0], table[:, 1], table[:, 2], np.isin(table[:, 0], grid))
-            columns.append(np.column_stack([table, weights]))
-    onset, duration, pitch, weight = np.concatenate(columns).T
+            columns.append(np.column_stack([table, weights, np.full(len(table), track)]))
+    onset, duration, pitch, weight, tracks = np.concatenate(columns).T
     return find_chords(
-        onset, duration, pitch.astype(np.int64), grid=grid, strong=strong, weights=weight, params=POP
+        onset,
+        duration,
+        pitch.astype(np.int64),
+        grid=grid,
+        strong=np.isin(grid[:-1], document.bar_starts()),
+        weights=weight,
+        tracks=tracks.astype(np.int64),
+        params=FULL,
     )
 
 
@@ -206,23 +213,14 @@ def _density(parts: Sequence[XmlPart]) -> float:
     return sum(end - onset for onset, end in spans) / covered if covered else 0.0
 
 
-def _beats(document: MusicXmlDocument, meter: Meter) -> tuple[np.ndarray, np.ndarray]:
-    """[slots + 1] places of beats, counted from every bar line, and [slots] whether each is strong.
-
-    Beats of a pickup are counted back from the bar line that it leads to.
-    """
+def _beats(document: MusicXmlDocument, meter: Meter) -> np.ndarray:
+    """[slots + 1] places of beats, counted from every bar line; of a pickup, back from the next one."""
     starts = [*document.bar_starts(), document.end]
     beat = meter.beat_ticks
-    half = (
-        meter.bar_ticks // 2 if meter.beats_per_bar % 2 == 0 and meter.beats_per_bar > 2 else meter.bar_ticks
-    )
     places: list[int] = []
-    strong: list[bool] = []
     for index, (start, end) in enumerate(pairwise(starts)):
         pickup = index == 0 and end - start < meter.bar_ticks
         shift = meter.bar_ticks - (end - start) if pickup else 0  # ticks of the bar that are not there
         first = -shift % beat
-        for tick in ([start] if first else []) + list(range(start + first, end, beat)):
-            places.append(tick)
-            strong.append((tick - start + shift) % half == 0)
-    return np.array([*places, document.end]), np.array(strong)
+        places += ([start] if first else []) + list(range(start + first, end, beat))
+    return np.array([*places, document.end])

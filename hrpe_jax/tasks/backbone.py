@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.config import BackboneModelConfig
+from hrpe_jax.model_config import BackboneModelConfig
 from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.ops import losses
 from hrpe_jax.tasks.base import LinenTask, Pair, Segment

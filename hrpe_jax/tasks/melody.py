@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import melody_tokens as tokens
-from hrpe_jax.config import MelodyModelConfig
+from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.history import History
 from hrpe_jax.models.layers import Past

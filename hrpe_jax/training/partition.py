@@ -3,9 +3,10 @@
 Models and tasks name the axes of their arrays by what they mean ("rows", "heads"); this module alone knows
 devices. A run on one CPU and a run on a pod differ in the mesh only.
 
-The mesh has two axes: "data" (rows are split over it) and "model" (heads, MLP and vocabulary are split over
-it). With fully sharded data parallelism, parameters and optimizer state are also split over "data", along
-their width; the arithmetic is the same, XLA gathers a layer's weights where it needs them.
+The mesh has two axes: "data" (rows are split over it) and "model" (heads and MLP are split over it; where
+scores of the whole vocabulary are computed, events are). With fully sharded data parallelism, parameters and
+optimizer state are also split over "data", along their width; the arithmetic is the same, XLA gathers a
+layer's weights where it needs them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ RULES: Rules = {
     "heads": "model",
     "kv": None,
     "mlp": "model",
-    "vocab": "model",
+    "vocab": None,
     "rank": None,
     "table": None,
     "table2": None,

@@ -93,6 +93,32 @@ def train_step(
     return TrainState(step=state.step + 1, params=params, opt_state=opt_state), new_carry, metrics
 
 
+class OnMesh:
+    """A jitted function that is traced, and called, with its mesh set.
+
+    Kernels that the compiler cannot divide over devices by itself look there for how to do it
+    (``ops.attention_splash``), and models for how activations are divided (``models.sharding``).
+    """
+
+    def __init__(self, mesh: Mesh, program: Any) -> None:
+        self._mesh, self._program = mesh, program
+
+    def __call__(self, *args: Any) -> Any:
+        """Calls the function."""
+        with jax.set_mesh(self._mesh):
+            return self._program(*args)
+
+    def _cache_size(self) -> int:
+        """How often it was compiled."""
+        size: int = self._program._cache_size()
+        return size
+
+    def lower(self, *args: Any) -> Any:
+        """As ``jax.jit(...).lower``."""
+        with jax.set_mesh(self._mesh):
+            return self._program.lower(*args)
+
+
 @dataclass(frozen=True)
 class Programs:
     """The compiled functions of one stage on one mesh.
@@ -152,8 +178,10 @@ def make_programs(task: Any, config: StageConfig, mesh: Mesh) -> Programs:
     return Programs(
         init=jax.jit(init, out_shardings=state_at, compiler_options=quick),
         init_carry=jax.jit(init_carry, out_shardings=carry_at),
-        train=jax.jit(train, donate_argnums=(0, 1), out_shardings=(state_at, carry_at, everywhere)),
-        evaluate=jax.jit(evaluate, donate_argnums=(1,), out_shardings=(carry_at, everywhere)),
+        train=OnMesh(
+            mesh, jax.jit(train, donate_argnums=(0, 1), out_shardings=(state_at, carry_at, everywhere))
+        ),
+        evaluate=OnMesh(mesh, jax.jit(evaluate, donate_argnums=(1,), out_shardings=(carry_at, everywhere))),
         copy=jax.jit(lambda tree: tree, out_shardings=(state_at, carry_at)),
         abstract=(with_shardings(state, state_at), with_shardings(carry, carry_at)),
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.config import BackboneModelConfig, HarmonyConfig
+from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig
 from hrpe_jax.models.backbone import Backbone, init_cache
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -20,8 +20,8 @@ LENGTH = 14
 SMALL = {"width": 24, "layers": 2, "heads": 2, "head_width": 12, "mlp_width": 32, "residual_rank": 4}
 
 
-def config(**harmony: object) -> BackboneModelConfig:
-    return BackboneModelConfig(**SMALL, harmony=HarmonyConfig(**harmony))  # type: ignore[arg-type]
+def config(attention: str = "xla", **harmony: object) -> BackboneModelConfig:
+    return BackboneModelConfig(**SMALL, attention=attention, harmony=HarmonyConfig(**harmony))  # type: ignore[arg-type]
 
 
 def draw_batch(rows: int = 2, length: int = LENGTH, seed: int = 0, key: int = 2) -> dict[str, jax.Array]:
@@ -75,16 +75,16 @@ def test_zero_tables_are_plain_rope() -> None:
 
 def test_implementations_agree() -> None:
     batch = draw_batch()
-    models = [Backbone(config(implementation=name)) for name in ("reference", "folded")]
+    models = [Backbone(config(attention=name)) for name in ("reference", "xla")]
     params = noisy_params(models[0], batch)
     outs = [shown(run(model, params, batch)[0]) for model in models]
     np.testing.assert_allclose(*outs, atol=2e-4)
 
 
-@pytest.mark.parametrize("implementation", ["reference", "folded"])
+@pytest.mark.parametrize("implementation", ["reference", "xla"])
 def test_causal(implementation: str) -> None:
     """Changing an event, or any of its features, changes nothing before it."""
-    model, batch = Backbone(config(implementation=implementation)), draw_batch()
+    model, batch = Backbone(config(attention=implementation)), draw_batch()
     params = noisy_params(model, batch)
     base = shown(run(model, params, batch)[0])
     for cut in (1, 5, LENGTH - 1):
@@ -116,10 +116,10 @@ def test_packed_songs_do_not_see_each_other() -> None:
         np.testing.assert_allclose(got[:, part], shown(run(model, params, alone)[0]), atol=2e-5)
 
 
-@pytest.mark.parametrize("implementation", ["reference", "folded"])
+@pytest.mark.parametrize("implementation", ["reference", "xla"])
 @pytest.mark.parametrize("steps", [(5, 1, 1, 3, 4), (1,) * LENGTH])
 def test_cached_decoding_equals_teacher_forcing(implementation: str, steps: tuple[int, ...]) -> None:
-    shape = config(implementation=implementation)
+    shape = config(attention=implementation)
     model, batch = Backbone(shape), draw_batch()
     params = noisy_params(model, batch)
     full = shown(run(model, params, batch)[0])

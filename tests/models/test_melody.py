@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
-from hrpe_jax.config import MelodyHarmonyConfig, MelodyModelConfig
+from hrpe_jax.model_config import MelodyHarmonyConfig, MelodyModelConfig
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.melody import Melody, advance, forget, init_cache, init_memory, last_pitches
 
@@ -19,12 +19,11 @@ LENGTH = 24
 LAGS = ((0, 0), (0, 1), (2, 3))
 
 
-def config(
-    memory: int, codes: str = "melody", layers: int = 2, implementation: str = "folded"
-) -> MelodyModelConfig:
+def config(memory: int, codes: str = "melody", layers: int = 2, attention: str = "xla") -> MelodyModelConfig:
     return MelodyModelConfig(
         width=16, layers=layers, heads=2, head_width=8, mlp_width=24, memory=memory,
-        harmony=MelodyHarmonyConfig(codes=codes, variant="lagged", lags=LAGS, implementation=implementation),
+        harmony=MelodyHarmonyConfig(codes=codes, variant="lagged", lags=LAGS),
+        attention=attention,
     )  # fmt: skip
 
 
@@ -100,7 +99,7 @@ def test_cached_decoding_equals_segments(memory: int) -> None:
 
 
 def test_reference_and_folded_agree() -> None:
-    shapes = [config(8, implementation=name) for name in ("reference", "folded")]
+    shapes = [config(8, attention=name) for name in ("reference", "xla")]
     params, batch = noisy_params(shapes[0]), draw_batch()
     np.testing.assert_allclose(*(by_segments(s, params, batch, 8) for s in shapes), atol=1e-4)
 

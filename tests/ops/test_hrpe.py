@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -66,6 +70,29 @@ def test_reference_equals_loops() -> None:
     np.testing.assert_allclose(got, loops(codes, relations, queries), atol=1e-5)
 
 
+def _folded(*arguments: Any) -> jax.Array:
+    return jnp.einsum("bhqf,bkf->bhqk", *hrpe.fold(*arguments))
+
+
+FORMS = (_folded, hrpe.bias)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _value_and_gradient(
+    form: Callable[..., jax.Array],
+    here: Any,
+    there: Any,
+    relations: Any,
+    queries: jax.Array,
+    weights: jax.Array,
+) -> Any:
+    def total(relations: Any, queries: jax.Array) -> tuple[jax.Array, jax.Array]:
+        value = form(here, there, relations, queries)
+        return jnp.sum(value * weights), value
+
+    return jax.value_and_grad(total, argnums=(0, 1), has_aux=True)(relations, queries)
+
+
 # Few shapes, many draws: every new shape compiles anew.
 @settings(max_examples=20)
 @given(st.sampled_from([1, 2]), st.sampled_from([1, 2, 7]), st.integers(0, 2**31 - 1))
@@ -75,19 +102,9 @@ def test_folded_equals_reference_in_value_and_gradient(batch: int, length: int, 
     queries = jnp.asarray(rng.normal(size=(batch, HEADS, length, WIDTH)), jnp.float32)
     weights = jnp.asarray(rng.normal(size=(batch, HEADS, length, length)), jnp.float32)
 
-    def reference(relations: list[hrpe.Relation], queries: jax.Array) -> jax.Array:
-        return hrpe.bias(lagged(codes, 0), lagged(codes, 1), relations, queries)
-
-    def folded(relations: list[hrpe.Relation], queries: jax.Array) -> jax.Array:
-        u, v = hrpe.fold(lagged(codes, 0), lagged(codes, 1), relations, queries)
-        return jnp.einsum("bhqf,bkf->bhqk", u, v)
-
-    np.testing.assert_allclose(folded(relations, queries), reference(relations, queries), atol=1e-5)
-    gradients = [
-        jax.grad(lambda r, q, form=form: jnp.sum(form(r, q) * weights), argnums=(0, 1))(relations, queries)
-        for form in (reference, folded)
-    ]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), *gradients)
+    here, there = lagged(codes, 0), lagged(codes, 1)
+    got, expected = (_value_and_gradient(form, here, there, relations, queries, weights) for form in FORMS)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), got, expected)
 
 
 @pytest.mark.parametrize("semitones", [1, 5, 11])
@@ -149,3 +166,66 @@ def test_query_table_needs_queries() -> None:
     codes, relations = draw_codes(rng, 1, 2), draw_relations(rng)[:1]
     with pytest.raises(ValueError, match="queries"):
         hrpe.bias([codes], [codes], relations)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda codes: codes._replace(cyclic=codes.cyclic.at[1, 2].set(12)),
+            r"cyclic is 12 at \(1, 2\): 0 to 11",
+        ),
+        (
+            lambda codes: codes._replace(
+                categories=(codes.categories[0].at[0, 1].set(-1), codes.categories[1])
+            ),
+            r"categories\[0\] is -1 at \(0, 1\): 0 to 8",
+        ),
+        (lambda codes: codes._replace(cyclic=codes.cyclic[:, :2]), r"cyclic has shape \(2, 2\)"),
+        (
+            lambda codes: codes._replace(categories=codes.categories[:1]),
+            r"2 category tables, .* only 1 categories",
+        ),
+    ],
+)
+def test_codes_that_cannot_be_are_refused(change: Callable[[hrpe.Codes], hrpe.Codes], message: str) -> None:
+    rng = np.random.default_rng(6)
+    codes, relations = draw_codes(rng, 2, 3, absent=0), draw_relations(rng)[:1]
+    queries = jnp.zeros((2, HEADS, 3, WIDTH))
+    for form in (hrpe.bias, hrpe.fold):
+        with pytest.raises(ValueError, match=message):
+            form([change(codes)], [codes], relations, queries)
+    with pytest.raises(ValueError, match="relations"):
+        hrpe.fold([codes], [codes], relations, queries[..., :2])
+    with pytest.raises(ValueError, match="equally many"):
+        hrpe.fold([codes], [], relations, queries)
+
+
+def test_what_is_absent_may_hold_any_code() -> None:
+    rng = np.random.default_rng(7)
+    codes, relations = draw_codes(rng, 1, 4, absent=0), draw_relations(rng)[:1]
+    gone = codes._replace(present=codes.present.at[0, 1].set(False))
+    odd = gone._replace(
+        cyclic=gone.cyclic.at[0, 1].set(99), categories=tuple(c.at[0, 1].set(99) for c in gone.categories)
+    )
+    queries = jnp.asarray(rng.normal(size=(1, HEADS, 4, WIDTH)), jnp.float32)
+    here, there = (
+        jnp.einsum("bhqf,bkf->bhqk", *hrpe.fold([c], [c], relations, queries)) for c in (gone, odd)
+    )
+    np.testing.assert_array_equal(here, there)
+
+
+def test_joint_tables_hold_an_entry_for_every_pair_and_interval() -> None:
+    rng = np.random.default_rng(8)
+    codes = draw_codes(rng, 2, 6)
+    table = jnp.asarray(rng.normal(size=(HEADS, SIZES[0], SIZES[0], PERIOD)), jnp.float32)
+    relation = hrpe.Relation(jnp.zeros((HEADS, PERIOD)), (), None, table)
+    dense = np.asarray(hrpe.bias([codes], [codes], [relation]))
+    quality, root = np.asarray(codes.categories[0]), np.asarray(codes.cyclic)
+    for n, h, i, j in np.ndindex(dense.shape):
+        both = codes.present[n, i] and codes.present[n, j]
+        entry = table[h, quality[n, i], quality[n, j], (root[n, i] - root[n, j]) % PERIOD]
+        assert dense[n, h, i, j] == (entry if both else 0)
+    u, v = hrpe.fold([codes], [codes], [relation])
+    assert u.shape[-1] == hrpe.width([relation]) == PERIOD + SIZES[0] * PERIOD
+    np.testing.assert_allclose(jnp.einsum("bhqf,bkf->bhqk", u, v), dense, atol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -44,3 +45,21 @@ def test_position_zero_is_the_identity() -> None:
 def test_odd_width_is_refused() -> None:
     with pytest.raises(ValueError, match="even"):
         rope.rotation(jnp.zeros((1, 2), int), 5)
+
+
+def test_cyclic_rotation_sees_differences_of_the_code_only() -> None:
+    rng = np.random.default_rng(0)
+    q, k = (jnp.asarray(rng.normal(size=(1, 2, 5, 16)), jnp.float32) for _ in range(2))
+    codes, present = jnp.asarray([[0, 3, 7, 11, 4]]), jnp.asarray([[True, True, False, True, True]])
+    turn = rope.rotation(jnp.arange(5)[None], 16)
+
+    def products(codes: jax.Array, present: jax.Array) -> jax.Array:
+        both = rope.cyclic_rotation(turn, codes, present)
+        return jnp.einsum("bhqd,bhkd->bhqk", rope.rotate(q, both), rope.rotate(k, both))
+
+    here = products(codes, present)
+    np.testing.assert_allclose(products((codes + 5) % 12, present), here, atol=1e-4)
+    assert float(jnp.abs(products(codes.at[0, 1].set(4), present) - here).max()) > 0.1
+    # An absent code says nothing: what stands in its place changes nothing, and neither does a whole turn.
+    np.testing.assert_array_equal(products(codes.at[0, 2].set(1), present), here)
+    np.testing.assert_allclose(products(codes + 12, present), here, atol=1e-4)

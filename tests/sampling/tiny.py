@@ -8,15 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from hrpe_jax.config import (
-    BackboneModelConfig,
-    BackboneStageConfig,
-    BatchConfig,
-    MelodyHarmonyConfig,
-    MelodyModelConfig,
-    MelodyStageConfig,
-    StageConfig,
-)
+from hrpe_jax.config import BackboneStageConfig, BatchConfig, MelodyStageConfig, StageConfig
+from hrpe_jax.model_config import BackboneModelConfig, MelodyHarmonyConfig, MelodyModelConfig
 from hrpe_jax.sampling.model import Model, StageModel
 from hrpe_jax.tasks import build_task
 

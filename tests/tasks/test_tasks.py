@@ -9,15 +9,15 @@ import optax
 import pytest
 
 from hrpe_jax.codec import backbone_tokens
-from hrpe_jax.config import (
+from hrpe_jax.config import BatchConfig
+from hrpe_jax.data.pipeline import eval_batches
+from hrpe_jax.model_config import (
     BackboneModelConfig,
-    BatchConfig,
     HarmonyConfig,
     MelodyHarmonyConfig,
     MelodyModelConfig,
     ModelConfig,
 )
-from hrpe_jax.data.pipeline import eval_batches
 from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.backbone import root_quality, root_quality_of
 

@@ -21,12 +21,12 @@ from flax import struct
 from hrpe_jax.config import (
     BatchConfig,
     Config,
-    MelodyModelConfig,
     MelodyStageConfig,
     MeshConfig,
     OptimizerConfig,
     StagesConfig,
 )
+from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.training.loop import StageResult, train_stage
 
 VOCAB, WIDTH, ROWS, LENGTH, SEGMENTS = 12, 8, 4, 5, 2

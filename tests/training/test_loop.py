@@ -16,8 +16,9 @@ import jax
 import numpy as np
 import pytest
 
-from hrpe_jax.config import MelodyModelConfig, MeshConfig
+from hrpe_jax.config import MeshConfig
 from hrpe_jax.errors import UserError
+from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.training.checkpoint import checkpoint_folder, load_stage, whole_steps
 from tests.training import dummy
 

@@ -1,0 +1,184 @@
+"""What a model is: the part of a config that a trained model keeps; see ``config``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hrpe_jax.errors import UserError
+
+Variant = Literal["none", "tables", "query", "lagged", "symmetric", "theory", "placebo", "z12"]
+Attention = Literal["auto", "reference", "xla", "cudnn", "splash"]
+Lags = tuple[tuple[int, int], ...]
+ALL_LAGS: Lags = ((0, 0), (0, 1), (1, 2), (2, 3), (3, 4))
+
+
+def check(holds: bool, message: str) -> None:
+    """Raises ``UserError`` unless ``holds``. Messages begin with the field; ``build`` adds its path."""
+    if not holds:
+        raise UserError(message)
+
+
+def at_least(config: Any, low: float, *names: str) -> None:
+    """Checks that fields are not below ``low``."""
+    for name in names:
+        value = getattr(config, name)
+        check(value >= low, f"{name}: at least {low} expected, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarmonyConfig:
+    """Harmonic Relative Positional Encoding: which relations attention sees.
+
+    Attributes:
+      variant: the rungs of the ablation. "none": plain RoPE; "tables": learned directed tables A, C, D at lag
+        (0, 0); "query": the query-dependent table E as well; "lagged": "query" at every lag in ``lags``. And
+        its controls, each at lag (0, 0): "symmetric": "query" with A[n] = A[-n] and C, D symmetric; "theory":
+        a learned weight for each published distance between chords, nothing else; "placebo": "query" with
+        the roots shuffled, so that intervals mean nothing; "z12": no tables, queries and keys turned by
+        multiples of 2 pi root / 12.
+      lags: pairs (a, b): the chord a events before the query against the chord b events before the key.
+      head_sets: several tuples of lags in place of ``lags`` ("lagged" only): heads are divided evenly among
+        them in order, so that each head has few relations and few extra features; () gives all lags to every
+        head.
+    """
+
+    variant: Variant = "lagged"
+    lags: Lags = ALL_LAGS
+    head_sets: tuple[Lags, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, lags in (("lags", self.lags), *(("head_sets", lags) for lags in self.head_sets)):
+            check(len(lags) > 0, f"{name}: at least one pair expected")
+            check(len(set(lags)) == len(lags), f"{name}: each pair once, got {lags}")
+            check(min(min(pair) for pair in lags) >= 0, f"{name}: no lag looks ahead, got {lags}")
+        check(
+            not self.head_sets or self.variant in ("lagged", "none"),
+            f"head_sets: only the variant lagged has several lags, got variant={self.variant}",
+        )
+
+    @property
+    def sets(self) -> tuple[Lags, ...]:
+        """The lags in force, one tuple for each group of heads; () without tables."""
+        if self.variant in ("none", "z12"):
+            return ()
+        if self.variant == "lagged":
+            return self.head_sets or (self.lags,)
+        return (((0, 0),),)
+
+    @property
+    def relations(self) -> Lags:
+        """All lags in force, each once, in order."""
+        return tuple(dict.fromkeys(pair for lags in self.sets for pair in lags))
+
+    @property
+    def turns(self) -> bool:
+        """Whether queries and keys are also turned by their roots (Z12 rotary)."""
+        return self.variant == "z12"
+
+    @property
+    def query_dependent(self) -> bool:
+        """Whether the query decides which relations it seeks (table E)."""
+        return self.variant in ("query", "lagged", "symmetric", "placebo")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelodyHarmonyConfig(HarmonyConfig):
+    """H-RPE in the melody stage.
+
+    Attributes:
+      codes: what is related. "none": nothing, the plain Transformer-XL; "melody": pitch class, duration class
+        and degree over the chord; "chord": root, quality and function of the chord sounding at each event.
+    """
+
+    variant: Variant = "query"
+    codes: Literal["none", "melody", "chord"] = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(
+            self.variant != "theory" or self.codes != "melody",
+            "variant: theory knows distances between chords; set codes to chord",
+        )
+
+    @property
+    def sets(self) -> tuple[Lags, ...]:
+        """The lags in force, () without codes."""
+        return () if self.codes == "none" else super().sets
+
+    @property
+    def turns(self) -> bool:
+        """Whether queries and keys are turned by their codes, never without codes."""
+        return self.codes != "none" and super().turns
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """What the models of both stages share.
+
+    Attributes:
+      width: of the residual stream.
+      layers: number of blocks.
+      heads: attention heads per block.
+      head_width: width of one head's queries, keys and values; even, for RoPE.
+      mlp_width: of the gated MLP.
+      residual_rank: rank of the per-id residual beside the factor tables of embedding and head; 0 for none.
+      dropout: rate, in training only.
+      attention: the implementation (``ops.attention``); "auto" takes the platform's fused kernel.
+      dtype: of the computation; parameters, softmax and loss stay float32.
+      remat: recompute a block in the backward pass instead of keeping its activations.
+      scan_layers: compile one block and scan it over the layers.
+      rope_base: longest RoPE wavelength over 2 pi, in events.
+    """
+
+    width: int = 192
+    layers: int = 4
+    heads: int = 6
+    head_width: int = 32
+    mlp_width: int = 512
+    residual_rank: int = 32
+    dropout: float = 0.1
+    attention: Attention = "auto"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: bool = False
+    scan_layers: bool = True
+    rope_base: float = 10000.0
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "width", "layers", "heads", "head_width", "mlp_width")
+        at_least(self, 0, "residual_rank")
+        check(
+            self.head_width % 2 == 0, f"head_width: even expected (RoPE turns pairs), not {self.head_width}"
+        )
+        check(0 <= self.dropout < 1, f"dropout: in [0, 1) expected, got {self.dropout}")
+        check(self.rope_base > 1, f"rope_base: above 1 expected, got {self.rope_base}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneModelConfig(ModelConfig):
+    """The chord Transformer.
+
+    Attributes:
+      harmony: its H-RPE.
+      input_features: whether root, quality, function and bar phase are embedded at the input.
+    """
+
+    harmony: HarmonyConfig = field(default_factory=HarmonyConfig)
+    input_features: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelodyModelConfig(ModelConfig):
+    """The melody Transformer-XL.
+
+    Attributes:
+      memory: events remembered from before the segment; 0 for none.
+      harmony: its H-RPE.
+    """
+
+    memory: int = 256
+    harmony: MelodyHarmonyConfig = field(default_factory=MelodyHarmonyConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 0, "memory")
