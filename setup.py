@@ -6,6 +6,8 @@ from setuptools import find_packages, setup
 
 EXTRAS = {
     "corpus": ["music21>=9.1"],
+    "beam": ["apache-beam>=2.60"],
+    "tpu": ["jax[tpu]>=0.7.2"],
     "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "music21>=9.1"],
 }
 
