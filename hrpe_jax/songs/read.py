@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
-from hrpe_jax.songs.find import SongFile
+import os
+
+from hrpe_jax.errors import UserError
+from hrpe_jax.songs.find import SongFile, find_songs
 from hrpe_jax.songs.song import Song, SongError
+
+
+def read_first(path: str | os.PathLike[str]) -> Song:
+    """Reads one file, or one folder of POP909; of several tunes, the first that can be read.
+
+    Raises:
+        UserError: it cannot be read, is no music, or is a folder of many songs.
+    """
+    found = find_songs(os.fspath(path))
+    if len(found.songs) > 1:
+        raise UserError(f"{path}: holds {len(found.songs)} songs; expected one file, or one song's folder")
+    tunes = read_songs(found.songs[0])
+    errors = [tune for tune in tunes if isinstance(tune, SongError)]
+    songs = [tune for tune in tunes if isinstance(tune, Song)]
+    if not songs:
+        raise errors[0] if errors else UserError(f"{path}: holds no tune")
+    return songs[0]
 
 
 def read_songs(song: SongFile) -> list[Song | SongError]:
