@@ -95,7 +95,7 @@ def track_features(tracks: list[Notes]) -> np.ndarray:
                 covered,
                 max(0.0, 57 - middle) / 6,
                 float((heard[index] == top)[shared].mean()) if shared.any() else 1.0,
-                float((heard[index] == top)[top > 0].mean()),
+                float((heard[index] == top)[top > 0].mean()) if top.any() else 0.0,
                 float((heard[index] == bottom)[shared].mean()) if shared.any() else 0.0,
                 float(np.minimum(moves, 12).mean()) / 4 if len(moves) else 2.0,
                 float((moves > 9).mean()) if len(moves) else 1.0,

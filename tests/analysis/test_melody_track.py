@@ -149,3 +149,7 @@ def test_real_songs_with_names_hidden(shared_data: Path):
         check(hidden)
         right += midi.tracks[find_melody(hidden).track].name == "MELODY"
     assert right >= 18
+
+
+def test_the_lowest_pitch_is_a_note_too():
+    check(song(track([(0, 1, 0, 0)]), track([(0, 1, 0, 0)])))
