@@ -8,7 +8,14 @@ EXTRAS = {
     "corpus": ["music21>=9.1"],
     "beam": ["apache-beam>=2.60"],
     "tpu": ["jax[tpu]>=0.7.2"],
-    "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "music21>=9.1"],
+    "test": [
+        "pytest>=8",
+        "pytest-xdist>=3.6",
+        "hypothesis>=6.100",
+        "ruff>=0.6",
+        "mypy>=1.11",
+        "music21>=9.1",
+    ],
 }
 
 setup(
