@@ -157,6 +157,9 @@ def read_lines(workdir: Path) -> list[dict[str, Any]]:
 
 
 def test_both_stages_end_to_end(songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from hrpe_jax.evaluation import evaluate_model
+    from hrpe_jax.sampling.model import read_checkpoints
+
     config = write_config(tmp_path, sample={"num_pieces": 1, "bars": 2})
     arguments = [f"--config={config}", f"--workdir={tmp_path / 'work'}", f"--config.data.path={songs}"]
     assert call(*arguments) == 0, capsys.readouterr().err
@@ -172,6 +175,15 @@ def test_both_stages_end_to_end(songs: Path, tmp_path: Path, capsys: pytest.Capt
     resolved = json.loads((tmp_path / "work" / "config.json").read_text())
     assert resolved["config"]["name"] == "tiny"
     assert resolved["config"]["stages"]["melody"]["steps"] == 6
+
+    # Outside of the loop, from the released model and from the checkpoints alike: the loop's own figures.
+    figures = evaluate_model(tmp_path / "work" / "model", songs)
+    assert figures == evaluate_model(read_checkpoints(tmp_path / "work"), songs)
+    for stage, about in json.loads((tmp_path / "work" / "model" / "config.json").read_text())[
+        "stages"
+    ].items():
+        own = {"stage": stage, "split": "valid", "step": about["step"]}
+        assert own | figures[stage] in read_lines(tmp_path / "work")
 
     before = read_lines(tmp_path / "work")
     assert call(*arguments, "--config.sample=none") == 0  # nothing is trained again

@@ -19,21 +19,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import jax
-import numpy as np
-from jax.sharding import Mesh
 
 from hrpe_jax.config import StageConfig
 from hrpe_jax.errors import UserError
 from hrpe_jax.training.checkpoint import Checkpoints, Record, check_record, checkpoint_folder, read_json
+from hrpe_jax.training.evaluation import MAX_IN_FLIGHT, Batch, evaluate
 from hrpe_jax.training.partition import make_mesh, put_batch
 from hrpe_jax.training.state import TrainState
 from hrpe_jax.training.step import Programs, make_programs
 from hrpe_jax.training.writers import Meter, MetricsFile, Progress
-
-MAX_IN_FLIGHT = 8
-"""More than 32 undrained collective steps abort a process that runs on host-platform devices."""
-
-Batch = Mapping[str, np.ndarray]
 
 
 class BatchIterator(Protocol):
@@ -170,36 +164,6 @@ def train_stage(
                     with clock.paused():
                         checkpoints.save(run.step, run.state, run.carry, run.progress(batches), record, best)
         return _result(stage, run, resumed)
-
-
-def evaluate(
-    programs: Programs, task: Any, mesh: Mesh, params: Any, batches: Iterable[Batch], limit: int = 0
-) -> dict[str, float]:
-    """Means of the metrics over a finite list of batches, in order, the carry handed from batch to batch.
-
-    Args:
-      programs: of the stage.
-      task: its task.
-      mesh: where the parameters are.
-      params: parameters.
-      batches: leaves ``[segments, rows, ...]``; padding has weight 0.
-      limit: look at that many batches only; 0 for all.
-
-    Returns:
-      loss (nats per event), perplexity, and the task's metrics; {} where nothing has weight.
-    """
-    carry, meter = programs.init_carry(), Meter()
-    waiting: deque[Any] = deque()
-    for index, batch in enumerate(batches):
-        if limit and index >= limit:
-            break
-        carry, metrics = programs.evaluate(params, carry, put_batch(mesh, task, batch))
-        waiting.append(metrics)
-        if len(waiting) >= MAX_IN_FLIGHT:
-            meter.add(jax.device_get(waiting.popleft()))
-    for metrics in waiting:
-        meter.add(jax.device_get(metrics))
-    return meter.means()
 
 
 def _merit(scores: Mapping[str, float]) -> float:
