@@ -32,6 +32,7 @@ class _Order:
 
     Attributes:
         keys: int64 `[grams]`, context id * vocabulary size + token, sorted. A gram's id is its index here.
+        counts: `[grams]`, what the weights were made of.
         weights: float64 `[grams]`.
         starts: int64 `[contexts + 1]`: grams of context i are `starts[i]:starts[i + 1]`.
         contexts: int64 `[contexts]`, context ids, sorted.
@@ -39,6 +40,7 @@ class _Order:
     """
 
     keys: np.ndarray
+    counts: np.ndarray
     weights: np.ndarray
     starts: np.ndarray
     contexts: np.ndarray
@@ -115,13 +117,9 @@ class NGram:
 
         The array is reused: copy what should last.
         """
-        tokens, _ = self._join([sequence])
-        contexts = self._contexts(tokens)
-        known = [
-            _find(order.contexts, context) for order, context in zip(self._orders, contexts, strict=True)
-        ]
+        known = self.contexts(sequence)
         probability = np.empty(self.vocab_size)
-        for position in range(len(tokens)):
+        for position in range(len(sequence)):
             probability[:] = 1.0 / self.vocab_size
             for order, found in zip(self._orders, known, strict=True):
                 index = found[position]
@@ -132,6 +130,28 @@ class NGram:
                 tokens_seen = order.keys[grams] - order.contexts[index] * self.vocab_size
                 probability[tokens_seen] += order.weights[grams]
             yield probability
+
+    def contexts(self, sequence: Sequence[int] | np.ndarray) -> list[np.ndarray]:
+        """For each order the index of the context before each position, int `[len(sequence)]`, -1 unseen."""
+        tokens, _ = self._join([sequence])
+        return [
+            _find(order.contexts, context)
+            for order, context in zip(self._orders, self._contexts(tokens), strict=True)
+        ]
+
+    def followers(self, order: int, context: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which tokens were seen after a context, and how often each.
+
+        Args:
+            order: 1 for the empty context, up to `self.order`.
+            context: Its index from `contexts`.
+
+        Returns:
+            Token ids, ascending, and counts (of Kneser-Ney below the highest order: distinct neighbours).
+        """
+        table = self._orders[order - 1]
+        grams = slice(table.starts[context], table.starts[context + 1])
+        return table.keys[grams] - table.contexts[context] * self.vocab_size, table.counts[grams]
 
     def _join(self, sequences: Iterable[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         arrays = [np.asarray(sequence, np.int64) for sequence in sequences]
@@ -170,10 +190,12 @@ class NGram:
         of_gram = np.repeat(np.arange(len(contexts)), kinds)
         if self.smoothing == "witten-bell":
             norm = (totals + kinds).astype(float)
-            return _Order(keys, counts / norm[of_gram], bounds, contexts, kinds / norm)
+            return _Order(keys, counts, counts / norm[of_gram], bounds, contexts, kinds / norm)
         discount = _discounts(counts)[np.minimum(counts, 3)]
         given_away = np.add.reduceat(discount, starts) if len(keys) else discount
-        return _Order(keys, (counts - discount) / totals[of_gram], bounds, contexts, given_away / totals)
+        return _Order(
+            keys, counts, (counts - discount) / totals[of_gram], bounds, contexts, given_away / totals
+        )
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:

@@ -23,6 +23,12 @@ def is_top(logits: Array, targets: Array) -> Array:
     return chosen >= jnp.max(logits, axis=-1)
 
 
+def rank(logits: Array, targets: Array) -> Array:
+    """How many entries score higher than the target: int ``[...]``, 0 where it is the likeliest."""
+    chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)
+    return jnp.sum(logits > chosen, axis=-1)
+
+
 def weighted(values: Array, weights: Array) -> tuple[Array, Array]:
     """The pair (sum of values times weights, sum of weights)."""
     weights = weights.astype(jnp.float32)

@@ -12,7 +12,8 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.model_config import BackboneModelConfig
 from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.ops import losses
-from hrpe_jax.tasks.base import LinenTask, Pair, Segment
+from hrpe_jax.tasks.base import LinenTask, Pair, Segment, predictions
+from hrpe_jax.theory.chord import QUALITIES
 
 FIELDS = (
     "input_ids", "root_pc", "quality_code", "function_code", "bar_phase", "key", "beats_per_bar",
@@ -41,21 +42,33 @@ class BackboneTask(LinenTask):
     ) -> tuple[Pair, None, dict[str, Pair]]:
         """Negative log likelihood of every next token, the key and meter of the prefix included.
 
-        Metrics are over events and the end only: ``nll``, ``accuracy``; and, when not training,
-        ``chord_nll`` and ``chord_accuracy``: root and fine quality, whatever the inversion and duration,
-        where they change (the events that ``metrics.baseline`` counts).
+        Metrics are over events and the end only: ``nll``, ``accuracy``. When not training also
+
+        - ``top3``, ``top5``;
+        - ``chord_nll``, ``chord_accuracy``, ``chord_top3``, ``chord_top5``: root and fine quality, whatever
+          the inversion and duration, where they change;
+        - ``root_nll``, ``root_accuracy``, ``root_top3``, ``root_top5``: the root alone, at the same events;
+        - ``nll_per_chord``, ``nll_per_bar``: all that is said between two changes, or in a bar.
         """
         logits, _ = self.module.apply({"params": params}, segment, train=train, rngs={"dropout": key})
         targets, weights = segment["target_ids"], segment["weights"]
         likelihood = losses.log_likelihood(logits, targets)
         events = weights * (segment["positions"] >= tokens.PREFIX_LENGTH - 1)
-        correct = losses.is_top(logits, targets)
-        metrics = {"nll": losses.weighted(-likelihood, events), "accuracy": losses.weighted(correct, events)}
-        if not train:
+        if train:
+            correct = losses.is_top(logits, targets)
+            metrics = {
+                "nll": losses.weighted(-likelihood, events),
+                "accuracy": losses.weighted(correct, events),
+            }
+        else:
+            metrics = predictions("", logits, targets, events)
             chords, target = root_quality(logits), root_quality_of(targets)
             changes = events * (target > 0) * (target != root_quality_of(segment["input_ids"]))
-            metrics["chord_nll"] = losses.weighted(-losses.log_likelihood(chords, target), changes)
-            metrics["chord_accuracy"] = losses.weighted(losses.is_top(chords, target), changes)
+            metrics |= predictions("chord", chords, target, changes)
+            metrics |= predictions("root", root_of_chords(chords), root_of(target), changes)
+            bars = events * jnp.asarray(tokens.BEATS)[targets] / segment["beats_per_bar"]
+            total = metrics["nll"][0]
+            metrics |= {"nll_per_chord": (total, jnp.sum(changes)), "nll_per_bar": (total, jnp.sum(bars))}
         return losses.weighted(-likelihood, weights), None, metrics
 
 
@@ -79,3 +92,14 @@ def root_quality_of(ids: Array) -> Array:
     """The index of a token in ``root_quality``; 0 where it is no event."""
     chord = 2 + (ids - tokens.CHORD0) // (tokens.INVERSIONS * tokens.MAX_BEATS)
     return jnp.where(ids >= tokens.CHORD0, chord, (ids >= tokens.NO_CHORD0).astype(ids.dtype))
+
+
+def root_of_chords(chords: Array) -> Array:
+    """Log scores of (no event, no chord, each root): sums ``root_quality`` over qualities, ``[..., 14]``."""
+    grid = chords[..., 2:].reshape(*chords.shape[:-1], 12, -1)
+    return jnp.concatenate([chords[..., :2], jax.nn.logsumexp(grid, axis=-1)], axis=-1)
+
+
+def root_of(root_quality: Array) -> Array:
+    """The index in ``root_of_chords`` of an index in ``root_quality``."""
+    return jnp.where(root_quality < 2, root_quality, 2 + (root_quality - 2) // len(QUALITIES))

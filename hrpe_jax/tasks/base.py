@@ -13,6 +13,8 @@ import flax.linen as nn
 import jax
 from jax import Array
 
+from hrpe_jax.ops import losses
+
 Segment = Mapping[str, Array]
 Pair = tuple[Array, Array]  # (sum, weight): adds up over segments, batches and hosts
 
@@ -52,6 +54,28 @@ class Task(Protocol):
         Returns:
           (sum of the loss in nats, its weight), the carry, and metrics as such pairs by name.
         """
+
+
+def predictions(name: str, logits: Array, targets: Array, weights: Array) -> dict[str, Pair]:
+    """How well targets are predicted: ``NAME_nll``, ``NAME_accuracy`` (top-1), ``NAME_top3``, ``NAME_top5``.
+
+    Args:
+      name: what is predicted; "" for no prefix.
+      logits: ``[..., classes]``.
+      targets: ``[...]``.
+      weights: ``[...]``, 0 where a prediction does not count.
+
+    Returns:
+      (sum, weight) pairs. ``metrics.prediction`` computes the same of probabilities.
+    """
+    prefix = f"{name}_" if name else ""
+    above = losses.rank(logits, targets)
+    return {
+        f"{prefix}nll": losses.weighted(-losses.log_likelihood(logits, targets), weights),
+        f"{prefix}accuracy": losses.weighted(above < 1, weights),
+        f"{prefix}top3": losses.weighted(above < 3, weights),
+        f"{prefix}top5": losses.weighted(above < 5, weights),
+    }
 
 
 class LinenTask:

@@ -15,7 +15,7 @@ from hrpe_jax.models.history import History
 from hrpe_jax.models.layers import Past
 from hrpe_jax.models.melody import Melody, MelodyHistory
 from hrpe_jax.ops import hrpe, losses
-from hrpe_jax.tasks.base import LinenTask, Pair, Segment
+from hrpe_jax.tasks.base import LinenTask, Pair, Segment, predictions
 
 FIELDS = (
     "event_ids", "chord_id", "root_pc", "quality_code", "function_code", "next_chord_id", "ticks_to_next",
@@ -55,8 +55,11 @@ class MelodyTask(LinenTask):
     ) -> tuple[Pair, MelodyHistory, dict[str, Pair]]:
         """Negative log likelihood of every next event.
 
-        Metrics: ``nll``, ``accuracy`` over all events; ``pitch_nll``, ``pitch_accuracy`` where a pitch is
-          next, when not training.
+        Metrics: ``nll``, ``accuracy`` over all events. When not training also
+
+        - ``top3``, ``top5``;
+        - ``pitch_nll``, ``pitch_accuracy``, ``pitch_top3``, ``pitch_top5``: where a pitch is next;
+        - ``nll_per_note``, ``nll_per_bar``: all that is said of a note (rests and bars too), in a bar.
         """
         carry = models.forget(carry, segment["reset"] > 0)
         applied: Any = self.module.apply(
@@ -64,12 +67,15 @@ class MelodyTask(LinenTask):
         )
         logits, carry = applied
         targets, weights = segment["target_ids"], segment["weights"]
-        likelihood = losses.log_likelihood(logits, targets)
-        correct = losses.is_top(logits, targets)
-        loss = losses.weighted(-likelihood, weights)
-        metrics = {"nll": loss, "accuracy": losses.weighted(correct, weights)}
-        if not train:
+        if train:
+            correct = losses.is_top(logits, targets)
+            loss = losses.weighted(-losses.log_likelihood(logits, targets), weights)
+            metrics = {"nll": loss, "accuracy": losses.weighted(correct, weights)}
+        else:
+            metrics = predictions("", logits, targets, weights)
+            loss = metrics["nll"]
             pitches = weights * (targets < tokens.PITCHES)
-            metrics["pitch_nll"] = losses.weighted(-likelihood, pitches)
-            metrics["pitch_accuracy"] = losses.weighted(correct, pitches)
+            metrics |= predictions("pitch", logits, targets, pitches)
+            bars = weights * (targets == tokens.BAR)
+            metrics |= {"nll_per_note": (loss[0], jnp.sum(pitches)), "nll_per_bar": (loss[0], jnp.sum(bars))}
         return loss, jax.lax.stop_gradient(carry), metrics

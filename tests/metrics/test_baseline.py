@@ -7,7 +7,9 @@ import pytest
 
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import backbone_tokens as bt
-from hrpe_jax.metrics import baseline
+from hrpe_jax.metrics.baseline import ngram_baseline
+from hrpe_jax.metrics.prediction import measure, rank
+from hrpe_jax.metrics.sequences import Sequence, chord_changes, chord_sequence, song_sequences
 from hrpe_jax.theory.chord import Chord
 
 
@@ -48,27 +50,24 @@ class Dataset:
 
 def test_songs_come_to_c() -> None:
     for stage in ("backbone", "melody"):
-        songs = baseline.song_sequences(Dataset(), stage, "train")
+        songs = song_sequences(Dataset(), stage, "train")
         assert len(songs) == 12
-        for tokens, counted in songs:
+        for tokens, counted, *_ in songs:
             # A song six semitones away may arrive an octave off.
             same = (tokens - songs[5].tokens) % 12 if stage == "melody" else tokens - songs[5].tokens
             assert not same.any()
             assert counted.tolist() == [False] * (3 if stage == "backbone" else 1) + [True] * counted.sum()
-        assert (
-            len({song.tokens.tobytes() for song in baseline.song_sequences(Dataset(), stage, "train", False)})
-            == 12
-        )
+        assert len({song.tokens.tobytes() for song in song_sequences(Dataset(), stage, "train", False)}) == 12
 
 
 def test_chord_changes_look_at_root_and_quality_only() -> None:
-    (tokens, _), *_ = baseline.song_sequences(Dataset(), "backbone", "valid")
-    assert np.flatnonzero(baseline.chord_changes(tokens)).tolist() == [3, 4, 7]
+    (tokens, *_), *_ = song_sequences(Dataset(), "backbone", "valid")
+    assert np.flatnonzero(chord_changes(tokens)).tolist() == [3, 4, 7]
 
 
 @pytest.mark.parametrize("stage", ["backbone", "melody"])
 def test_baseline_knows_the_song_it_was_shown(stage: str) -> None:
-    found = baseline.ngram_baseline(Dataset(), stage, "valid")
+    found = ngram_baseline(Dataset(), stage, "valid")
     assert found["count"] == 6
     assert found["accuracy"] == 1
     assert found["nll"] < 0.3
@@ -82,13 +81,13 @@ def test_chord_probability_is_summed_over_inversion_and_duration() -> None:
     class Half:
         """Half of the probability on each of two spellings of one chord."""
 
-        def distributions(self, tokens: np.ndarray):
+        def distributions(self, song: Sequence):
             probability = np.zeros(bt.SIZE)
             probability[[chord(0, "maj", 1), chord(0, "maj", 2, bass=7)]] = 0.5
-            yield from (probability for _ in tokens)
+            yield from (probability for _ in song.tokens)
 
-    sequence = baseline.Sequence(np.asarray([chord(0, "maj", 1)]), np.asarray([True]))
-    found = baseline.measure(Half(), [sequence], chords=True)
+    sequence = Sequence(np.asarray([chord(0, "maj", 1)]), np.asarray([True]))
+    found = measure(Half().distributions, [sequence], "backbone")
     assert (found["nll"], found["chord_nll"]) == (pytest.approx(math.log(2)), pytest.approx(0))
 
 
@@ -104,4 +103,15 @@ def test_the_trained_model_is_measured_at_the_same_changes() -> None:
     said = np.asarray(root_quality_of(jnp.asarray(tokens)))
     changes = (said[1:] > 0) & (said[1:] != said[:-1])
     assert changes.tolist() == [False, False, True, False, False, True, True, False]
-    np.testing.assert_array_equal(changes, baseline.chord_changes(tokens)[1:])
+    np.testing.assert_array_equal(changes, chord_changes(tokens)[1:])
+
+
+def test_of_equally_likely_classes_the_first_comes_first() -> None:
+    assert [rank(np.full(4, 0.25), truth) for truth in range(4)] == [0, 1, 2, 3]
+
+
+def test_chords_alone_are_those_at_the_changes() -> None:
+    song, *_ = song_sequences(Dataset(), "backbone", "valid")
+    found = chord_sequence(song).tokens
+    assert len(found) == 3
+    assert len(set(found)) == 3

@@ -1,0 +1,108 @@
+"""How well tokens are predicted: likelihood, accuracy and top-k, per event, chord change, note and bar.
+
+The figures are those that `tasks` computes of a model's scores, under the same names, so that a table of
+counts can stand beside a Transformer. Accuracies are shares in 0..1, higher is better; likelihoods are in
+nats, lower is better; a perplexity is the exponential of one. Repeated chords and held notes are easy to
+guess, so events flatter: the figures at chord changes (`chord_*`, `root_*`) and pitches (`pitch_*`) do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.metrics.sequences import HARMONIES, HARMONY_CLASS, ROOT_CLASS, Sequence, chord_changes
+
+Predict = Callable[[Sequence], Iterator[np.ndarray]]
+"""Yields for each token of a song the probabilities of all tokens given those before it.
+
+The array may be the same one every time.
+"""
+
+
+class Predictions:
+    """Sums over predictions of one kind, of which the means are taken at the end."""
+
+    def __init__(self) -> None:
+        self.count, self.nll = 0, 0.0
+        self._within = {1: 0, 3: 0, 5: 0}
+
+    def add(self, probability: np.ndarray, truth: int) -> None:
+        """Adds one prediction: probabilities of all classes, and the class that came."""
+        self.count += 1
+        self.nll -= float(np.log(probability[truth]))
+        above = rank(probability, truth)
+        for k in self._within:
+            self._within[k] += above < k
+
+    def means(self, name: str = "") -> dict[str, float]:
+        """`nll`, `accuracy` (top-1), `top3`, `top5` and `count`, after a prefix; {} without predictions."""
+        prefix = f"{name}_" if name else ""
+        if not self.count:
+            return {}
+        names = {1: "accuracy", 3: "top3", 5: "top5"}
+        shares = {f"{prefix}{names[k]}": hits / self.count for k, hits in self._within.items()}
+        return {f"{prefix}nll": self.nll / self.count, **shares, f"{prefix}count": self.count}
+
+
+def rank(probability: np.ndarray, truth: int) -> int:
+    """How many classes come before the truth; of equal ones (tables of counts have many) the lower id."""
+    value = probability[truth]
+    return int((probability > value).sum() + (probability[:truth] == value).sum())
+
+
+def measure(predict: Predict, songs: Iterable[Sequence], stage: str) -> dict[str, float]:
+    """Measures the predictions of the counted tokens of songs.
+
+    Args:
+        predict: What predicts them.
+        songs: From `sequences.song_sequences`.
+        stage: "backbone" or "melody".
+
+    Returns:
+        Over all events `nll`, `accuracy`, `top3`, `top5`, `count`. Backbone: the same with `chord_` for root
+        and fine quality where the chord changes (probabilities summed over inversions and durations) and
+        `root_` for the root alone at the same places; `nll_per_chord` and `nll_per_bar`, all that is said
+        between two changes and in a bar. Melody: `pitch_` for notes' pitches; `nll_per_note` and
+        `nll_per_bar`. What there was nothing to measure of is left out.
+    """
+    measured = _backbone if stage == "backbone" else _melody
+    return measured(predict, songs)
+
+
+def _backbone(predict: Predict, songs: Iterable[Sequence]) -> dict[str, float]:
+    event, chord, root = Predictions(), Predictions(), Predictions()
+    bars = 0.0
+    for song in songs:
+        tokens, changes = song.tokens, chord_changes(song.tokens) & song.counted
+        for position, probability in enumerate(predict(song)):
+            if song.counted[position]:
+                event.add(probability, tokens[position])
+            if changes[position]:
+                truth = HARMONY_CLASS[tokens[position]]
+                harmony = np.bincount(HARMONY_CLASS, probability, HARMONIES)
+                chord.add(harmony, truth)
+                root.add(np.bincount(ROOT_CLASS, harmony), ROOT_CLASS[truth])
+        bars += backbone_tokens.BEATS[tokens[song.counted]].sum(dtype=float) / max(song.beats_per_bar, 1)
+    per = {"nll_per_chord": chord.count, "nll_per_bar": bars}
+    rates = {name: event.nll / weight for name, weight in per.items() if weight}
+    return event.means() | chord.means("chord") | root.means("root") | rates
+
+
+def _melody(predict: Predict, songs: Iterable[Sequence]) -> dict[str, float]:
+    event, pitch = Predictions(), Predictions()
+    bars = 0
+    for song in songs:
+        tokens = song.tokens
+        for position, probability in enumerate(predict(song)):
+            if not song.counted[position]:
+                continue
+            event.add(probability, tokens[position])
+            if tokens[position] < melody_tokens.PITCHES:
+                pitch.add(probability, tokens[position])
+        bars += int((tokens[song.counted] == melody_tokens.BAR).sum())
+    per = {"nll_per_note": pitch.count, "nll_per_bar": bars}
+    rates = {name: event.nll / weight for name, weight in per.items() if weight}
+    return event.means() | pitch.means("pitch") | rates
