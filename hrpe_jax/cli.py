@@ -17,7 +17,8 @@ this file (`--help` must answer at once); the rest is imported inside `main`:
         sys.exit(cli.run(main, parser()))
 
 Exit codes: 0 done, 1 failed (a `UserError`, or anything else that went wrong), 2 wrong use, 130 stopped by
-Ctrl-C. Results go to stdout, everything else to stderr. `--debug` lets errors through with their traceback.
+Ctrl-C, 143 by SIGTERM where a command saves first. Results go to stdout, everything else to stderr. `--debug`
+lets errors through with their traceback.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
 
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import Stopped, UserError
 
 _PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
 
@@ -115,6 +116,10 @@ def run(
         if args.debug:
             raise
         return _fail("stopped", 130)
+    except Stopped as stop:
+        if args.debug:
+            raise
+        return _fail(f"stopped: {stop}", stop.code)
     except (
         BrokenPipeError
     ):  # whoever read our output has gone (`| head`): nothing to report, nobody to report to

@@ -1,4 +1,4 @@
-"""The one exception that means: the user gave something wrong, and here is what to do about it."""
+"""What a command may end with, apart from success: the user gave something wrong, or asked it to stop."""
 
 from __future__ import annotations
 
@@ -8,3 +8,16 @@ class UserError(ValueError):
 
     The command-line wrapper prints it without a traceback and exits with status 1.
     """
+
+
+class Stopped(Exception):
+    """Work was broken off because somebody asked for it, in an orderly way. Its message is one line.
+
+    Args:
+      message: how far it came and what to do to go on.
+      code: exit status, 128 + the number of the signal that asked.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -37,3 +38,9 @@ def replace_file(path: Path, content: bytes) -> None:
     beside = path.with_name(path.name + ".tmp")
     beside.write_bytes(content)
     os.replace(beside, path)
+
+
+def checksum(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

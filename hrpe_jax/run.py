@@ -31,7 +31,7 @@ from hrpe_jax.tasks import build_task
 from hrpe_jax.training.checkpoint import Record, check_workdir, checkpoint_folder, whole_steps
 from hrpe_jax.training.loop import StageResult, train_stage
 
-FORMAT = 1
+FORMAT = 2
 NGRAM_ORDER = 5
 COLUMNS = ("nll", "perplexity", "accuracy", "chord_nll", "chord_accuracy", "pitch_nll", "pitch_accuracy")
 

@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from hrpe_jax import cli
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import Stopped, UserError
 
 
 def _run(main, *argv: str, overrides: bool = False) -> int:
@@ -97,3 +97,11 @@ def test_progress_tells_rate_rejects_and_the_time_left(
     assert lines[1].endswith(" left")
     assert " a second, 3 rejected, " in lines[1]
     assert "left" not in lines[2]
+
+
+def test_being_stopped_in_an_orderly_way_has_its_own_code(capsys: pytest.CaptureFixture[str]):
+    def main(args: argparse.Namespace) -> None:
+        raise Stopped("at step 7, saved; the same command goes on from there", 143)
+
+    assert _run(main) == 143
+    assert capsys.readouterr() == ("", "stopped: at step 7, saved; the same command goes on from there\n")

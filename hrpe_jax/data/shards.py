@@ -10,7 +10,6 @@ A song without chords is in melody/ alone, one without a melody in backbone/ alo
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import numpy as np
 from hrpe_jax.codec.vocabulary import STAGES, vocabulary_hash
 from hrpe_jax.data.records import Record, from_bytes
 from hrpe_jax.errors import UserError
+from hrpe_jax.files import checksum
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -156,9 +156,3 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 def _shards(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     return [shard for splits in manifest["shards"].values() for shards in splits.values() for shard in shards]
-
-
-def checksum(file: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from hrpe_jax.codec.vocabulary import STAGES, VERSION, vocabulary_hashes
-from hrpe_jax.data.shards import FORMAT_VERSION, MANIFEST, REJECTS, SPLITS, checksum, read_manifest
+from hrpe_jax.data.shards import FORMAT_VERSION, MANIFEST, REJECTS, SPLITS, read_manifest
 from hrpe_jax.errors import UserError
-from hrpe_jax.files import check_output, unwritable
+from hrpe_jax.files import check_output, checksum, unwritable
 
 SONGS_PER_SHARD = 2048
 

@@ -5,18 +5,16 @@ memory), ``progress`` (JSON: data state, best validation, unfinished means) and 
 resolved config and the vocabulary's hashes). ``params`` stands alone so that sampling reads no more than it
 needs.
 
-Orbax counts a folder as a step by its name alone. A run that was killed while saving leaves one without its
-commit marker; here such a folder is never taken for whole.
+This module says what is on disk and reads it; ``saving`` writes, and finds what a training goes on from. A
+folder without its commit marker is not whole; the files of one that is are compared with their digests.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import jax
@@ -25,12 +23,11 @@ import orbax.checkpoint as ocp
 from hrpe_jax.config import Config, StageConfig
 from hrpe_jax.errors import UserError
 from hrpe_jax.schema import build
-from hrpe_jax.training.interrupt import unbroken
-from hrpe_jax.training.state import TrainState
+from hrpe_jax.training.digests import damage, has_digests
 
 COMMIT_MARKER = "commit_success.txt"
-MAX_DIFFERENCES = 8
-ARRAY_ITEMS = ("params", "train", "carry")
+WITH_DIGESTS = 2
+"""From this format on every checkpoint has digests."""
 JSON_ITEMS = {"progress": ("data", "best", "meter", "seconds"), "record": ("vocabulary", "data", "config")}
 """Item -> keys without which it is damaged."""
 
@@ -43,7 +40,7 @@ def whole_steps(folder: str | Path) -> list[int]:
     folder = Path(folder)
     if not folder.is_dir():
         return []
-    return sorted(int(p.name) for p in folder.iterdir() if p.name.isdigit() and (p / COMMIT_MARKER).is_file())
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and is_whole(path))
 
 
 def checkpoint_folder(workdir: str | Path, stage: str) -> Path:
@@ -61,10 +58,10 @@ def read_json(folder: Path, step: int, item: str) -> dict[str, Any]:
     try:
         values = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise _damaged(folder, step, error) from None
+        raise damaged(folder, step, first_line(error)) from None
     missing = [name for name in JSON_ITEMS[item] if name not in values]
     if missing:
-        raise _damaged(folder, step, ValueError(f"{item} lacks {', '.join(missing)}"))
+        raise damaged(folder, step, f"{item} lacks {', '.join(missing)}")
     return values
 
 
@@ -108,99 +105,13 @@ def check_record(folder: Path, stage: str, saved: Record, wanted: Record) -> Non
 def check_workdir(workdir: str | Path, stage: str, wanted: Record) -> None:
     """As ``check_record`` with the latest checkpoint of a stage, if there is one. Starts no device."""
     folder = checkpoint_folder(workdir, stage)
-    for step in whole_steps(folder)[-1:]:
-        check_record(folder, stage, read_json(folder, step, "record"), wanted)
-
-
-class Checkpoints:
-    """The checkpoints of one stage, for writing.
-
-    Args:
-      folder: from ``checkpoint_folder``.
-      keep: how many of the latest to keep, beside the best.
-    """
-
-    def __init__(self, folder: Path, keep: int) -> None:
-        self.folder, self._keep = folder, keep
-        if folder.is_dir() and jax.process_index() == 0:
-            for path in folder.iterdir():
-                if path.name[:1].isdigit() and not (path / COMMIT_MARKER).is_file():
-                    shutil.rmtree(path, ignore_errors=True)  # a save that was cut short
-        # Synchronous: on CPU a save may read the very buffers that the next step is given to overwrite.
-        options = ocp.CheckpointManagerOptions(create=True, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager(folder, options=options, item_handlers=_handlers())
-
-    def __enter__(self) -> Checkpoints:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._manager.close()
-
-    def latest(self) -> int | None:
-        """The last complete step, None if there is none."""
-        steps = whole_steps(self.folder)
-        return steps[-1] if steps else None
-
-    def save(
-        self,
-        step: int,
-        state: TrainState,
-        carry: Any,
-        progress: dict[str, Any],
-        record: Record,
-        best: int | None,
-    ) -> None:
-        """Writes one checkpoint, then deletes all but the latest and the best.
-
-        Args:
-          step: optimizer steps taken.
-          state: train state.
-          carry: what the last batch handed on, or None.
-          progress: JSON values.
-          record: of the run.
-          best: step of the best checkpoint, never deleted.
-        """
-        args = {name: ocp.args.StandardSave(tree) for name, tree in _items(state, carry).items()}
-        texts = {"progress": ocp.args.JsonSave(progress), "record": ocp.args.JsonSave(record)}
-        with unbroken():
-            self._manager.save(step, args=ocp.args.Composite(**args, **texts), force=True)
-            self._manager.wait_until_finished()
-            steps = sorted(self._manager.all_steps())
-            for old in steps[: -self._keep]:
-                if old != best:
-                    self._manager.delete(old)
-
-    def restore(self, step: int, abstract: tuple[TrainState, Any]) -> tuple[TrainState, Any, dict[str, Any]]:
-        """Reads one checkpoint onto the devices named by ``abstract``.
-
-        Args:
-          step: from ``latest``.
-          abstract: (state, carry) as ``jax.ShapeDtypeStruct`` with shardings.
-
-        Returns:
-          (state, carry, progress).
-
-        Raises:
-          UserError: its arrays are others than expected (up to eight are named), or it is damaged.
-        """
-        targets = _items(*abstract)
-        progress = read_json(self.folder, step, "progress")
+    for step in reversed(whole_steps(folder)):
         try:
-            metadata = self._manager.item_metadata(step)
-            found = {name: metadata[name].tree for name in targets}
-        except Exception as error:
-            raise _damaged(self.folder, step, error) from error
-        _check_arrays(self.folder / str(step), found, targets)
-        try:
-            args = {name: ocp.args.StandardRestore(tree) for name, tree in targets.items()}
-            restored = self._manager.restore(step, args=ocp.args.Composite(**args))
-        except Exception as error:
-            raise _damaged(self.folder, step, error) from error
-        params, train = restored["params"], restored["train"]
-        state = TrainState(step=train["step"], params=params, opt_state=train["opt_state"])
-        return state, restored["carry"]["carry"] if "carry" in targets else abstract[1], progress
+            saved = read_json(folder, step, "record")
+        except UserError:  # damaged: for training to say, or to pass over
+            continue
+        check_record(folder, stage, saved, wanted)
+        return
 
 
 @dataclass(frozen=True)
@@ -238,9 +149,11 @@ def load_stage(workdir: str | Path, stage: str, which: str = "best") -> TrainedS
     if not steps:
         raise UserError(f"{folder}: no checkpoint of stage {stage!r}; train it first, or give another folder")
     step = steps[-1]
+    _check_undamaged(folder, step, "progress")
     if which == "best":
         best = read_json(folder, step, "progress").get("best")
         step = best["step"] if best and best["step"] in steps else step
+    _check_undamaged(folder, step, "record", "params")
     record = read_json(folder, step, "record")
     config = getattr(build(Config, record["config"]).stages, stage)
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
@@ -253,7 +166,7 @@ def load_stage(workdir: str | Path, stage: str, which: str = "best") -> TrainedS
         )
         params = handler.restore(path, args=ocp.args.StandardRestore(target))
     except Exception as error:
-        raise _damaged(folder, step, error) from error
+        raise damaged(folder, step, first_line(error)) from error
     finally:
         handler.close()
     return TrainedStage(stage, step, params, config, record["vocabulary"][stage])
@@ -272,41 +185,36 @@ def _identity(record: Record, stage: str) -> dict[str, Any]:
     }
 
 
-def _items(state: TrainState, carry: Any) -> dict[str, Any]:
-    """The array items of a checkpoint; a task that carries nothing has no "carry"."""
-    items = {"params": state.params, "train": {"step": state.step, "opt_state": state.opt_state}}
-    return {**items, "carry": {"carry": carry}} if jax.tree.leaves(carry) else items
+def is_whole(path: Path) -> bool:
+    """Whether a folder is a checkpoint that was written to its end."""
+    return path.name.isdigit() and (path / COMMIT_MARKER).is_file()
 
 
-def _handlers() -> dict[str, Any]:
-    arrays = {name: ocp.StandardCheckpointHandler() for name in ARRAY_ITEMS}
-    return {**arrays, **{name: ocp.JsonCheckpointHandler() for name in JSON_ITEMS}}
+def find_damage(folder: Path, step: int, *items: str) -> str | None:
+    """What is wrong with a checkpoint, None for nothing. Format 1 had no digests."""
+    path = folder / str(step)
+    if not has_digests(path):
+        try:
+            if read_json(folder, step, "record").get("format", 0) < WITH_DIGESTS:
+                return None
+        except UserError:
+            return "record/metadata: not readable"
+    return damage(path, items)
 
 
-def _damaged(folder: Path, step: int, error: Exception) -> UserError:
+def _check_undamaged(folder: Path, step: int, *items: str) -> None:
+    found = find_damage(folder, step, *items)
+    if found:
+        raise damaged(folder, step, found)
+
+
+def damaged(folder: Path, step: int, detail: str) -> UserError:
+    """The error that says what is wrong with a checkpoint, and what to do."""
     others = [other for other in whole_steps(folder) if other < step]
-    then = f"to resume from step {others[-1]}" if others else "to start from the beginning"
-    detail = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    then = f"to go back to step {others[-1]}" if others else "to start from the beginning"
     return UserError(f"{folder / str(step)}: damaged checkpoint ({detail}); delete this folder {then}")
 
 
-def _check_arrays(folder: Path, found: Any, wanted: Any) -> None:
-    """Compares names, shapes and types before Orbax does, whose message nobody can read."""
-    have, want = _table(found), _table(wanted)
-    names = [name for name in {**want, **have} if have.get(name) != want.get(name)]
-    lines = [f"  {n}: saved {have.get(n, 'nothing')}, expected {want.get(n, 'nothing')}" for n in names]
-    if lines:
-        more = [f"  and {len(lines) - MAX_DIFFERENCES} more"] if len(lines) > MAX_DIFFERENCES else []
-        head = (
-            f"{folder}: {len(lines)} arrays differ from this run's; use the same config or another --workdir"
-        )
-        raise UserError("\n".join([head, *lines[:MAX_DIFFERENCES], *more]))
-
-
-def _table(tree: Any) -> dict[str, str]:
-    """path -> "float32[3, 4]"; paths spell attributes, keys and indices alike, as Orbax stores them."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype}{list(leaf.shape)}"
-        for path, leaf in leaves
-    }
+def first_line(error: Exception) -> str:
+    """What an error of a library says first, or its name."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -22,9 +22,11 @@ import jax
 
 from hrpe_jax.config import StageConfig
 from hrpe_jax.errors import UserError
-from hrpe_jax.training.checkpoint import Checkpoints, Record, check_record, checkpoint_folder, read_json
+from hrpe_jax.training.checkpoint import Record, check_record, checkpoint_folder, read_json
 from hrpe_jax.training.evaluation import MAX_IN_FLIGHT, Batch, evaluate
+from hrpe_jax.training.interrupt import stop_request
 from hrpe_jax.training.partition import make_mesh, put_batch
+from hrpe_jax.training.saving import Checkpoints
 from hrpe_jax.training.state import TrainState
 from hrpe_jax.training.step import Programs, make_programs
 from hrpe_jax.training.writers import Meter, MetricsFile, Progress
@@ -113,13 +115,14 @@ def train_stage(
       Where it ended.
 
     Raises:
-      UserError: the workdir holds another run or a damaged checkpoint, the mesh does not fit, or the loss
-        is no longer finite.
+      UserError: the workdir holds another run or damaged checkpoints only, the mesh does not fit, or the
+        loss is no longer finite.
+      Stopped: a signal asked for it; the step is saved.
     """
     folder = checkpoint_folder(workdir, stage)
     mesh = make_mesh(config.mesh)
     init_key, train_key = jax.random.split(jax.random.key(seed))
-    with jax.set_mesh(mesh), Checkpoints(folder, config.keep) as checkpoints:
+    with jax.set_mesh(mesh), stop_request() as stop, Checkpoints(folder, config.keep) as checkpoints:
         programs = make_programs(task, config, mesh)
         run = _start_or_resume(stage, checkpoints, programs, batches, init_key, record)
         resumed = run.step
@@ -140,9 +143,10 @@ def train_stage(
                 run.step += 1
                 waiting.append((run.step, metrics))
                 last = run.step == config.steps
+                stops = stop.reached(run.step)
                 logs = last or run.step % config.log_every == 0
                 validates = last or run.step % config.eval_every == 0
-                saves = last or run.step % config.checkpoint_every == 0
+                saves = last or stops or run.step % config.checkpoint_every == 0
                 _read(waiting, run.meter, stage, leave=0 if logs or validates or saves else MAX_IN_FLIGHT - 1)
                 shown.advance(run.step)
                 if logs:
@@ -162,7 +166,11 @@ def train_stage(
                 if saves:  # before the next batch is drawn
                     best = run.best["step"] if run.best else None
                     with clock.paused():
-                        checkpoints.save(run.step, run.state, run.carry, run.progress(batches), record, best)
+                        saved = programs.snapshot((run.state, run.carry))
+                        checkpoints.save(run.step, *saved, run.progress(batches), record, best)
+                if stops or (last and stop.reached(run.step + 1)):
+                    checkpoints.wait()
+                    raise stop.stopped(f"{stage} at step {run.step} of {config.steps}, saved in {folder}")
         return _result(stage, run, resumed)
 
 

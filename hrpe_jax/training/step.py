@@ -130,6 +130,8 @@ class Programs:
       evaluate: (params, carry, batch) -> (carry, metrics); donates the carry.
       copy: identity that does not donate. What a restore returns must pass through it once: its buffers are
         not ones that a step can reuse.
+      snapshot: (state, carry) for saving in the background while steps go on. On CPU a copy: there Orbax
+        reads the very buffers that the next step overwrites; elsewhere it takes its own before it returns.
       abstract: (state, carry) as shapes with shardings, the targets of a restore.
     """
 
@@ -138,6 +140,7 @@ class Programs:
     train: Callable[..., tuple[TrainState, Any, Metrics]]
     evaluate: Callable[..., tuple[Any, Metrics]]
     copy: Callable[[tuple[TrainState, Any]], tuple[TrainState, Any]]
+    snapshot: Callable[[tuple[TrainState, Any]], tuple[TrainState, Any]]
     abstract: tuple[TrainState, Any]
 
 
@@ -175,6 +178,7 @@ def make_programs(task: Any, config: StageConfig, mesh: Mesh) -> Programs:
     # Drawing parameters runs once: on CPU, optimizing it takes longer than anything it saves.
     on_cpu = mesh.devices.flat[0].platform == "cpu"
     quick = {"xla_backend_optimization_level": 0} if on_cpu else None
+    copy = jax.jit(lambda tree: tree, out_shardings=(state_at, carry_at))
     return Programs(
         init=jax.jit(init, out_shardings=state_at, compiler_options=quick),
         init_carry=jax.jit(init_carry, out_shardings=carry_at),
@@ -182,6 +186,7 @@ def make_programs(task: Any, config: StageConfig, mesh: Mesh) -> Programs:
             mesh, jax.jit(train, donate_argnums=(0, 1), out_shardings=(state_at, carry_at, everywhere))
         ),
         evaluate=OnMesh(mesh, jax.jit(evaluate, donate_argnums=(1,), out_shardings=(carry_at, everywhere))),
-        copy=jax.jit(lambda tree: tree, out_shardings=(state_at, carry_at)),
+        copy=copy,
+        snapshot=copy if on_cpu else lambda tree: tree,
         abstract=(with_shardings(state, state_at), with_shardings(carry, carry_at)),
     )

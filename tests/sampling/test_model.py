@@ -23,7 +23,8 @@ from hrpe_jax.sampling.model import (
     read_checkpoints,
     write_released,
 )
-from hrpe_jax.training.checkpoint import Checkpoints, checkpoint_folder
+from hrpe_jax.training.checkpoint import checkpoint_folder
+from hrpe_jax.training.saving import Checkpoints
 from hrpe_jax.training.state import TrainState
 from tests.sampling.tiny import BACKBONE, MELODY, tiny_model
 
@@ -33,7 +34,7 @@ CONFIG = Config(name="tiny", stages=StagesConfig(backbone=BACKBONE, melody=MELOD
 def save(workdir: Path, name: str, step: int, params: Any, best: int | None = None, **changes: Any) -> None:
     """One more checkpoint of a stage."""
     record = {
-        "format": 1,
+        "format": 2,
         "version": "0",
         "vocabulary": vocabulary.vocabulary_hashes(),
         "data": "0",

@@ -152,7 +152,7 @@ def record(config: MelodyStageConfig, seed: int = 0, vocabulary: str = "abc") ->
     """What a checkpoint says of its run."""
     whole = Config(name="dummy", stages=StagesConfig(melody=config), seed=seed)
     return {
-        "format": 1,
+        "format": 2,
         "version": "0",
         "vocabulary": {"melody": vocabulary},
         "data": "d",

@@ -38,28 +38,21 @@ def run_dummy(*arguments: object) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(script, cwd=root, env=environment, capture_output=True, check=False)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workdir of an uninterrupted training."""
-    workdir = tmp_path_factory.mktemp("whole")
-    result = dummy.train(workdir)
-    assert (result.step, result.resumed) == (12, 0)
-    return workdir
-
-
 def same_params(a: Path, b: Path, step: int) -> None:
     left, right = (load_stage(workdir, "melody", "latest") for workdir in (a, b))
     assert left.step == right.step == step
     jax.tree.map(np.testing.assert_array_equal, left.params, right.params)
 
 
-@pytest.mark.parametrize(("kill_at", "resumed"), [(2, 0), (7, 6)])
-def test_a_killed_run_goes_on_bit_for_bit(whole: Path, tmp_path: Path, kill_at: int, resumed: int) -> None:
-    """Killed in another process, before the first checkpoint and between a checkpoint and a log line."""
+@pytest.mark.parametrize(("kill_at", "resumed"), [(2, {0}), (7, {4, 6})])
+def test_a_killed_run_goes_on_bit_for_bit(
+    whole: Path, tmp_path: Path, kill_at: int, resumed: set[int]
+) -> None:
+    """Killed in another process, before the first checkpoint, and while one is perhaps still written."""
     killed = run_dummy(tmp_path, kill_at)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     result = dummy.train(tmp_path)
-    assert result.resumed == resumed
+    assert result.resumed in resumed
     assert read_lines(tmp_path) == read_lines(whole)
     same_params(tmp_path, whole, 12)
 
@@ -111,37 +104,6 @@ def test_the_latest_and_the_best_are_kept(tmp_path: Path) -> None:
         (line for line in read_lines(tmp_path) if line["split"] == "valid"), key=lambda line: line["loss"]
     )
     assert result.best_step == best["step"] < 12
-
-
-def test_a_cut_short_checkpoint_is_not_taken_for_whole(whole: Path, tmp_path: Path) -> None:
-    shutil.copytree(whole, tmp_path / "copy")
-    folder = checkpoint_folder(tmp_path / "copy", "melody")
-    (folder / "12" / "commit_success.txt").unlink()
-    (folder / "40" / "params").mkdir(parents=True)
-    assert whole_steps(folder)[-1] == 9
-    result = dummy.train(tmp_path / "copy")
-    assert result.resumed == 9
-    assert read_lines(tmp_path / "copy") == read_lines(whole)
-    assert not (folder / "40").exists()
-
-
-# Tensorstore leaves callbacks behind when a read fails.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_damaged_checkpoint_is_one_clear_line(whole: Path, tmp_path: Path) -> None:
-    shutil.copytree(whole, tmp_path / "copy")
-    folder = checkpoint_folder(tmp_path / "copy", "melody") / "12"
-    for path in folder.glob("params/**/d/*"):
-        path.write_bytes(b"x")
-    for load in (lambda: dummy.train(tmp_path / "copy"), lambda: load_stage(tmp_path / "copy", "melody")):
-        with pytest.raises(
-            UserError, match=r"damaged checkpoint .* delete this folder to resume from step 9"
-        ) as error:
-            load()
-        assert "\n" not in str(error.value)
-    for text, said in (("{", "Expecting"), ("{}", "progress lacks data, best, meter, seconds")):
-        (folder / "progress" / "metadata").write_text(text)
-        with pytest.raises(UserError, match=f"damaged checkpoint .{said}"):
-            dummy.train(tmp_path / "copy")
 
 
 @pytest.mark.parametrize(
