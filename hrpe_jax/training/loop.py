@@ -138,6 +138,7 @@ def train_stage(
             waiting: deque[tuple[int, Any]] = deque()
             clock = _Clock(run)
             while run.step < config.steps:
+                checkpoints.check()
                 batch = put_batch(mesh, task, next(batches))
                 run.state, run.carry, metrics = programs.train(run.state, run.carry, batch, train_key)
                 run.step += 1

@@ -61,11 +61,13 @@ class Checkpoints:
         self._best: int | None = None
         if self._first and folder.is_dir():
             self._clean()
+        self._quiet = quiet_orbax()
         options = ocp.AsyncOptions(post_finalization_callback=self._sign)
         handler = ocp.CompositeCheckpointHandler(**_handlers())
         self._checkpointer = ocp.AsyncCheckpointer(handler, async_options=options)
 
     def __enter__(self) -> Checkpoints:
+        self._quiet.__enter__()
         return self
 
     def __exit__(
@@ -77,8 +79,8 @@ class Checkpoints:
             if error is None:  # what is under way says more
                 raise
         finally:
-            with quiet_orbax():
-                self._checkpointer.close()
+            self._checkpointer.close()
+            self._quiet.__exit__(None, None, None)
 
     def latest(self) -> int | None:
         """The last checkpoint that is whole and undamaged, None if there is none at all.
@@ -129,10 +131,15 @@ class Checkpoints:
         texts = {"progress": ocp.args.JsonSave(progress), "record": ocp.args.JsonSave(record)}
         self._saving, self._best = step, best
         try:
-            with quiet_orbax():
-                self._checkpointer.save(
-                    self.folder / str(step), args=ocp.args.Composite(**args, **texts), force=True
-                )
+            path = self.folder / str(step)
+            self._checkpointer.save(path, args=ocp.args.Composite(**args, **texts), force=True)
+        except Exception as error:
+            raise self._unsaved(error) from error
+
+    def check(self) -> None:
+        """Raises as ``save`` if what is being written has failed by now; costs next to nothing."""
+        try:
+            self._checkpointer.check_for_errors()
         except Exception as error:
             raise self._unsaved(error) from error
 
@@ -141,8 +148,7 @@ class Checkpoints:
         if self._saving is None:
             return
         try:
-            with quiet_orbax():
-                self._checkpointer.wait_until_finished()
+            self._checkpointer.wait_until_finished()
         except Exception as error:
             raise self._unsaved(error) from error
         self._saving = None
@@ -257,17 +263,26 @@ def _handlers() -> dict[str, Any]:
 
 @contextmanager
 def quiet_orbax() -> Iterator[None]:
-    """Orbax logs the traceback of a failed save; what a user needs to know is in the error that follows."""
-    logger = logging.getLogger("absl")
-    logger.addFilter(_silence)
+    """Keeps the tracebacks of a failed save off the screen: what a user needs to know is in our error.
+
+    Orbax logs them, and TensorStore's threads report to an event loop that is no longer there.
+    """
+    logger, hook = logging.getLogger("absl"), sys.unraisablehook
+
+    def silence(entry: logging.LogRecord) -> bool:
+        return entry.levelno < logging.ERROR
+
+    def pass_on(found: Any) -> None:
+        if "Event loop is closed" not in str(found.exc_value):
+            hook(found)
+
+    logger.addFilter(silence)
+    sys.unraisablehook = pass_on
     try:
         yield
     finally:
-        logger.removeFilter(_silence)
-
-
-def _silence(entry: logging.LogRecord) -> bool:
-    return entry.levelno < logging.ERROR
+        logger.removeFilter(silence)
+        sys.unraisablehook = hook
 
 
 def _is_full(error: BaseException | None) -> bool:

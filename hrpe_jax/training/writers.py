@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from hrpe_jax.errors import UserError
 from hrpe_jax.files import replace_file
 
 
@@ -60,7 +63,7 @@ class MetricsFile:
         if kept != old:
             replace_file(path, "".join(line + "\n" for line in kept).encode())
         self._stage = stage
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("ab", buffering=0)  # nothing waits in a buffer for a disk to have room
 
     def __enter__(self) -> MetricsFile:
         return self
@@ -71,10 +74,21 @@ class MetricsFile:
         self._file.close()
 
     def write(self, split: str, step: int, metrics: Mapping[str, float]) -> None:
-        """Appends one line and hands it to the operating system."""
+        """Appends one line and hands it to the operating system.
+
+        Raises:
+          UserError: it cannot be written; the disk may be full.
+        """
         record = {"stage": self._stage, "split": split, "step": step, **metrics}
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        line = (json.dumps(record) + "\n").encode()
+        try:
+            if self._file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise UserError(
+                f"{self._file.name}: cannot be written ({error.strerror or error}); mend that, then the same "
+                "command goes on from the last checkpoint"
+            ) from None
 
 
 class Progress:

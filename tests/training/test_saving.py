@@ -7,6 +7,9 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -169,6 +172,48 @@ def test_steps_go_on_while_a_checkpoint_is_written(tmp_path: Path, monkeypatch: 
     dummy.train(tmp_path / "slow", config, batches=Watched())
     same = [load_at(tmp_path / name, 6) for name in ("quick", "slow")]
     jax.tree.map(np.testing.assert_array_equal, *same)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 600 KB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_disk_that_is_full_and_then_has_room(
+    whole: Path, small_disk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The same for real: Orbax's own threads meet the full disk."""
+    ballast = small_disk / "ballast"
+    folder = checkpoint_folder(small_disk, "melody")
+
+    class Filling(dummy.Batches):
+        def __next__(self) -> dict[str, np.ndarray]:
+            if self.step == 7:
+                while 6 not in whole_steps(folder):
+                    time.sleep(0.01)
+                left = os.statvfs(small_disk)
+                ballast.write_bytes(bytes(left.f_bavail * left.f_bsize - 16384))
+            return super().__next__()
+
+    with pytest.raises(UserError, match=r"no space left on the disk.*; the one of step 6 stands") as error:
+        dummy.train(small_disk, batches=Filling())
+    assert "\n" not in str(error.value)
+    assert "Traceback" not in capfd.readouterr().err
+    assert whole_steps(folder)[-1] == 6
+    assert find_damage(folder, 6) is None
+    ballast.unlink()
+    assert dummy.train(small_disk).resumed == 6
+    assert read_lines(small_disk) == read_lines(whole)
+    same_params(small_disk, whole, 12)
 
 
 def load_at(workdir: Path, step: int) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hrpe_jax.errors import UserError
 from hrpe_jax.training.writers import Meter, MetricsFile, Progress
 
 
@@ -40,6 +41,15 @@ def test_resuming_drops_later_lines_of_the_stage_and_a_torn_one(tmp_path: Path) 
         ("melody", 8, 2.0),
         ("backbone", 6, 3.0),
     ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    with MetricsFile(tmp_path / "metrics.jsonl", "melody", 0) as lines:
+        lines._file.close()
+        lines._file = Path("/dev/full").open("ab", buffering=0)
+        with pytest.raises(UserError, match=r"/dev/full: cannot be written \(No space left on device\)"):
+            lines.write("train", 2, {"loss": 1.0})
 
 
 def test_plain_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
