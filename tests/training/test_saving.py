@@ -176,10 +176,10 @@ def test_steps_go_on_while_a_checkpoint_is_written(tmp_path: Path, monkeypatch: 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 600 KB."""
+    """A file system of 2 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no file system can be mounted here")
     yield folder
@@ -192,7 +192,7 @@ def test_a_disk_that_is_full_and_then_has_room(
     whole: Path, small_disk: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The same for real: Orbax's own threads meet the full disk."""
-    ballast = small_disk / "ballast"
+    ballast, config = small_disk / "ballast", dummy.stage_config(keep=9)  # nothing old makes room
     folder = checkpoint_folder(small_disk, "melody")
 
     class Filling(dummy.Batches):
@@ -205,13 +205,13 @@ def test_a_disk_that_is_full_and_then_has_room(
             return super().__next__()
 
     with pytest.raises(UserError, match=r"no space left on the disk.*; the one of step 6 stands") as error:
-        dummy.train(small_disk, batches=Filling())
+        dummy.train(small_disk, config, batches=Filling())
     assert "\n" not in str(error.value)
     assert "Traceback" not in capfd.readouterr().err
     assert whole_steps(folder)[-1] == 6
     assert find_damage(folder, 6) is None
     ballast.unlink()
-    assert dummy.train(small_disk).resumed == 6
+    assert dummy.train(small_disk, config).resumed == 6
     assert read_lines(small_disk) == read_lines(whole)
     same_params(small_disk, whole, 12)
 

@@ -45,9 +45,12 @@ def test_resuming_drops_later_lines_of_the_stage_and_a_torn_one(tmp_path: Path) 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    with MetricsFile(tmp_path / "metrics.jsonl", "melody", 0) as lines:
-        lines._file.close()
-        lines._file = Path("/dev/full").open("ab", buffering=0)
+    with (
+        MetricsFile(tmp_path / "metrics.jsonl", "melody", 0) as lines,
+        Path("/dev/full").open("ab", buffering=0) as full,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(lines, "_file", full)
         with pytest.raises(UserError, match=r"/dev/full: cannot be written \(No space left on device\)"):
             lines.write("train", 2, {"loss": 1.0})
 
