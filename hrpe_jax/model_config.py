@@ -174,11 +174,17 @@ class MelodyModelConfig(ModelConfig):
     Attributes:
       memory: events remembered from before the segment; 0 for none.
       harmony: its H-RPE.
+      conditioning: "chords": each event sees the chords; "none": it does not, the control for what they tell.
     """
 
     memory: int = 256
     harmony: MelodyHarmonyConfig = field(default_factory=MelodyHarmonyConfig)
+    conditioning: Literal["chords", "none"] = "chords"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 0, "memory")
+        check(
+            self.conditioning != "none" or self.harmony.codes != "chord",
+            "conditioning: without chords harmony.codes cannot be those of chords; set it to none or melody",
+        )

@@ -21,7 +21,7 @@ import numpy as np
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
-from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT
+from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT, NO_CHORD_ID
 from hrpe_jax.codec.tempo import TEMPO_BINS
 from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.models import history as histories
@@ -85,6 +85,8 @@ class Melody(nn.Module):
           Logits float32 ``[batch, length, 260]``, and the history with these events.
         """
         config, harmony = self.config, self.config.harmony
+        if config.conditioning == "none":
+            batch = without_chords(batch)
         ids, positions = batch["event_ids"], batch["positions"]
         segments = (ids != melody_tokens.PAD).astype(jnp.int32)
         tonic = jnp.broadcast_to((batch["key"] % 12)[:, None], ids.shape)
@@ -195,6 +197,19 @@ def forget(history: MelodyHistory, reset: Array) -> MelodyHistory:
     """Empties the rows where ``reset [batch]`` is true: a new song begins there."""
     last_pitch = jnp.where(reset, NO_PITCH, history.last_pitch)
     return MelodyHistory(histories.forget(history.events, reset), last_pitch)
+
+
+def without_chords(batch: Mapping[str, Array]) -> dict[str, Array]:
+    """The batch as if no chord sounded anywhere, nor was to come."""
+    silence = {
+        "chord_id": NO_CHORD_ID,
+        "next_chord_id": NO_CHORD_ID,
+        "root_pc": backbone_tokens.NO_ROOT,
+        "quality_code": backbone_tokens.NO_QUALITY_CODE,
+        "function_code": backbone_tokens.NO_FUNCTION_CODE,
+        "ticks_to_next": MAX_TICKS_TO_NEXT,
+    }
+    return {n: jnp.full_like(x, silence[n]) if n in silence else x for n, x in batch.items()}
 
 
 def last_pitches(ids: Array, before: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import flax.linen as nn
@@ -123,6 +124,17 @@ def test_a_forgotten_row_is_a_new_song() -> None:
     mixed, _ = apply(shape, params, batch, forget(history, jnp.asarray([True, False])))
     np.testing.assert_allclose(mixed[0], fresh[0], atol=1e-5)
     assert np.abs(mixed[1] - fresh[1]).max() > 1e-3
+
+
+def test_without_conditioning_the_chords_are_not_seen() -> None:
+    batch, other = draw_batch(), draw_batch(seed=5)
+    chords = {"chord_id", "next_chord_id", "root_pc", "quality_code", "function_code", "ticks_to_next"}
+    changed = batch | {name: other[name] for name in chords}
+    for conditioning in ("chords", "none"):
+        shape = dataclasses.replace(config(8), conditioning=conditioning)
+        params = noisy_params(shape)
+        first, second = (by_segments(shape, params, b, LENGTH) for b in (batch, changed))
+        assert (np.abs(first - second).max() < 1e-6) == (conditioning == "none")
 
 
 def test_no_gradient_through_the_memory() -> None:
