@@ -22,7 +22,7 @@ import numpy as np
 from hrpe_jax import cli
 from hrpe_jax.data.shards import open_dataset
 from hrpe_jax.files import replace_file
-from hrpe_jax.metrics.markov import CHORD_CODES, GivenChords, markov_melody
+from hrpe_jax.metrics.markov import MarkovMelody
 from hrpe_jax.metrics.ngram import NGram
 from hrpe_jax.metrics.ppm import PPM
 from hrpe_jax.metrics.prediction import Predictions, measure
@@ -66,14 +66,12 @@ def melody_baselines(train: list[Sequence], memory: float) -> Iterator[tuple[str
     size = VOCABULARY["melody"]
     tokens = [song.tokens for song in train]
     yield "5-gram, Kneser-Ney", on_tokens(NGram(5, size, "kneser-ney").fit(tokens))
-    yield "Markov, first order, given chords", markov_melody(1, size).fit(train).distributions
-    yield "Markov, order 4, given chords", markov_melody(4, size).fit(train).distributions
+    for order, name in ((1, "first order"), (2, "second order"), (4, "order 4")):
+        yield f"Markov given chords, {name}", MarkovMelody(order).fit(train).distributions
     ngram = on_tokens(NGram(5, size, "kneser-ney").fit(tokens))
     yield from repeats(train, ngram)
     yield "PPM-C, order 5", on_tokens(PPM(5, size, "c").fit(tokens))
     yield from memories(tokens, size, memory)
-    chords = GivenChords(PPM(9, size + CHORD_CODES, "c", memory), size).fit(train)
-    yield "PPM-C with memory, order 4, given chords", chords.distributions
 
 
 def repeats(train: list[Sequence], other: Any) -> Iterator[tuple[str, Any]]:

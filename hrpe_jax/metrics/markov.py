@@ -1,8 +1,8 @@
-"""A Markov melody given chords: counts of the next token after the last ones and the chord it begins over.
+"""A Markov melody given chords: counts of the next token after the last note and over the chord.
 
-Chords are written between the tokens, each before the token that begins over it, and an n-gram is counted of
-the whole. Its contexts at a token are, from short to long: nothing; the chord; the token before and the
-chord; the chord before, too; ...
+Before each token stand the last pitch, the chord it begins over and the token before, as symbols of their own,
+and an n-gram is counted of the whole. Its contexts at a token are, from short to long: nothing; the token
+before; the chord, too; the last pitch, too; ... and so on with the tokens before, for a higher order.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from hrpe_jax.codec import backbone_tokens
+from hrpe_jax.codec.melody_tokens import PITCHES, SIZE
 from hrpe_jax.metrics.ngram import NGram, Smoothing
-from hrpe_jax.metrics.ppm import PPM
 from hrpe_jax.metrics.sequences import Sequence
 
 CHORD_CODES = 12 * backbone_tokens.NO_QUALITY_CODE + 1
 """Roots with coarse qualities, and no chord."""
+
+_SYMBOLS = 4  # to a token
+_BEFORE, _CHORD, _LAST = SIZE, 2 * SIZE, 2 * SIZE + CHORD_CODES  # where each kind of symbol begins
+_VOCABULARY = _LAST + PITCHES + 1
 
 
 def chord_codes(chords: np.ndarray) -> np.ndarray:
@@ -27,40 +31,35 @@ def chord_codes(chords: np.ndarray) -> np.ndarray:
     return np.where(quality == backbone_tokens.NO_QUALITY_CODE, CHORD_CODES - 1, code)
 
 
-class GivenChords:
-    """A model of chords and tokens in turn, asked only for the tokens.
-
-    Args:
-        model: What counts, with a vocabulary of `vocab_size + CHORD_CODES`.
-        vocab_size: Number of melody tokens.
-    """
-
-    def __init__(self, model: NGram | PPM, vocab_size: int) -> None:
-        self._model, self._vocab_size = model, vocab_size
-
-    def fit(self, songs: Iterable[Sequence]) -> GivenChords:
-        """Counts training songs, which have chords. Returns itself."""
-        self._model.fit(map(self._interleave, songs))
-        return self
-
-    def distributions(self, song: Sequence) -> Iterator[np.ndarray]:
-        """For each token the probabilities of all, given those before and its chord: `[vocab_size]`."""
-        for position, probability in enumerate(self._model.distributions(self._interleave(song))):
-            if position % 2:
-                melody = probability[: self._vocab_size]
-                yield melody / melody.sum()
-
-    def _interleave(self, song: Sequence) -> np.ndarray:
-        assert song.chords is not None
-        return np.stack([self._vocab_size + chord_codes(song.chords), song.tokens], axis=1).ravel()
-
-
-def markov_melody(tokens: int, vocab_size: int, smoothing: Smoothing = "kneser-ney") -> GivenChords:
+class MarkovMelody:
     """A Markov chain over melody tokens, given the chords.
 
     Args:
-        tokens: How many tokens before the next one it looks at (1: first order), with their chords.
-        vocab_size: Number of melody tokens.
+        order: How many tokens it looks back, with their chords and last pitches; 1 for a first-order chain.
         smoothing: See `ngram`.
     """
-    return GivenChords(NGram(2 * tokens + 1, vocab_size + CHORD_CODES, smoothing), vocab_size)
+
+    def __init__(self, order: int = 1, smoothing: Smoothing = "kneser-ney") -> None:
+        self._model = NGram(_SYMBOLS * order, _VOCABULARY, smoothing)
+
+    def fit(self, songs: Iterable[Sequence]) -> MarkovMelody:
+        """Counts training songs, which have chords. Returns itself."""
+        self._model.fit(map(_symbols, songs))
+        return self
+
+    def distributions(self, song: Sequence) -> Iterator[np.ndarray]:
+        """For each token the probabilities of all, given those before and its chord: `[tokens]`."""
+        for position, probability in enumerate(self._model.distributions(_symbols(song))):
+            if position % _SYMBOLS == _SYMBOLS - 1:
+                melody = probability[:SIZE]
+                yield melody / melody.sum()
+
+
+def _symbols(song: Sequence) -> np.ndarray:
+    """Last pitch, chord, token before and token, for each token in turn."""
+    assert song.chords is not None, "a melody with chords is needed"
+    before = np.concatenate([[song.tokens[0]], song.tokens[:-1]])
+    at = np.maximum.accumulate(np.where(before < PITCHES, np.arange(len(before)), -1))
+    last = np.where(at < 0, PITCHES, before[at])
+    symbols = [_LAST + last, _CHORD + chord_codes(song.chords), _BEFORE + before, song.tokens]
+    return np.stack(symbols, axis=1).ravel()

@@ -10,7 +10,7 @@ import pytest
 
 from hrpe_jax.codec import backbone_tokens as bt
 from hrpe_jax.codec import melody_tokens as mt
-from hrpe_jax.metrics.markov import CHORD_CODES, GivenChords, chord_codes, markov_melody
+from hrpe_jax.metrics.markov import CHORD_CODES, MarkovMelody, chord_codes
 from hrpe_jax.metrics.ngram import NGram
 from hrpe_jax.metrics.ppm import PPM
 from hrpe_jax.metrics.repeat import Repeat, last_phrase, what_followed
@@ -48,10 +48,8 @@ MODELS: dict[str, Callable[[], Any]] = {
         for kind in ("c", "d", "witten-bell")
         for weight in (0.0, 0.5, 20.0)
     },
-    "markov": lambda: markov_melody(1, mt.SIZE).fit(TRAIN).distributions,
-    "ppm given chords": lambda: (
-        GivenChords(PPM(5, mt.SIZE + CHORD_CODES, "c", 3.0), mt.SIZE).fit(TRAIN).distributions
-    ),
+    "markov": lambda: MarkovMelody(1).fit(TRAIN).distributions,
+    "markov, order 2": lambda: MarkovMelody(2, "witten-bell").fit(TRAIN).distributions,
     "followed": lambda: Repeat(what_followed(4), on_tokens(NGram(2, mt.SIZE))).fit(TRAIN).distributions,
     "phrase": lambda: Repeat(last_phrase(2), on_tokens(NGram(2, mt.SIZE))).fit(TRAIN).distributions,
 }
@@ -117,7 +115,7 @@ def test_a_markov_melody_listens_to_the_chord() -> None:
     chords = np.tile(bt.HARMONY[[C, F]], 40).astype(np.int64)
     tokens = np.where(chords == bt.HARMONY[C], 60, 65)
     song = Sequence(np.asarray(tokens), np.ones(80, bool), chords)
-    model = markov_melody(1, mt.SIZE).fit([song])
+    model = MarkovMelody(1).fit([song])
     over_f = song._replace(chords=np.full(80, bt.HARMONY[F]), tokens=np.full(80, 60))
     assert [p.argmax() for p in model.distributions(over_f)] == [65] * 80
 
