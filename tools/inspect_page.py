@@ -6,16 +6,9 @@ from collections.abc import Sequence
 from html import escape
 
 from inspect_songs import Song
-from inspect_text import Table, heading, number, plain
+from inspect_text import Table, heading, plain
 
-from hrpe_jax.codec.bars import bar_spans
-from hrpe_jax.score.score import Score
-from hrpe_jax.theory.chord import to_lead_sheet
-from hrpe_jax.theory.function import roman_numeral
-from hrpe_jax.theory.pitch import midi_name
-
-TICK, ROW, TOP, LEFT = 2.5, 7, 44, 4
-"""Pixels of a tick and of a semitone, and of the room above the notes and at the left."""
+from hrpe_jax.report.roll import STYLE, roll_of
 
 _STYLE = """
 :root{color-scheme:light dark;--paper:#fbfaf7;--ink:#22252b;--soft:#6b7280;--line:#d9d6cf;--row:#f0eee8;
@@ -29,9 +22,6 @@ h1{font-size:1.4rem;margin:.2rem 0}h2{font-size:1.1rem;margin:1.6rem 0 .2rem}
 h3{font-size:1rem;margin:1rem 0 .3rem}
 p{margin:.1rem 0;color:var(--soft)}
 .roll{overflow-x:auto;border:1px solid var(--line);border-radius:6px;margin-top:.4rem}
-svg{display:block}svg text{font:12px system-ui,sans-serif;fill:var(--ink)}
-svg .small{font-size:10px;fill:var(--soft)}svg .chord{fill:var(--chord);font-weight:600}
-svg .line{stroke:var(--line)}svg .row{fill:var(--row)}svg .note{fill:var(--note)}
 .tables{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:0 1.5rem}
 table{width:100%;border-collapse:collapse;font-size:.85rem}td{padding:.1rem .3rem;vertical-align:top}
 td:first-child{white-space:nowrap;max-width:10rem;overflow:hidden;text-overflow:ellipsis}td:nth-child(2){width:35%}
@@ -53,7 +43,7 @@ def page(name: str, facts: Sequence[str], tables: Sequence[Table], songs: Sequen
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_safe(name)}</title>',
         f'<meta http-equiv="Content-Security-Policy" content="{rules}">',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
-        f"<style>{_STYLE}</style></head><body><h1>{_safe(name)}</h1>",
+        f"<style>{_STYLE}{STYLE}</style></head><body><h1>{_safe(name)}</h1>",
         *(f"<p>{_safe(fact)}</p>" for fact in facts),
         *map(_song, songs),
         '<h2>Counts</h2><div class="tables">',
@@ -73,57 +63,6 @@ def _song(song: Song) -> str:
     about = "".join(f"<p>{_safe(line)}</p>" for line in lines)
     roll = roll_of(score)
     return f'<section><h2>{_safe(first)}</h2>{about}<div class="roll" tabindex="0">{roll}</div></section>'
-
-
-def roll_of(score: Score) -> str:
-    """Bars, chord names with numerals, and the melody as an SVG; a scale of pitches at the left."""
-    spans, pitches = bar_spans(score), [note.pitch for note in score.melody]
-    low, high = (min(pitches) - 2, max(pitches) + 2) if pitches else (60, 59)
-    width = round(LEFT + (spans[-1][0] + spans[-1][1] if spans else 1) * TICK + 8)
-    height = TOP + (high - low + 1) * ROW + 4
-    parts = [
-        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{_safe(score.id)}: {len(spans)} bars, {len(pitches)} notes">'
-    ]
-    for pitch in range(low, high + 1):
-        if (pitch - score.key.tonic) % 12 in (0, 7):  # tonic and fifth, to see degrees by
-            parts.append(f'<rect class="row" x="0" y="{_y(pitch, high)}" width="{width}" height="{ROW}"/>')
-    for at, (start, length) in enumerate(spans, 1):
-        x = _x(start)
-        parts.append(f'<line class="line" x1="{x}" y1="0" x2="{x}" y2="{height}"/>')
-        short = "*" if length < score.meter.bar_ticks else ""
-        parts.append(f'<text class="small" x="{x + 3:.1f}" y="11">{at}{short}</text>')
-    for span in score.chords:
-        if span.chord.is_none:
-            continue
-        x, name = _x(span.onset) + 3, _safe(to_lead_sheet(span.chord, score.key))
-        fit = f' textLength="{span.duration * TICK - 4:.0f}" lengthAdjust="spacingAndGlyphs"'
-        squeeze = fit if 7.5 * len(name) > span.duration * TICK else ""
-        numeral = _safe(roman_numeral(span.chord, score.key))
-        squeeze2 = fit if 6 * len(numeral) > span.duration * TICK else ""
-        parts.append(f'<text class="chord" x="{x:.1f}" y="26"{squeeze}>{name}</text>')
-        parts.append(f'<text class="small" x="{x:.1f}" y="38"{squeeze2}>{numeral}</text>')
-    for note in score.melody:
-        beats = number(note.duration / score.meter.beat_ticks)
-        label = f"{midi_name(note.pitch, score.key.fifths)}, {beats} beats"
-        wide = max(1.5, note.duration * TICK - 1)
-        parts.append(
-            f'<rect class="note" x="{_x(note.onset)}" y="{_y(note.pitch, high)}" width="{wide:.1f}" '
-            f'height="{ROW}" rx="2"><title>{label}</title></rect>'
-        )
-    for pitch in range(low, high + 1):
-        if pitch % 12 == score.key.tonic:
-            name = midi_name(pitch, score.key.fifths)
-            parts.append(f'<text class="small" x="{LEFT + 2}" y="{_y(pitch, high) + ROW - 1}">{name}</text>')
-    return "".join([*parts, "</svg>"])
-
-
-def _x(tick: int) -> float:
-    return round(LEFT + tick * TICK, 1)
-
-
-def _y(pitch: int, high: int) -> int:
-    return TOP + (high - pitch) * ROW
 
 
 def _table(name: str, rows: list[tuple[str, float, str]]) -> str:

@@ -1,8 +1,8 @@
 """A Markov melody given chords: counts of the next token after the last note and over the chord.
 
-Before each token stand the last pitch, the chord it begins over and the token before, as symbols of their own,
-and an n-gram is counted of the whole. Its contexts at a token are, from short to long: nothing; the token
-before; the chord, too; the last pitch, too; ... and so on with the tokens before, for a higher order.
+Before each token stand the last pitch, the chord it begins over and the token before, as symbols of their
+own, and an n-gram is counted of the whole. Its contexts at a token are, from short to long: nothing; the
+token before; the chord, too; the last pitch, too; ... and so on with the tokens before, for a higher order.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Evaluation of pieces against pieces: reading them, drawing what metrics found, and the report."""

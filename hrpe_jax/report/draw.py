@@ -1,0 +1,257 @@
+"""Figures as SVG that a page's style sheet colours, so that they follow light and dark; no library is needed.
+
+Colours are classes: "generated", "reference", and "c-NAME" for a control (see `page`).
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+
+INK = (47, 111, 159)
+"""Colour of pictures; their transparency is the value, so they stand on light and dark pages."""
+
+
+class Series(NamedTuple):
+    """Numbers of one set of pieces: what it is called, the class that colours it, and the numbers."""
+
+    name: str
+    kind: str
+    values: np.ndarray
+
+
+def number(value: float) -> str:
+    """A number in as few digits as say something."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else "-"
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    digits = 3 if size < 1 else 2 if size < 10 else 1 if size < 100 else 0
+    return f"{value:.2g}" if size < 0.001 else f"{value:.{digits}f}"
+
+
+def figure(width: int, height: int, label: str, parts: Sequence[str]) -> str:
+    """An SVG of so many pixels, with a description for those who do not see it."""
+    head = f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
+    return f'{head} aria-label="{escape(label, quote=True)}">{"".join(parts)}</svg>'
+
+
+def text(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:
+    """Text at a point; `anchor` is "start", "middle" or "end"."""
+    attributes = (f' class="{kind}"' if kind else "") + (
+        f' text-anchor="{anchor}"' if anchor != "start" else ""
+    )
+    return f'<text x="{x:.1f}" y="{y:.1f}"{attributes}>{escape(content)}</text>'
+
+
+def line(x0: float, y0: float, x1: float, y1: float, kind: str = "line") -> str:
+    """A straight line."""
+    return f'<line class="{kind}" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>'
+
+
+def rect(x: float, y: float, width: float, height: float, kind: str, title: str = "") -> str:
+    """A rectangle; `title` is shown where the pointer rests on it."""
+    head = f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}"'
+    return f"{head}><title>{escape(title)}</title></rect>" if title else f"{head}/>"
+
+
+def picture(matrix: np.ndarray, label: str, size: int = 176) -> str:
+    """A matrix of numbers in 0..1 as a picture, darker for more: `[rows, columns]`."""
+    values = np.clip(np.nan_to_num(np.asarray(matrix, float)), 0, 1)
+    rows, columns = values.shape
+    pixels = np.empty((rows, columns, 4), np.uint8)
+    pixels[..., :3] = INK
+    pixels[..., 3] = np.rint(255 * values)
+    data = base64.b64encode(_png(pixels)).decode()
+    alt = escape(label, quote=True)
+    return f'<img alt="{alt}" width="{size}" height="{size}" src="data:image/png;base64,{data}">'
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """An RGBA picture, uint8 `[rows, columns, 4]`, as a PNG file."""
+    rows, columns, _ = pixels.shape
+    raw = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", columns, rows, 8, 6, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 9)), (b"IEND", b""))
+    packed = (
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def curves(series: Sequence[Series], label: str, across: str, width: int = 640, height: int = 220) -> str:
+    """Curves over 1, 2, 3 ..., from 0 up, each with its name at its end.
+
+    Args:
+        series: their numbers, `[points]` each.
+        label: what is shown.
+        across: what the horizontal axis counts.
+    """
+    left, right, top, bottom = 38, 92, 10, 34
+    points = max((len(s.values) for s in series), default=1)
+    high = max((float(np.nanmax(s.values)) for s in series if len(s.values)), default=1.0) or 1.0
+
+    def at(index: int, value: float) -> tuple[float, float]:
+        x = left + (width - left - right) * index / max(points - 1, 1)
+        return x, top + (height - top - bottom) * (1 - value / high)
+
+    parts = _ticks(high, lambda v: at(0, v)[1], left, width - right)
+    step = max(1, points // 8)
+    for index in range(step - 1, points, step):
+        parts.append(text(at(index, 0)[0], height - 18, str(index + 1), "small", "middle"))
+    parts.append(text((left + width - right) / 2, height - 3, across, "small", "middle"))
+    ends: list[tuple[float, Series]] = []
+    for s in series:
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(i, float(v)) for i, v in enumerate(s.values)))
+        parts.append(f'<polyline class="curve {s.kind}" points="{path}"/>')
+        ends.append((at(0, float(s.values[-1]))[1], s))
+    for y, s in _apart(ends):
+        parts.append(text(width - right + 6, y + 4, s.name, f"name {s.kind}"))
+    return figure(width, height, label, parts)
+
+
+def boxes(series: Sequence[Series], label: str, width: int = 330) -> str:
+    """A box for each set: middle half, median, lines to the 5th and 95th percentile; dots if few."""
+    rows = [s._replace(values=s.values[np.isfinite(s.values)]) for s in series]
+    rows = [s for s in rows if len(s.values)]
+    left, right, row, top = 78, 12, 19, 4
+    everything = np.concatenate([s.values for s in rows]) if rows else np.zeros(1)
+    low, high = float(everything.min()), float(everything.max())
+    if high - low < 1e-9:
+        low, high = low - 0.5, high + 0.5
+
+    def x(value: float) -> float:
+        return left + (width - left - right) * (float(value) - low) / (high - low)
+
+    height = top + row * len(rows) + 18
+    parts = []
+    for value in (low, (low + high) / 2, high):
+        anchor = {low: "start", high: "end"}.get(value, "middle")
+        parts += [
+            line(x(value), top, x(value), height - 16),
+            text(x(value), height - 3, number(value), "small", anchor),
+        ]
+    for index, s in enumerate(rows):
+        y = top + row * index + row / 2
+        p5, q1, middle, q3, p95 = np.quantile(s.values, [0.05, 0.25, 0.5, 0.75, 0.95])
+        title = f"{s.name}: median {number(middle)}, quartiles {number(q1)} and {number(q3)}, {len(s.values)}"
+        parts.append(text(left - 6, y + 4, s.name, f"name {s.kind}", "end"))
+        if len(s.values) <= 40:
+            parts += [f'<circle class="dot {s.kind}" cx="{x(v):.1f}" cy="{y:.1f}" r="2"/>' for v in s.values]
+        parts.append(line(x(p5), y, x(p95), y, f"whisker {s.kind}"))
+        parts.append(rect(x(q1), y - 5, max(x(q3) - x(q1), 1.5), 10, f"box {s.kind}", f"{title} pieces"))
+        parts.append(line(x(middle), y - 6, x(middle), y + 6, f"median {s.kind}"))
+    return figure(width, height, label, parts)
+
+
+def bars(labels: Sequence[str], series: Sequence[Series], label: str, across: str, width: int = 470) -> str:
+    """Bars side by side, one of each set over each label; numbers are shares."""
+    left, top, bottom, height = 34, 8, 34, 180
+    high = max((float(s.values.max()) for s in series if len(s.values)), default=1.0) or 1.0
+    step = (width - left - 6) / max(len(labels), 1)
+    wide = min(14.0, 0.8 * step / max(len(series), 1))
+
+    def y(value: float) -> float:
+        return top + (height - top - bottom) * (1 - value / high)
+
+    parts = _ticks(high, y, left, width - 6, share=True)
+    for index, name in enumerate(labels):
+        middle = left + step * (index + 0.5)
+        for n, s in enumerate(series):
+            value = float(s.values[index])
+            x = middle + (n - len(series) / 2) * wide
+            parts.append(
+                rect(
+                    x, y(value), wide - 1, y(0) - y(value), f"fill {s.kind}", f"{s.name}, {name}: {value:.1%}"
+                )
+            )
+        parts.append(text(middle, height - 20, name, "small", "middle"))
+    parts.append(text((left + width) / 2, height - 4, across, "small", "middle"))
+    return figure(width, height, label, parts)
+
+
+def cells(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, label: str, cell: int = 19) -> str:
+    """A matrix with its row and column names; transparency is the share of the row, shown at the pointer."""
+    left, top = 34, 18
+    high = float(values.max()) or 1.0
+    parts = [
+        text(left + cell * (j + 0.5), top - 5, name, "small", "middle") for j, name in enumerate(columns)
+    ]
+    for i, row in enumerate(rows):
+        parts.append(text(left - 4, top + cell * (i + 0.5) + 4, row, "small", "end"))
+        for j, column in enumerate(columns):
+            value = float(values[i, j])
+            x, y = left + cell * j, top + cell * i
+            share = f' fill-opacity="{value / high:.2f}"'
+            title = f"<title>{escape(f'{row} to {column}: {value:.1%}')}</title>"
+            size = f'width="{cell - 1}" height="{cell - 1}"'
+            parts.append(f'<rect class="cell" x="{x}" y="{y}" {size}{share}>{title}</rect>')
+    width, height = left + cell * len(columns) + 2, top + cell * len(rows) + 2
+    return figure(width, height, label, parts)
+
+
+def strip(marks: Sequence[Series], label: str, width: int = 640) -> str:
+    """Where distances stand on one line, from 0: a tick with a name each, a bar for an interval.
+
+    Distances are drawn by their square root, so that small ones are told apart.
+
+    Args:
+        marks: values are (value,) or (value, low, high).
+        label: what is shown.
+    """
+    left, right, axis = 10, 10, 44
+    high = max(float(np.max(m.values)) for m in marks) or 1.0
+
+    def x(value: float) -> float:
+        return left + (width - left - right) * math.sqrt(max(value, 0) / high)
+
+    parts = [line(left, axis, width - right, axis, "axis")]
+    above = _spread([(x(float(m.values[0])), m) for m in marks if m.kind == "generated"], 70)
+    below = _spread([(x(float(m.values[0])), m) for m in marks if m.kind != "generated"], 58)
+    for group, y, side in ((above, axis - 24, -1), (below, axis + 24, 1)):
+        for place, m in group:
+            value = x(float(m.values[0]))
+            if len(m.values) == 3:
+                low, top = x(float(m.values[1])), x(float(m.values[2]))
+                parts.append(rect(low, axis - 4, max(top - low, 2), 8, f"fill {m.kind}"))
+            parts.append(line(value, axis - 7, value, axis + 7, f"median {m.kind}"))
+            parts.append(line(value, axis + 7 * side, place, y - 9 * (side > 0) + 3 * (side < 0), "line"))
+            content = f"{m.name} {number(float(m.values[0]))}"
+            parts.append(text(min(max(place, 30), width - 34), y, content, f"name {m.kind}", "middle"))
+    return figure(width, axis + 32, label, parts)
+
+
+def _ticks(high: float, y, left: float, right: float, share: bool = False) -> list[str]:  # type: ignore[no-untyped-def]
+    step = 10 ** math.floor(math.log10(high))
+    step = next(s for s in (step / 5, step / 2, step, 2 * step) if high / s <= 5)
+    parts = []
+    for n in range(int(high / step + 1e-9) + 1):
+        value = n * step
+        name = f"{100 * value:.3g}%" if share else f"{value:.3g}"
+        parts += [line(left, y(value), right, y(value)), text(left - 4, y(value) + 4, name, "small", "end")]
+    return parts
+
+
+def _apart(ends: list[tuple[float, Series]], least: float = 13) -> list[tuple[float, Series]]:
+    """Names at the ends of curves, moved down where they would touch."""
+    placed: list[tuple[float, Series]] = []
+    for y, s in sorted(ends, key=lambda end: end[0]):
+        placed.append((max(y, placed[-1][0] + least) if placed else y, s))
+    return placed
+
+
+def _spread(marks: list[tuple[float, Series]], least: float) -> list[tuple[float, Series]]:
+    """Names along a line, moved right where they would touch."""
+    placed: list[tuple[float, Series]] = []
+    for x, m in sorted(marks, key=lambda mark: mark[0]):
+        placed.append((max(x, placed[-1][0] + least) if placed else x, m))
+    return placed
