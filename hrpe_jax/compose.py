@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -48,15 +47,18 @@ def compose_files(
 
 def report(pieces: Sequence[Piece]) -> dict[str, Any]:
     """Prints each piece on a line, with how much of its melody is chord tones; returns numbers over all."""
+    from hrpe_jax.metrics.arrays import Undefined
     from hrpe_jax.metrics.harmony import chord_tone_chance, chord_tone_ratio
     from hrpe_jax.sampling.output import describe
 
     ratios = []
     for piece in pieces:
-        ratio, chance = chord_tone_ratio(piece.score), chord_tone_chance(piece.score)
-        silent = math.isnan(ratio)
-        ratios += [] if silent else [ratio]
-        tones = "no melody over chords" if silent else f"chord tones {ratio:.2f} (by chance {chance:.2f})"
+        try:
+            ratio, chance = chord_tone_ratio(piece.score), chord_tone_chance(piece.score)
+            ratios.append(ratio)
+            tones = f"chord tones {ratio:.2f} (by chance {chance:.2f})"
+        except Undefined:
+            tones = "no melody over chords"
         print(f"{describe(piece)}  {tones}")
     return {
         "pieces": len(pieces),

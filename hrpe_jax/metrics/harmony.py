@@ -1,89 +1,207 @@
 """How a melody sits on its chords and in its key.
 
 Conventions: pitch classes only, octaves do not matter. A note is judged by the chord that sounds under it;
-where no chord sounds it is left out. Shares are in 0..1, nan where nothing was judged. Real music is the
-yardstick, not 1: on 524 Nottingham tunes in 4/4 the chord-tone ratio is 0.734.
+    where no
+chord sounds it is left out. Real music is the yardstick, not 1: on Nottingham's tunes in 4/4 the chord-tone
+ratio is 0.733.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Literal
 
-from hrpe_jax.score.score import Note, Score
-from hrpe_jax.theory.chord import Chord
+import numpy as np
+
+from hrpe_jax.metrics.arrays import TICKS_PER_16TH, Music, Piece, Undefined, piece_of, ragged_arange
+from hrpe_jax.metrics.chords import CENTROIDS, centroids
 
 Counting = Literal["notes", "duration", "strong"]
 
+# By interval over the chord tone: unison, thirds, fifth and sixths are consonant, the fourth is neither.
+_CONSONANCE = np.array([1, -1, -1, 1, 1, 0, -1, 1, 1, 1, -1, -1])
+_OVER_TONE = _CONSONANCE[(np.arange(12)[:, None] - np.arange(12)) % 12].astype(float)  # [note, chord tone]
 
-def chord_tone_ratio(score: Score, counting: Counting = "notes") -> float:
-    """Share of the melody that is made of chord tones.
 
-    CTR = sum of w(n) over notes n whose pitch class is in the chord, over sum of w(n).
+def chord_tone_ratio(music: Music, counting: Counting = "notes") -> float:
+    """CTR: how much of the melody is made of chord tones.
+
+    Formula: sum of w(n) over notes n whose pitch class is in the chord / sum of w(n) over all notes over
+        chords
+    Range: 0..1; not defined without melody over chords. For notes in a random key it is `chord_tone_chance`.
+    Direction: closest to real music.
+    Source: Yeh et al., "Automatic Melody Harmonization with Triad Chords", Journal of New Music Research
+        50(1), 2021 (the chord tones of CTnCTR).
 
     Args:
-        score: Melody and chords. counting: "notes": w = 1, the chord is that at the note's onset. "duration":
-        w = ticks, and a note held over
-            a change of chord is judged by each of them for as long as it sounds. "strong": as "notes", but
-            only notes that begin on a strong beat (see `is_strong`).
-
-    Returns:
-        The ratio, 0..1; its value for random notes is `chord_tone_chance`.
-
-    References:
-        Yeh et al., "Automatic melody harmonization with triad chords", Journal of New Music Research 50(1),
-        2021 (chord tones in CTnCTR).
+        music: melody and chords.
+        counting: "notes": w = 1, the chord is that at the note's onset. "duration": w = ticks, and a note
+            held over a change of chord is judged by each of them for as long as it sounds. "strong": as
+            "notes", but only notes that begin on a strong beat, the first of a bar and its middle where it
+            has four beats.
     """
-    return _mean(((note.pitch % 12) in chord.pitch_classes, w) for note, chord, w in _judged(score, counting))
+    piece = piece_of(music)
+    note, span, weight = _judged(piece, counting)
+    return _mean(piece.chord_tones[span, piece.pitch[note] % 12], weight)
 
 
-def chord_tone_chance(score: Score, counting: Counting = "notes") -> float:
-    """What `chord_tone_ratio` would be on average with the melody in a random key: |chord| / 12."""
-    return _mean((len(chord.pitch_classes) / 12, weight) for _, chord, weight in _judged(score, counting))
+def chord_tone_chance(music: Music, counting: Counting = "notes") -> float:
+    """What the chord-tone ratio would be on average with the melody in a random key.
 
-
-def in_key_share(score: Score, counting: Literal["notes", "duration"] = "duration") -> float:
-    """Share of the melody within the scale of the piece's key, by notes or by ticks.
-
-    Minor is the union of natural, harmonic and melodic minor, since all three are in the key to a listener.
-    One minus this is the out-of-key share, OOK, with time in ticks instead of 16ths.
+    Formula: sum of w(n) |chord| / 12 / sum of w(n)
+    Range: 0..1; not defined without melody over chords.
+    Direction: none, it says how large the chords are.
+    Source: this project.
     """
-    scale = {(score.key.tonic + step) % 12 for step in _STEPS[score.key.mode]}
-    return _mean(
-        (note.pitch % 12 in scale, note.duration if counting == "duration" else 1) for note in score.melody
-    )
+    piece = piece_of(music)
+    _, span, weight = _judged(piece, counting)
+    return _mean(piece.chord_tones[span].sum(axis=1) / 12, weight)
 
 
-_STEPS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 9, 10, 11)}
+def chord_tone_gain(music: Music, counting: Counting = "notes") -> float:
+    """CTR above chance: the chord-tone ratio less what it would be with the melody in a random key.
+
+    Formula: CTR - sum of w(n) |chord| / 12 / sum of w(n)
+    Range: -1..1; not defined without melody over chords.
+    Direction: closest to real music.
+    Source: this project, after Yeh et al. 2021.
+    """
+    return chord_tone_ratio(music, counting) - chord_tone_chance(music, counting)
 
 
-def is_strong(score: Score) -> Callable[[int], bool]:
-    """Whether a tick is a strong beat: the first of a bar, and its middle where it has four (or 8) beats."""
-    strong = set(score.bar_starts())
-    if score.meter.beats_per_bar % 4 == 0:
-        strong |= {start + score.meter.bar_ticks // 2 for start in strong}
-    return strong.__contains__
+def ctnctr(music: Music, resolution: Literal["step", "chord tone"] = "step") -> float:
+    """CTnCTR: chord tones, and other notes that resolve, among the notes of a melody.
+
+    Formula: (n_c + n_p) / (n_c + n_n); n_c = chord tones, n_n = other notes, n_p = those of them that are at
+        most 2 semitones from the next note of another pitch. The text leaves open whether that note must be
+        a chord tone.
+    Range: 0..1; not defined without melody over chords.
+    Direction: closest to real music.
+    Source: Yeh et al., "Automatic Melody Harmonization with Triad Chords", Journal of New Music Research
+        50(1), 2021.
+
+    Args:
+        music: melody and chords; the chord of a note is that at its onset.
+        resolution: "step": any next note counts. "chord tone": only one that belongs to its own chord.
+    """
+    piece = piece_of(music)
+    note, span, _ = _judged(piece, "notes")
+    if not len(note):
+        raise Undefined(_NOTHING)
+    is_tone = piece.chord_tones[span, piece.pitch[note] % 12]
+    # The next note of another pitch: the first after the run of equal pitches that this one is in.
+    run_starts = np.append(np.flatnonzero(np.diff(piece.pitch) != 0) + 1, -1)
+    following = run_starts[np.searchsorted(run_starts[:-1], note, side="right")]
+    resolves = (following >= 0) & (np.abs(piece.pitch[following] - piece.pitch[note]) <= 2)
+    if resolution == "chord tone":
+        tones = np.zeros(len(piece.pitch), np.bool_)
+        tones[note] = is_tone
+        resolves &= tones[following]
+    return float((is_tone | resolves).mean())
 
 
-def _judged(score: Score, counting: Counting) -> Iterator[tuple[Note, Chord, int]]:
-    strong = is_strong(score)
-    chords = [span for span in score.chords if not span.chord.is_none]
-    first = 0
-    for note in score.melody:
-        while first < len(chords) and chords[first].end <= note.onset:
-            first += 1
-        for span in chords[first:]:
-            if span.onset >= note.end:
-                break
-            if counting == "duration":
-                yield note, span.chord, min(span.end, note.end) - max(span.onset, note.onset)
-            elif span.onset <= note.onset and (counting == "notes" or strong(note.onset)):
-                yield note, span.chord, 1
+def pitch_consonance(music: Music) -> float:
+    """PCS: how consonant the melody is with the tones of its chord.
+
+    Formula: for every 16th in which a note sounds over a chord, the mean over chord tones of +1 where the
+        note lies a unison, third, fifth or sixth over the tone (0, 3, 4, 7, 8, 9 semitones), 0 a fourth (5),
+        else -1; the mean over those 16ths. The note and chord are those at the beginning of the 16th.
+    Range: -1..1; not defined without melody over chords.
+    Direction: closest to real music.
+    Source: Yeh et al., "Automatic Melody Harmonization with Triad Chords", Journal of New Music Research
+        50(1), 2021.
+    """
+    piece = piece_of(music)
+    note, at = _sampled(piece, piece.onset, piece.onset + piece.duration)
+    span = np.searchsorted(piece.chord_end, at, side="right")
+    over = span < len(piece.chord)
+    over[over] = piece.chord_onset[span[over]] <= at[over]
+    if not over.any():
+        raise Undefined(_NOTHING)
+    tones = piece.chord_tones[span[over]]
+    score = (_OVER_TONE[piece.pitch[note[over]] % 12] * tones).sum(axis=1) / tones.sum(axis=1)
+    return float(score.mean())
 
 
-def _mean(values: Iterator[tuple[float, int]]) -> float:
-    total = weight = 0.0
-    for value, w in values:
-        total += value * w
-        weight += w
-    return total / weight if weight else float("nan")
+def melody_chord_tonal_distance(music: Music) -> float:
+    """MCTD: how far the melody's notes are from the chords under them.
+
+    Formula: the mean of the Euclidean distance of a note's tonal centroid from its chord's, weighted by how
+        long they sound together
+    Range: 0..about 2.5; not defined without melody over chords.
+    Direction: closest to real music.
+    Source: Yeh et al., "Automatic Melody Harmonization with Triad Chords", Journal of New Music Research
+        50(1), 2021; centroids of Harte et al., 2006.
+    """
+    piece = piece_of(music)
+    note, span, weight = _judged(piece, "duration")
+    away = CENTROIDS[piece.pitch[note] % 12] - centroids(piece.chord_tones)[span]
+    return _mean(np.linalg.norm(away, axis=1), weight)
+
+
+def out_of_key_share(music: Music, of: Literal["all", "sounding"] = "all") -> float:
+    """OOK: how much of the time a note sounds that is not in the key.
+
+    Formula: 16ths in which an out-of-key note sounds / 16ths; minor has both sixths and both sevenths
+    Range: 0..1; not defined for an empty piece. Silence has 0 where all 16ths count.
+    Direction: closest to real music.
+    Source: scale consistency as in Dong et al., "MusPy", ISMIR 2020, here by time and in the piece's own key.
+
+    Args:
+        music: the melody and its key.
+        of: what is divided by: all 16ths of the piece, or only those in which a note sounds.
+    """
+    piece = piece_of(music)
+    first = piece.onset // TICKS_PER_16TH
+    count = -(-(piece.onset + piece.duration) // TICKS_PER_16TH) - first
+    step = ragged_arange(first, count)
+    foreign = np.repeat(~piece.scale[piece.pitch % 12], count)
+    total = len(np.unique(step)) if of == "sounding" else -(-int(piece.lengths.sum()) // TICKS_PER_16TH)
+    if not total:
+        raise Undefined("it has no melody" if of == "sounding" else "it is empty")
+    return len(np.unique(step[foreign])) / total
+
+
+def in_key_share(music: Music, counting: Literal["notes", "duration"] = "duration") -> float:
+    """How much of the melody is within the scale of the piece's key.
+
+    Formula: sum of w(n) over notes in the scale / sum of w(n); minor has both sixths and both sevenths
+    Range: 0..1; not defined without melody.
+    Direction: closest to real music.
+    Source: pitch-in-scale rate as in Dong et al., "MusPy", ISMIR 2020, in the piece's own key.
+
+    Args:
+        music: the melody and its key.
+        counting: "duration": w = ticks. "notes": w = 1.
+    """
+    piece = piece_of(music)
+    if not len(piece.pitch):
+        raise Undefined("it has no melody")
+    weight = piece.duration if counting == "duration" else np.ones(len(piece.pitch))
+    return _mean(piece.scale[piece.pitch % 12], weight)
+
+
+_NOTHING = "no note of its melody is over a chord"
+
+
+def _judged(piece: Piece, counting: Counting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Notes, the spans that they are judged by, and weights, each `[judgements]`."""
+    note, span, ticks, begins = piece.overlaps
+    if counting == "duration":
+        return note, span, ticks
+    if counting == "strong":
+        begins = begins & piece.strong[note]
+    return note[begins], span[begins], np.ones(int(begins.sum()))
+
+
+def _sampled(piece: Piece, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which item sounds at the beginning of each 16th, and the tick of it; items must not overlap."""
+    first = -(-begin // TICKS_PER_16TH)
+    count = np.maximum(-(-end // TICKS_PER_16TH) - first, 0)
+    return np.repeat(np.arange(len(begin)), count), ragged_arange(first, count) * TICKS_PER_16TH
+
+
+def _mean(values: np.ndarray, weight: np.ndarray) -> float:
+    total = float(weight.sum())
+    if not total:
+        raise Undefined(_NOTHING)
+    return float((values * weight).sum()) / total

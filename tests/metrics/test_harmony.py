@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from hrpe_jax.metrics import harmony
+from hrpe_jax.metrics.arrays import Undefined
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
@@ -56,5 +55,15 @@ def test_in_key_share() -> None:
 
 def test_nothing_to_judge() -> None:
     silent = song([Note(0, 12, 60)], [ChordSpan(0, 48, Chord.NONE)])
-    assert math.isnan(harmony.chord_tone_ratio(silent))
-    assert math.isnan(harmony.in_key_share(song([], [])))
+    for metric in (
+        harmony.chord_tone_ratio,
+        harmony.ctnctr,
+        harmony.pitch_consonance,
+        harmony.melody_chord_tonal_distance,
+    ):
+        with pytest.raises(Undefined, match="no note of its melody is over a chord"):
+            metric(silent)
+    with pytest.raises(Undefined, match="it has no melody"):
+        harmony.in_key_share(song([], []))
+    with pytest.raises(Undefined, match="it is empty"):
+        harmony.out_of_key_share(song([], []))

@@ -1,0 +1,218 @@
+"""A piece as arrays, made once from a Score and shared by all metrics.
+
+Every metric takes a `Score` or a `Piece`; whoever computes several of them on one piece makes the `Piece`
+first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from hrpe_jax.score.score import Score
+from hrpe_jax.theory.chord import QUALITIES, Chord
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+
+TICKS_PER_16TH = 3
+
+_SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 9, 10, 11)}
+"""Minor is the union of natural, harmonic and melodic minor, since all three are in the key to a listener."""
+
+
+class Undefined(ValueError):
+    """A metric has no value for a piece. The message is what follows "not defined, because"."""
+
+
+class Overlaps(NamedTuple):
+    """Every stretch in which one note sounds over one chord.
+
+    Attributes:
+        note: int64 `[stretches]`, index of the note.
+        span: int64 `[stretches]`, index of the chord span.
+        ticks: int64 `[stretches]`, how long.
+        begins: bool `[stretches]`, whether the note begins there (else the chord changed under it).
+    """
+
+    note: np.ndarray
+    span: np.ndarray
+    ticks: np.ndarray
+    begins: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A lead sheet as arrays; times in ticks, 12 to the quarter note.
+
+    Attributes:
+        id: of the score.
+        meter: of the score.
+        scale: bool `[12]`, pitch classes of the key; minor has both sixths and both sevenths.
+        onset, duration, pitch: int64 `[notes]`, sorted by onset.
+        starts: int64 `[bars]`, where each bar begins.
+        lengths: int64 `[bars]`, ticks; shorter than the meter says where a pickup or a reset makes it so.
+        chord_onset, chord_end: int64 `[spans]`; no-chord spans are left out.
+        chord: int64 `[spans]`, root + 12 * index of the fine quality (32 of them): the label set of all chord
+            metrics. The bass is no part of it.
+        chord_tones: bool `[spans, 12]`, pitch classes; a foreign bass is among them.
+    """
+
+    id: str
+    meter: Meter
+    scale: np.ndarray
+    onset: np.ndarray
+    duration: np.ndarray
+    pitch: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+    chord_onset: np.ndarray
+    chord_end: np.ndarray
+    chord: np.ndarray
+    chord_tones: np.ndarray
+
+    @property
+    def bars(self) -> int:
+        """How many bars it has."""
+        return len(self.starts)
+
+    @cached_property
+    def bar(self) -> np.ndarray:
+        """In which bar each note begins, int64 `[notes]`."""
+        return np.searchsorted(self.starts, self.onset, side="right") - 1
+
+    @cached_property
+    def offset(self) -> np.ndarray:
+        """Ticks from its bar line to each note's onset, int64 `[notes]`."""
+        return self.onset - self.starts[self.bar]
+
+    @cached_property
+    def strong(self) -> np.ndarray:
+        """Whether each note begins on a strong beat, bool `[notes]`: the first of its bar, and the bar's
+        middle
+        where it has four (or eight) beats."""
+        strong = self.offset == 0
+        if self.meter.beats_per_bar % 4 == 0:
+            strong |= self.offset == self.meter.bar_ticks // 2
+        return strong
+
+    @cached_property
+    def overlaps(self) -> Overlaps:
+        """Where notes sound over chords, in order of time."""
+        end = self.onset + self.duration
+        first = np.searchsorted(self.chord_end, self.onset, side="right")
+        count = np.maximum(np.searchsorted(self.chord_onset, end, side="left") - first, 0)
+        note = np.repeat(np.arange(len(self.onset)), count)
+        span = ragged_arange(first, count)
+        begin = np.maximum(self.onset[note], self.chord_onset[span])
+        ticks = np.minimum(end[note], self.chord_end[span]) - begin
+        return Overlaps(note, span, ticks, begin == self.onset[note])
+
+    @cached_property
+    def changes(self) -> np.ndarray:
+        """Indices of the spans whose label differs from the one before, int64 `[changes]`."""
+        if not len(self.chord):
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(np.append(True, self.chord[1:] != self.chord[:-1]))
+
+
+Music = Score | Piece
+
+
+def piece_of(music: Music) -> Piece:
+    """The arrays of a Score; a Piece is returned as it is."""
+    if isinstance(music, Piece):
+        return music
+    notes = np.array([(n.onset, n.duration, n.pitch) for n in music.melody], np.int64).reshape(-1, 3)
+    spans = [span for span in music.chords if not span.chord.is_none]
+    times = np.array([(span.onset, span.end) for span in spans], np.int64).reshape(-1, 2)
+    labels = [_label(span.chord) for span in spans]
+    starts = np.array(music.bar_starts(), np.int64)
+    return Piece(
+        id=music.id,
+        meter=music.meter,
+        scale=_scale(music.key),
+        onset=notes[:, 0],
+        duration=notes[:, 1],
+        pitch=notes[:, 2],
+        starts=starts,
+        lengths=np.diff(starts, append=starts[-1:] + music.meter.bar_ticks),
+        chord_onset=times[:, 0],
+        chord_end=times[:, 1],
+        chord=np.array([label for label, _ in labels], np.int64),
+        chord_tones=np.array([tones for _, tones in labels], np.bool_).reshape(-1, 12),
+    )
+
+
+def window(music: Music, bars: int) -> Piece:
+    """So many bars of a piece, from its first full bar in which a melody note begins (or a chord, without
+    melody).
+
+    Pickups and introductions are passed over. Notes belong to the bar in which they begin and keep their
+    length; chords are cut at both ends. Ticks count from the new beginning.
+
+    Raises:
+        Undefined: the piece has fewer bars from there on, or is empty.
+    """
+    piece = piece_of(music)
+    first = first_bar(piece)
+    if piece.bars - first < bars:
+        raise Undefined(f"it is shorter than {bars} bars")
+    begin, end = piece.starts[first], piece.starts[first + bars - 1] + piece.lengths[first + bars - 1]
+    note = slice(*np.searchsorted(piece.bar, [first, first + bars]))
+    span = (piece.chord_end > begin) & (piece.chord_onset < end)
+    return replace(
+        piece,
+        onset=piece.onset[note] - begin,
+        duration=piece.duration[note],
+        pitch=piece.pitch[note],
+        starts=piece.starts[first : first + bars] - begin,
+        lengths=piece.lengths[first : first + bars],
+        chord_onset=np.maximum(piece.chord_onset[span], begin) - begin,
+        chord_end=np.minimum(piece.chord_end[span], end) - begin,
+        chord=piece.chord[span],
+        chord_tones=piece.chord_tones[span],
+    )
+
+
+def first_bar(piece: Piece) -> int:
+    """Index of the first full bar in which a melody note begins, or a chord where there is no melody.
+
+    Raises:
+        Undefined: there is none.
+    """
+    heard = np.zeros(piece.bars, np.bool_)
+    heard[
+        piece.bar if len(piece.onset) else np.searchsorted(piece.starts, piece.chord_onset, "right") - 1
+    ] = True
+    full = np.flatnonzero(heard & (piece.lengths == piece.meter.bar_ticks))
+    if not len(full):
+        raise Undefined("it is empty" if not heard.any() else "it has no full bar")
+    return int(full[0])
+
+
+def ragged_arange(first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """`first[i] .. first[i] + count[i] - 1` for every i, end to end."""
+    before = np.cumsum(count) - count
+    return np.repeat(first - before, count) + np.arange(int(count.sum()))
+
+
+def quality_of(chord: np.ndarray) -> np.ndarray:
+    """Index of the fine quality of chord labels."""
+    return chord // 12
+
+
+@lru_cache(maxsize=4096)
+def _label(chord: Chord) -> tuple[int, tuple[bool, ...]]:
+    tones = chord.pitch_classes
+    return chord.root + 12 * QUALITIES.index(chord.quality), tuple(pc in tones for pc in range(12))
+
+
+@lru_cache(maxsize=24)
+def _scale(key: Key) -> np.ndarray:
+    scale = np.zeros(12, np.bool_)
+    scale[[(key.tonic + step) % 12 for step in _SCALES[key.mode]]] = True
+    scale.setflags(write=False)
+    return scale

@@ -1,0 +1,83 @@
+"""How the chords of a piece follow each other.
+
+Labels are root and fine quality (32 of them), no bass; no-chord is left out; a chord that is written again
+is the same chord still. None of these is better when higher: compare with the same number on real music.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hrpe_jax.metrics.arrays import Music, Undefined, piece_of
+from hrpe_jax.theory.tonal_space import tonal_centroid
+
+CENTROIDS = np.stack([tonal_centroid([pitch_class]) for pitch_class in range(12)])
+"""Tonal centroid of each pitch class, float64 `[12, 6]`."""
+
+
+def centroids(tones: np.ndarray) -> np.ndarray:
+    """Tonal centroids of pitch-class sets.
+
+    Formula: zeta(S) = 1/|S| sum_p [sin 7 pi p/6, cos 7 pi p/6, sin 3 pi p/2, cos 3 pi p/2,
+        (1/2) sin 2 pi p/3, (1/2) cos 2 pi p/3]
+    Source: Harte, Sandler and Gasser, "Detecting Harmonic Change in Musical Audio", AMCMM 2006.
+
+    Args:
+        tones: bool `[..., 12]`.
+
+    Returns:
+        float64 `[..., 6]`.
+    """
+    return tones @ CENTROIDS / np.maximum(tones.sum(axis=-1, keepdims=True), 1)
+
+
+def chord_progression_irregularity(music: Music, drop_last: bool = False) -> float:
+    """CPI: how many of the chord trigrams of a piece are different ones.
+
+    Formula: unique trigrams of chord changes / trigrams of chord changes
+    Range: above 0, to 1 (no progression comes twice); not defined with fewer than three changes.
+    Direction: closest to real music.
+    Source: Wu and Yang, "The Jazz Transformer on the Front Line", ISMIR 2020.
+
+    Args:
+        music: the chords.
+        drop_last: leave the last trigram out, as the authors' program does.
+    """
+    piece = piece_of(music)
+    labels = piece.chord[piece.changes]
+    trigrams = np.stack([labels[:-2], labels[1:-1], labels[2:]], axis=1) if len(labels) > 2 else labels[:0]
+    trigrams = trigrams[:-1] if drop_last else trigrams
+    if not len(trigrams):
+        raise Undefined("it has too few chord changes for a trigram")
+    return len(np.unique(trigrams @ (384**2, 384, 1))) / len(trigrams)
+
+
+def chord_coverage(music: Music) -> float:
+    """CC: how many different chords a piece has.
+
+    Formula: the number of distinct chords, root and fine quality
+    Range: 1 and up; not defined without chords. It grows with the length.
+    Direction: closest to real music.
+    Source: Yeh et al., "Automatic Melody Harmonization with Triad Chords", Journal of New Music Research
+        50(1), 2021.
+    """
+    piece = piece_of(music)
+    if not len(piece.chord):
+        raise Undefined("it has no chords")
+    return float(len(np.unique(piece.chord)))
+
+
+def chord_tonal_distance(music: Music) -> float:
+    """CTD: how far apart adjacent chords are.
+
+    Formula: the mean over adjacent different chords of the Euclidean distance of their tonal centroids
+    Range: 0..about 2; not defined with fewer than two different chords in a row.
+    Direction: closest to real music.
+    Source: Yeh et al., "Automatic Melody Harmonization with Triad Chords", Journal of New Music Research
+        50(1), 2021; centroids of Harte et al., 2006 (a public copy of the first takes the cosine twice).
+    """
+    piece = piece_of(music)
+    points = centroids(piece.chord_tones[piece.changes])
+    if len(points) < 2:
+        raise Undefined("it has no two different chords in a row")
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).mean())

@@ -1,0 +1,142 @@
+"""Distances between a set of pieces and equally many pieces of real music, over many draws.
+
+Every function here gives one number a draw (see `bootstrap.Draws`), all against the same yardsticks, so that
+the rows of a table can be compared draw by draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from hrpe_jax.metrics.bootstrap import Draws, weights
+from hrpe_jax.metrics.structure import lag_curve, mean_distances
+
+GENERATED = "generated"
+
+
+@dataclass(frozen=True)
+class Distance:
+    """The distances of one set.
+
+    Attributes:
+        values: `[draws]`; their mean is the value.
+        resampled: `[draws]`, the same with the set resampled with replacement, for the interval; None where
+            the values themselves show how much chance is in them.
+    """
+
+    values: np.ndarray
+    resampled: np.ndarray | None = None
+
+
+def value_distances(draws: Draws, reference: np.ndarray, values: np.ndarray, generated: bool) -> Distance:
+    """Wasserstein distance of one number a piece: the mean difference of the sorted numbers of both sets.
+
+    Args:
+        draws: for as many pieces.
+        reference: `[reference]`.
+        values: `[generated]`, or of a control, one for each piece of the reference.
+        generated: which of both.
+    """
+    yardstick = np.sort(reference[draws.yardstick], axis=1)
+
+    def away(indices: np.ndarray) -> np.ndarray:
+        return np.abs(np.sort(values[indices], axis=1) - yardstick).mean(axis=1)
+
+    if generated:
+        return Distance(away(draws.subset), away(draws.generated))
+    return Distance(away(draws.held_out))
+
+
+class SsmDistances:
+    """SSMD, similarity error and energy distance of sets of SSMs.
+
+    Args:
+        draws: for as many pieces.
+        ssms: by set, float32 `[pieces, bars + 1, bars + 1]`, the last row that of an empty bar; "real" is the
+            reference; all others but "generated" have a piece for each of its pieces.
+        silence: whether the empty bar counts.
+        workers: threads.
+    """
+
+    def __init__(self, draws: Draws, ssms: Mapping[str, np.ndarray], silence: bool, workers: int = 2) -> None:
+        self.silence = silence
+        self.rows = next(iter(ssms.values())).shape[1] - (not silence)
+        above = np.triu_indices(self.rows, 1)
+        self._above = above
+        self._entries = {name: np.ascontiguousarray(ssm[:, above[0], above[1]]) for name, ssm in ssms.items()}
+        # The diagonals are equal, and every pair (i, j) comes twice.
+        self._scale = 100 * 2 / self.rows**2
+        self._lags = _lag_weights(self.rows, silence)
+        pieces = len(self._entries["real"])
+        self._yardstick = weights(draws.yardstick, pieces)
+        self._held_out = weights(draws.held_out, pieces)
+        if GENERATED in ssms:
+            count = len(self._entries[GENERATED])
+            self._subset, self._resampled = weights(draws.subset, count), weights(draws.generated, count)
+        self._yardstick_mean = self._yardstick @ self._entries["real"]
+        self._workers = workers
+
+    def ssmd(self) -> dict[str, Distance]:
+        """`structure.statistical_ssmd` of every set."""
+        return self._of_means(lambda away: self._scale * np.abs(away).sum(axis=1))
+
+    def similarity_error(self) -> dict[str, Distance]:
+        """`structure.similarity_error` of every set."""
+        return self._of_means(lambda away: np.abs(away @ self._lags).mean(axis=1))
+
+    def energy(self) -> tuple[dict[str, Distance], dict[str, np.ndarray]]:
+        """`structure.energy_distance` of every set; and, by set, the mean distance of each piece's SSM from
+        those of the
+        reference (of a piece of the reference: from the others), 100 mean |S_ij - S'_ij|."""
+        real = self._entries["real"]
+        names = list(self._entries)
+        jobs = [(self._entries[name], other) for name in names for other in (real, self._entries[name])]
+        with ThreadPoolExecutor(self._workers) as pool:
+            found = list(pool.map(lambda job: mean_distances(*job), jobs))
+        per_entry = self._scale * len(self._above[0])
+        across = {name: per_entry * found[2 * i] for i, name in enumerate(names)}
+        within = {name: per_entry * found[2 * i + 1] for i, name in enumerate(names)}
+        own = _quadratic(self._yardstick, within["real"], self._yardstick)
+
+        def away(name: str, weight: np.ndarray) -> np.ndarray:
+            between = _quadratic(weight, across[name], self._yardstick)
+            return np.maximum(0, 2 * between - _quadratic(weight, within[name], weight) - own)
+
+        result = {}
+        for name in names:
+            if name == GENERATED:
+                result[name] = Distance(away(name, self._subset), away(name, self._resampled))
+            else:
+                result[name] = Distance(away(name, self._held_out))
+        mean = {name: matrix.mean(axis=1) for name, matrix in across.items()}
+        if len(real) > 1:
+            mean["real"] = across["real"].sum(axis=1) / (len(real) - 1)
+        return result, mean
+
+    def _of_means(self, measure: Callable[[np.ndarray], np.ndarray]) -> dict[str, Distance]:
+        result = {}
+        for name, entries in self._entries.items():
+            if name == GENERATED:
+                both = (self._subset @ entries, self._resampled @ entries)
+                result[name] = Distance(*(measure(mean - self._yardstick_mean) for mean in both))
+            else:
+                result[name] = Distance(measure(self._held_out @ entries - self._yardstick_mean))
+        return result
+
+
+def _lag_weights(rows: int, silence: bool) -> np.ndarray:
+    """The linear map from the entries above the diagonal to `structure.lag_curve`, `[entries, rows - 1]`."""
+    above = np.triu_indices(rows, 1)
+    unit = np.zeros((len(above[0]), rows, rows), np.float32)
+    entry = np.arange(len(above[0]))
+    unit[entry, above[0], above[1]] = unit[entry, above[1], above[0]] = 1
+    return lag_curve(unit, silence)
+
+
+def _quadratic(left: np.ndarray, matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """sum_ij left_i matrix_ij right_j of every row of the weights."""
+    return np.einsum("di,di->d", left @ matrix, right)

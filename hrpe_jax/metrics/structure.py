@@ -1,0 +1,176 @@
+"""How the bars of a piece relate: self-similarity matrices, and what is read off them.
+
+A number from here says nothing alone: `hrpe_jax.metrics.compare` prints it beside the same number for other
+    real
+music, varied, shuffled, random and looped bars, and silence.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hrpe_jax.metrics.arrays import Music, Undefined, piece_of
+
+PITCHES = 128
+MAX_TICKS = 4096
+"""Longer notes and later onsets in a bar are taken for this."""
+
+
+def bar_ssm(music: Music, silence: bool = False) -> np.ndarray:
+    """Self-similarity of the bars of a piece: how many of their notes are the same.
+
+    Formula: S[a, b] = |N_a and N_b| / |N_a or N_b|, N_a = the set of (onset in the bar, pitch, duration) of
+        the melody notes that begin in bar a; two empty bars = 1.
+    Range: 0..1.
+    Direction: none.
+    Source: Yu et al., "Museformer", NeurIPS 2022 (similarity of bars).
+
+    Args:
+        music: the melody.
+        silence: append an empty bar, so that the last row says which bars are empty. Without it a piece of
+            silence and one bar repeated for ever are the same.
+
+    Returns:
+        float32 `[bars, bars]`, or one more of each.
+    """
+    piece = piece_of(music)
+    key = np.minimum(piece.offset, MAX_TICKS - 1) * MAX_TICKS + np.minimum(piece.duration, MAX_TICKS - 1)
+    _, kind = np.unique(key * PITCHES + piece.pitch, return_inverse=True)
+    bars = piece.bars + silence
+    has = np.zeros((bars, int(kind.max(initial=-1)) + 1), np.float32)
+    has[piece.bar, kind] = 1
+    common = has @ has.T
+    size = has.sum(axis=1)
+    union = size[:, None] + size - common
+    return np.divide(common, union, out=np.ones((bars, bars), np.float32), where=union > 0)
+
+
+def lag_curve(ssm: np.ndarray, silence: bool = False) -> np.ndarray:
+    """L_t: mean similarity of bars t apart, t = 1 to bars - 1: the diagonals of bar SSMs.
+
+    Args:
+        ssm: `[..., rows, rows]`.
+        silence: whether the last row is the empty bar; the mean similarity to it is then appended.
+
+    Returns:
+        `[..., rows - 1]`.
+    """
+    bars = ssm.shape[-1] - silence
+    means = [
+        np.diagonal(ssm[..., :bars, :bars], lag, axis1=-2, axis2=-1).mean(axis=-1) for lag in range(1, bars)
+    ]
+    return np.stack([*means, ssm[..., -1, :bars].mean(axis=-1)] if silence else means, axis=-1)
+
+
+def statistical_ssmd(generated: np.ndarray, reference: np.ndarray) -> float:
+    """SSMD, statistical: how far the mean bar SSM of some pieces is from that of others.
+
+    Formula: 100 mean over i, j of |E_generated[S_ij] - E_reference[S_ij]|, S = bar SSM by Jaccard similarity
+    Range: 0..100. It is above 0 for two sets of the same kind: compare with the floor at the same number of
+        pieces.
+    Direction: closest to real music, that is to the floor.
+    Source: this project, after Agarwal, Wang and Richard, ICASSP 2024, and Yu et al., "Museformer", NeurIPS
+        2022.
+
+    Args:
+        generated, reference: bar SSMs `[pieces, bars, bars]` of two sets, of as many bars.
+    """
+    return 100 * float(np.abs(generated.mean(axis=0) - reference.mean(axis=0)).mean())
+
+
+def similarity_error(generated: np.ndarray, reference: np.ndarray, silence: bool = False) -> float:
+    """SE: how far the mean similarity of bars at each distance is from that of real music.
+
+    Formula: mean over lags t of |L_t(generated) - L_t(reference)|, L_t = mean bar similarity at lag t
+    Range: 0..1. It is above 0 for two sets of the same kind: compare with the floor at the same number of
+        pieces.
+    Direction: closest to real music, that is to the floor.
+    Source: Yu et al., "Museformer", NeurIPS 2022.
+
+    Args:
+        generated, reference: bar SSMs `[pieces, bars, bars]` of two sets, of as many bars.
+        silence: whether the last row of the SSMs is the empty bar, which then counts as one more lag.
+    """
+    away = lag_curve(generated.mean(axis=0), silence) - lag_curve(reference.mean(axis=0), silence)
+    return float(np.abs(away).mean())
+
+
+def energy_distance(generated: np.ndarray, reference: np.ndarray) -> float:
+    """Energy distance: how far the SSMs of some pieces are from those of others, as distributions.
+
+    Formula: 2 E|X - Y| - E|X - X'| - E|Y - Y'|, |X - Y| = 100 mean over i, j of |X_ij - Y_ij|; the means are
+        over all pairs, those of a piece with itself among them
+    Range: 0..200. It is above 0 for two sets of the same kind: compare with the floor at the same number of
+        pieces.
+    Direction: closest to real music, that is to the floor.
+    Source: Szekely and Rizzo, "Energy statistics", Journal of Statistical Planning and Inference 143, 2013;
+        on SSMs: this project.
+
+    Args:
+        generated, reference: bar SSMs `[pieces, bars, bars]` of two sets, of as many bars.
+    """
+    x, y = (s.reshape(len(s), -1) for s in (generated, reference))
+    within = mean_distances(x, x).mean() + mean_distances(y, y).mean()
+    return max(0.0, 100 * float(2 * mean_distances(x, y).mean() - within))
+
+
+def mean_distances(x: np.ndarray, y: np.ndarray, block: int = 32) -> np.ndarray:
+    """mean_i |x_i - y_i| of all pairs of rows, float32 `[len(x), len(y)]`, in memory of a block of rows.
+
+    Args:
+        x: `[pieces, features]`.
+        y: `[other pieces, features]`.
+        block: rows at a time.
+    """
+    x, y = np.ascontiguousarray(x.T, np.float32), np.ascontiguousarray(y.T, np.float32)
+    total = np.zeros((x.shape[1], y.shape[1]), np.float32)
+    away = np.empty((block, y.shape[1]), np.float32)
+    for first in range(0, x.shape[1], block):
+        rows = total[first : first + block]
+        part = away[: len(rows)]
+        for a, b in zip(x[:, first : first + block], y, strict=True):
+            np.subtract(a[:, None], b, out=part)
+            np.abs(part, out=part)
+            rows += part
+    return total / max(len(x), 1)
+
+
+def chroma(music: Music, frame: int) -> np.ndarray:
+    """Onset counts by pitch class in frames of so many ticks, float32 `[frames, 12]`; a last short frame
+    counts."""
+    piece = piece_of(music)
+    frames = -(-int(piece.lengths.sum()) // frame)
+    cells = piece.onset // frame * 12 + piece.pitch % 12
+    return np.bincount(cells, minlength=12 * frames).reshape(-1, 12).astype(np.float32)
+
+
+def cosine_ssm(features: np.ndarray) -> np.ndarray:
+    """Cosine similarity of all pairs of rows, `[frames, frames]`; rows of zeros have 0 with everything."""
+    norm = np.linalg.norm(features, axis=-1, keepdims=True)
+    unit = features / np.maximum(norm, 1e-12)
+    return unit @ np.swapaxes(unit, -1, -2)
+
+
+def paired_ssmd(music: Music, target: Music, norm: str = "l1") -> float:
+    """SSMD, paired: how far the SSM of a piece is from that of the piece that it should have been.
+
+    Formula: 100 mean over i, j of |S_ij - S'_ij| (l1) or of its square (l2), S = cosine similarity of the
+        chroma counts of half beats i and j, 0 where either is silent
+    Range: 0..100. Silence is closer to a tune than another real tune is.
+    Direction: none that can be trusted.
+    Source: Agarwal, Wang and Richard, "Structure-Informed Positional Encoding for Music Generation", ICASSP
+        2024 (the paper says l1, its companion page l2).
+
+    Args:
+        music: the piece that is judged.
+        target: the piece that it should have been. The longer one is cut to the length of the shorter.
+        norm: "l1" or "l2".
+    """
+    pieces = piece_of(music), piece_of(target)
+    features = [chroma(piece, max(1, piece.meter.beat_ticks // 2)) for piece in pieces]
+    frames = min(map(len, features))
+    if not frames:
+        raise Undefined("it, or its target, is empty")
+    found, wanted = (cosine_ssm(feature[:frames]) for feature in features)
+    away = np.abs(found - wanted)
+    return 100 * float((away if norm == "l1" else away**2).mean())
