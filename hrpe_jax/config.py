@@ -37,15 +37,20 @@ class BatchConfig:
       length: events of one segment.
       segments: segments per step, scanned with the carry handed on; the gradient is of their sum.
       augment: transpose training songs to a random key.
+      accumulate: compute a step in so many parts of the rows, one after the other, where the whole does not
+        fit into memory. The update is the same.
     """
 
     rows: int = 16
     length: int = 256
     segments: int = 1
     augment: bool = True
+    accumulate: int = 1
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "rows", "length", "segments")
+        at_least(self, 1, "rows", "length", "segments", "accumulate")
+        rows, parts = self.rows, self.accumulate
+        check(rows % parts == 0, f"accumulate: {rows} rows do not split into {parts} parts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +139,12 @@ class StageConfig:
         at_least(self, 0, "eval_batches")
         warmup, steps = self.optimizer.warmup_steps, self.steps
         check(warmup < steps, f"optimizer.warmup_steps: below steps={steps} expected, not {warmup}")
-        rows, data = self.batch.rows, self.mesh.data
+        rows, data, parts = self.batch.rows, self.mesh.data, self.batch.accumulate
         check(data == -1 or rows % data == 0, f"batch.rows: {rows} rows do not split over mesh.data={data}")
+        check(
+            data == -1 or rows // parts % data == 0,
+            f"batch.accumulate: a part of {rows // parts} rows does not split over mesh.data={data}",
+        )
         heads, parts = self.model.heads, self.mesh.model
         check(heads % parts == 0, f"model.heads: {heads} heads do not split over mesh.model={parts}")
 

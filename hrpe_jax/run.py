@@ -30,6 +30,7 @@ from hrpe_jax.sampling.model import export_model
 from hrpe_jax.tasks import build_task
 from hrpe_jax.training.checkpoint import Record, check_workdir, checkpoint_folder, whole_steps
 from hrpe_jax.training.loop import StageResult, train_stage
+from hrpe_jax.training.partition import host_rows, make_mesh
 
 FORMAT = 2
 NGRAM_ORDER = 5
@@ -69,7 +70,7 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
 
     results, rows = [], []
     for stage, stage_config in config.stages.items():
-        hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
+        here = host_rows(make_mesh(stage_config.mesh), stage_config.batch.rows)
         batches = train_batches(
             dataset,
             stage,
@@ -77,9 +78,9 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
             seed=config.seed,
             num_steps=stage_config.steps,
             augment=stage_config.batch.augment,
-            **hosts,
+            rows=here,
         )
-        valid = eval_batches(dataset, stage, stage_config.batch, split="valid", **hosts)
+        valid = eval_batches(dataset, stage, stage_config.batch, split="valid", rows=here)
         task = build_task(stage, stage_config.model)
         result = train_stage(
             stage, task, stage_config, batches, valid, seed=config.seed, workdir=workdir, record=record

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hrpe_jax.data.augment import (
@@ -29,7 +31,7 @@ def _blank(names: tuple[str, ...], padding: dict[str, int], size: tuple[int, int
     return np.broadcast_to(values[:, None, None, None], (len(names), *size)).copy()
 
 
-def backbone_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows: range) -> Batch:
+def backbone_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows: Sequence[int]) -> Batch:
     """Lays out a backbone batch.
 
     The key and the meter of the prefix are targets like any other, so that a model can choose them when
@@ -52,9 +54,10 @@ def backbone_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, row
         np.zeros(size, np.int32),
         np.zeros(size, np.float32),
     )
+    place_of = {row: place for place, row in enumerate(rows)}
     for piece in pieces:
         stop = piece.column + piece.stop - piece.start
-        place = (piece.segment, piece.row - rows.start, slice(piece.column, stop))
+        place = (piece.segment, place_of[piece.row], slice(piece.column, stop))
         fields[:, *place] = songs[piece.song].fields[:, piece.start : piece.stop]
         segment_ids[place], shifts[place], weights[place] = piece.number, piece.shift, piece.counts
     batch = dict(zip(BACKBONE_FIELDS, fields, strict=True))
@@ -66,7 +69,7 @@ def backbone_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, row
     return {**batch, "segment_ids": segment_ids, "weights": weights}
 
 
-def melody_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows: range) -> Batch:
+def melody_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows: Sequence[int]) -> Batch:
     """Lays out a melody batch.
 
     Args:
@@ -85,8 +88,9 @@ def melody_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows:
     shifts, reset = np.zeros(size[:2], np.int32), np.ones(size[:2], np.bool_)
     about = np.empty((len(MELODY_ROW_FIELDS), *size[:2]), np.int32)
     about[:] = np.asarray(EMPTY_ROW, np.int32)[:, None, None]
+    place_of = {row: place for place, row in enumerate(rows)}
     for piece in pieces:
-        song, place = songs[piece.song], (piece.segment, piece.row - rows.start)
+        song, place = songs[piece.song], (piece.segment, place_of[piece.row])
         length = piece.stop - piece.start
         fields[:, *place, :length] = song.fields[:, piece.start : piece.stop]
         weights[*place, :length] = 1.0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import bisect
 import functools
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -111,7 +112,7 @@ class TrainPacking:
         epoch = bisect.bisect_right(self._first_rows, number) - 1
         return epoch, number - self._first_rows[epoch]
 
-    def pieces(self, step: int, rows: range) -> list[Piece]:
+    def pieces(self, step: int, rows: Sequence[int]) -> list[Piece]:
         """The pieces of batch `step` that lie in `rows`."""
         shape = self._shape
         found = []
@@ -161,7 +162,7 @@ class EvalPacking:
         self._rows = _rows_of(np.argsort(-sizes, kind="stable"), sizes, shape.length)
         self.num_batches = -(-len(self._rows) // (shape.rows * shape.segments))
 
-    def pieces(self, step: int, rows: range) -> list[Piece]:
+    def pieces(self, step: int, rows: Sequence[int]) -> list[Piece]:
         """The pieces of batch `step` that lie in `rows`."""
         shape = self._shape
         found = []

@@ -62,10 +62,16 @@ class Batches:
     """
 
     def __init__(
-        self, plan: Plan, songs: SongCache, stage: Stage, shape: BatchShape, rows: range, num_steps: int
+        self,
+        plan: Plan,
+        songs: SongCache,
+        stage: Stage,
+        shape: BatchShape,
+        rows: Sequence[int],
+        num_steps: int,
     ) -> None:
         self._plan, self._songs, self._shape, self._rows = plan, songs, shape, rows
-        self._layout: Callable[[list[Piece], SongCache, BatchShape, range], Batch]
+        self._layout: Callable[[list[Piece], SongCache, BatchShape, Sequence[int]], Batch]
         self._layout = backbone_batch if stage == "backbone" else melody_batch
         self._num_steps = num_steps
 
@@ -125,8 +131,7 @@ def train_batches(
     seed: int,
     num_steps: int,
     split: str = "train",
-    host_index: int = 0,
-    host_count: int = 1,
+    rows: Sequence[int] | None = None,
     augment: bool = True,
     threads: int = 1,
     prefetch: int = 8,
@@ -141,8 +146,7 @@ def train_batches(
         seed: Seed of order, stretches and transpositions.
         num_steps: The step after the last.
         split: Split to read.
-        host_index: This host.
-        host_count: Hosts that share the rows; must divide them.
+        rows: The rows that this host reads, ascending; all of them by default.
         augment: Whether every song is transposed to a random key in every epoch.
         threads: Grain's reading threads.
         prefetch: Batches read ahead.
@@ -154,10 +158,9 @@ def train_batches(
 
     Raises:
         UserError: The split has no song.
-        ValueError: Rows that cannot be dealt to the hosts.
     """
     shape = BatchShape(batch.rows, batch.length, batch.segments)
-    rows = shape.host_rows(host_index, host_count)
+    rows = range(shape.rows) if rows is None else rows
     songs, lengths = _songs(dataset, stage, split, cache_bytes)
     if not len(lengths):
         raise UserError(f"the data set has no {stage} song in its {split} split; preprocess more files")
@@ -171,8 +174,7 @@ def eval_batches(
     batch: ShapeLike,
     *,
     split: str = "valid",
-    host_index: int = 0,
-    host_count: int = 1,
+    rows: Sequence[int] | None = None,
     cache_bytes: int = DEFAULT_CACHE_BYTES,
 ) -> Batches:
     """Evaluation batches: every song of a split exactly once, as written, in a fixed order.
@@ -182,15 +184,14 @@ def eval_batches(
         stage: "backbone" or "melody".
         batch: Rows (over all hosts), length and segments of a batch.
         split: Split to read.
-        host_index: This host.
-        host_count: Hosts that share the rows; must divide them.
+        rows: The rows that this host reads, ascending; all of them by default.
         cache_bytes: Memory for decoded songs.
 
     Returns:
         A sequence of batches over this host's rows, as many on every host; empty for an empty split.
     """
     shape = BatchShape(batch.rows, batch.length, batch.segments)
-    rows = shape.host_rows(host_index, host_count)
+    rows = range(shape.rows) if rows is None else rows
     songs, lengths = _songs(dataset, stage, split, cache_bytes)
     plan = (EvalPacking if stage == "backbone" else EvalStreams)(lengths, shape)
     return Batches(plan, songs, stage, shape, rows, plan.num_batches)

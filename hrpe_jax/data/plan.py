@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -35,7 +36,7 @@ class Piece(NamedTuple):
 class Plan(Protocol):
     """A pure function from the step to the pieces of its batch."""
 
-    def pieces(self, step: int, rows: range) -> list[Piece]:
+    def pieces(self, step: int, rows: Sequence[int]) -> list[Piece]:
         """The pieces of batch `step` that lie in `rows`."""
         ...
 
@@ -52,18 +53,3 @@ class BatchShape:
         for name in ("rows", "length", "segments"):
             if getattr(self, name) < 1:
                 raise ValueError(f"batch {name} is {getattr(self, name)}, expected at least 1")
-
-    def host_rows(self, host_index: int, host_count: int) -> range:
-        """The rows that one host reads; the hosts' rows in order are the whole batch.
-
-        Raises:
-            ValueError: The rows cannot be dealt evenly, or there is no such host.
-        """
-        if self.rows % host_count:
-            raise ValueError(
-                f"{self.rows} rows cannot be dealt to {host_count} hosts; make rows a multiple of it"
-            )
-        if not 0 <= host_index < host_count:
-            raise ValueError(f"host index {host_index} is not in 0..{host_count - 1}")
-        share = self.rows // host_count
-        return range(host_index * share, (host_index + 1) * share)

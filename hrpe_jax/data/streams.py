@@ -12,6 +12,7 @@ import bisect
 import functools
 import heapq
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -95,7 +96,7 @@ class TrainStreams:
                 self._ends.append(self._epoch_rows(len(self._ends) - 1)[1])
         return bisect.bisect_right(self._ends, at, key=lambda ends: ends[row]) - 1
 
-    def pieces(self, step: int, rows: range) -> list[Piece]:
+    def pieces(self, step: int, rows: Sequence[int]) -> list[Piece]:
         """The pieces of batch `step` that lie in `rows`."""
         found = []
         for row in rows:
@@ -124,7 +125,7 @@ class EvalStreams:
         self._rows, self._ends = deal(np.argsort(-segments, kind="stable"), segments, [0] * shape.rows)
         self.num_batches = -(-max(self._ends) // shape.segments)
 
-    def pieces(self, step: int, rows: range) -> list[Piece]:
+    def pieces(self, step: int, rows: Sequence[int]) -> list[Piece]:
         """The pieces of batch `step` that lie in `rows`."""
         return [
             _piece_at(self._rows[row], at, self._shape.length, self._lengths, segment, row, None)

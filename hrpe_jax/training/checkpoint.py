@@ -177,11 +177,12 @@ def _identity(record: Record, stage: str) -> dict[str, Any]:
     record = json.loads(json.dumps(record))  # tuples as the lists that JSON makes of them
     config = record["config"]
     trained = config["stages"][stage]
+    batch = {name: value for name, value in trained["batch"].items() if name != "accumulate"}
     return {
         "vocabulary": record["vocabulary"][stage],
         "data": record["data"],
         "config.seed": config["seed"],
-        f"config.stages.{stage}": {"model": trained["model"], "batch": trained["batch"]},
+        f"config.stages.{stage}": {"model": trained["model"], "batch": batch},
     }
 
 

@@ -11,7 +11,7 @@ layer's weights where it needs them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -135,36 +135,84 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
+def host_rows(mesh: Mesh, rows: int) -> list[int]:
+    """The rows of a batch that lie on this host's devices, ascending: the ones it has to read.
+
+    Devices of a mesh need not be in the order of their hosts, and where "model" spans hosts, several read
+    the same rows.
+
+    Args:
+      mesh: where.
+      rows: of the whole batch.
+
+    Raises:
+      UserError: the rows do not split over the devices, or no device of this host is in the mesh.
+    """
+    data = mesh.shape["data"]
+    if rows % data:
+        raise UserError(
+            f"batch.rows: {rows} rows do not split over {data} devices; use a multiple, or set mesh.data"
+        )
+    held, share = _held(mesh), rows // data
+    if not held:
+        raise UserError(
+            f"mesh: {mesh.size} devices leave host {jax.process_index()} without one; use devices of every "
+            "host, or fewer hosts"
+        )
+    return [place * share + row for place in held for row in range(share)]
+
+
 def put_batch(mesh: Mesh, task: Any, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
     """Places one host's rows of a batch on its devices.
 
     Args:
       mesh: where.
       task: its ``batch_axes(name, ndim)`` names the axes.
-      batch: arrays whose second axis holds this host's rows.
+      batch: arrays whose "rows" axis holds the rows of ``host_rows``.
 
     Returns:
-      Global arrays: the rows of all hosts, in the order of the hosts.
+      Global arrays: the rows of all hosts.
 
     Raises:
       UserError: the rows do not split over the devices.
     """
-    hosts = jax.process_count()
+    data, held = mesh.shape["data"], _held(mesh)
     placed = {}
     for name, value in batch.items():
         axes = tuple(task.batch_axes(name, value.ndim))
         shape = list(value.shape)
-        if "rows" in axes:
-            row_axis = axes.index("rows")
-            shape[row_axis] *= hosts
-            if shape[row_axis] % mesh.shape["data"]:
-                raise UserError(
-                    f"batch.rows: {shape[row_axis]} rows do not split over {mesh.shape['data']} devices; "
-                    "use a multiple, or set mesh.data"
-                )
+        at = axes.index("rows") if "rows" in axes else None
+        if at is not None:
+            shape[at] = shape[at] * data // len(held)
+            host_rows(mesh, shape[at])
         sharding = leaf_sharding(mesh, axes, shape)
-        if hosts == 1:
+        if jax.process_count() == 1:
             placed[name] = jax.device_put(value, sharding)
         else:
-            placed[name] = jax.make_array_from_process_local_data(sharding, value, tuple(shape))
+            piece = _piece_of(value, at, shape, held, data)
+            placed[name] = jax.make_array_from_callback(tuple(shape), sharding, piece)
     return placed
+
+
+def _piece_of(
+    value: np.ndarray, at: int | None, shape: Sequence[int], held: Sequence[int], data: int
+) -> Callable[[Any], np.ndarray]:
+    """From an index into the whole array to that part of ``value``, which holds this host's rows only."""
+
+    def piece(index: tuple[slice, ...]) -> np.ndarray:
+        if at is None:
+            return value[index]
+        share = shape[at] // data
+        start, stop, _ = index[at].indices(shape[at])
+        offset = held.index(start // share) * share - start
+        return value[(*index[:at], slice(start + offset, stop + offset), *index[at + 1 :])]
+
+    return piece
+
+
+def _held(mesh: Mesh) -> list[int]:
+    """Places along "data" that this host's devices have."""
+    here = jax.process_index()
+    return sorted(
+        {place[0] for place, device in np.ndenumerate(mesh.devices) if device.process_index == here}
+    )

@@ -1,8 +1,4 @@
-"""One optimizer step, and one evaluation batch. The only place that knows about gradients.
-
-Both run ``lax.scan`` of ``task.segment_loss`` over the leading segments axis of a batch, handing the carry
-on. The backbone's carry is None, the melody's is its memory; nothing here asks which.
-"""
+"""One optimizer step, and one evaluation batch, as compiled functions on a mesh."""
 
 from __future__ import annotations
 
@@ -10,49 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
 from hrpe_jax.config import StageConfig
+from hrpe_jax.training.gradient import Metrics, gradient, scan_segments
 from hrpe_jax.training.optimizer import learning_rate, make_optimizer
 from hrpe_jax.training.partition import replicated, tree_shardings
 from hrpe_jax.training.state import TrainState, init_state, state_shardings, with_shardings
-
-Metrics = dict[str, tuple[jax.Array, jax.Array]]
-"""name -> (sum, weight), float32 scalars: metrics that merge, so that partial batches average right."""
-
-
-def scan_segments(
-    task: Any, params: Any, carry: Any, batch: dict[str, jax.Array], key: jax.Array, train: bool
-) -> tuple[jax.Array, jax.Array, Any, Metrics]:
-    """Sums the loss over the segments of a batch.
-
-    Args:
-      task: a Task.
-      params: its parameters.
-      carry: what the previous batch handed on, or None.
-      batch: leaves ``[segments, rows, ...]``.
-      key: of this step; each segment folds its index in.
-      train: whether dropout is on.
-
-    Returns:
-      (sum of the loss, weight, carry, metrics), all summed over segments.
-    """
-    chex.assert_equal_shape_prefix(list(batch.values()), 2)
-    segments = next(iter(batch.values())).shape[0]
-
-    def one(carry: Any, inputs: tuple[Any, jax.Array]) -> tuple[Any, Any]:
-        segment, index = inputs
-        folded = jax.random.fold_in(key, index)
-        (loss, weight), carry, metrics = task.segment_loss(params, carry, segment, folded, train)
-        return carry, (loss, weight, {"loss": (loss, weight), **metrics})
-
-    carry, summed = jax.lax.scan(one, carry, (batch, jnp.arange(segments)))
-    loss, weight, metrics = jax.tree.map(lambda x: jnp.sum(x.astype(jnp.float32), axis=0), summed)
-    return loss, weight, carry, metrics
 
 
 def train_step(
@@ -63,6 +26,7 @@ def train_step(
     carry: Any,
     batch: dict[str, jax.Array],
     key: jax.Array,
+    parts: int = 1,
 ) -> tuple[TrainState, Any, Metrics]:
     """One step of the optimizer on the mean loss over all segments.
 
@@ -74,17 +38,14 @@ def train_step(
       carry: before the batch.
       batch: leaves ``[segments, rows, ...]``.
       key: of the run; the step is folded in, so that a resumed run draws the same numbers.
+      parts: of the rows, computed one after the other.
 
     Returns:
       (state, carry, metrics) after the step.
     """
     step_key = jax.random.fold_in(key, state.step)
 
-    def mean_loss(params: Any) -> tuple[jax.Array, Any]:
-        loss, weight, new_carry, metrics = scan_segments(task, params, carry, batch, step_key, train=True)
-        return loss / jnp.maximum(weight, 1.0), (new_carry, metrics)
-
-    grads, (new_carry, metrics) = jax.grad(mean_loss, has_aux=True)(state.params)
+    grads, new_carry, metrics = gradient(task, state.params, carry, batch, step_key, parts)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     one = jnp.ones((), jnp.float32)
     metrics["grad_norm"] = (jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(grads))), one)
@@ -164,7 +125,7 @@ def make_programs(task: Any, config: StageConfig, mesh: Mesh) -> Programs:
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), task.init_carry(rows))
 
     def train(state: TrainState, carry: Any, batch: Any, key: jax.Array) -> Any:
-        return train_step(task, optimizer, rate, state, carry, batch, key)
+        return train_step(task, optimizer, rate, state, carry, batch, key, config.batch.accumulate)
 
     def evaluate(params: Any, carry: Any, batch: Any) -> tuple[Any, Metrics]:
         _, _, carry, metrics = scan_segments(task, params, carry, batch, jax.random.key(0), train=False)

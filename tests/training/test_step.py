@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from hrpe_jax.config import MeshConfig
+from hrpe_jax.training.gradient import scan_segments
 from hrpe_jax.training.partition import make_mesh
-from hrpe_jax.training.step import Programs, make_programs, scan_segments
+from hrpe_jax.training.step import Programs, make_programs
 from tests.training import dummy
 
 KEY = jax.random.key(1)
