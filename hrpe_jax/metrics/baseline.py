@@ -9,6 +9,7 @@ from __future__ import annotations
 from hrpe_jax.data.pipeline import Songs
 from hrpe_jax.metrics.ngram import NGram, Smoothing
 from hrpe_jax.metrics.prediction import measure
+from hrpe_jax.metrics.repeat import Repeat, what_followed
 from hrpe_jax.metrics.sequences import VOCABULARY, Stage, song_sequences
 
 
@@ -32,3 +33,24 @@ def ngram_baseline(
     return measure(
         lambda song: model.distributions(song.tokens), song_sequences(dataset, stage, split), stage
     )
+
+
+def repeat_baseline(
+    dataset: Songs, stage: Stage, split: str, order: int = 5, longest: int = 8
+) -> dict[str, float]:
+    """Expects what followed last time in the song itself, and trusts an n-gram for the rest.
+
+    Args:
+        dataset: What `open_dataset` returned.
+        stage: "backbone" or "melody".
+        split: The split to measure on.
+        order: Of the Kneser-Ney n-gram.
+        longest: Tokens that are compared at most to find the last time.
+
+    Returns:
+        See `prediction.measure`.
+    """
+    train = song_sequences(dataset, stage, "train")
+    ngram = NGram(order, VOCABULARY[stage], "kneser-ney").fit(song.tokens for song in train)
+    model = Repeat(what_followed(longest), lambda song: ngram.distributions(song.tokens)).fit(train)
+    return measure(model.distributions, song_sequences(dataset, stage, split), stage)

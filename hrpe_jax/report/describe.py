@@ -106,12 +106,11 @@ def typical_order(values: dict[str, np.ndarray], reference: dict[str, np.ndarray
     return [int(i) for i in np.argsort(distance, kind="stable") if known[:, i].any()]
 
 
-def names_of(pieces: Sequence[Score], order: Sequence[int]) -> list[tuple[str, Score]]:
-    """The best, the median and the worst piece of an order (fewer where there are fewer pieces)."""
+def places(order: Sequence[int]) -> list[tuple[str, int]]:
+    """The first, the middle and the last of an order with their names; each piece once."""
     if not order:
         return []
-    places = {"nearest to the reference": 0, "in the middle": len(order) // 2, "furthest": len(order) - 1}
-    chosen: dict[int, str] = {}
-    for name, place in places.items():
-        chosen.setdefault(place, name)
-    return [(name, pieces[order[place]]) for place, name in sorted(chosen.items())]
+    names = {len(order) // 2: "in the middle"}
+    names[len(order) - 1] = "furthest"
+    names[0] = "nearest to real music"
+    return [(name, order[place]) for place, name in sorted(names.items())]

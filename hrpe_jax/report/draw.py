@@ -9,7 +9,7 @@ import base64
 import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -63,7 +63,7 @@ def rect(x: float, y: float, width: float, height: float, kind: str, title: str 
     return f"{head}><title>{escape(title)}</title></rect>" if title else f"{head}/>"
 
 
-def picture(matrix: np.ndarray, label: str, size: int = 176) -> str:
+def picture(matrix: np.ndarray, label: str, size: int = 132) -> str:
     """A matrix of numbers in 0..1 as a picture, darker for more: `[rows, columns]`."""
     values = np.clip(np.nan_to_num(np.asarray(matrix, float)), 0, 1)
     rows, columns = values.shape
@@ -88,34 +88,44 @@ def _png(pixels: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
-def curves(series: Sequence[Series], label: str, across: str, width: int = 640, height: int = 220) -> str:
+def curves(series: Sequence[Series], label: str, across: str, width: int = 660, height: int = 240) -> str:
     """Curves over 1, 2, 3 ..., from 0 up, each with its name at its end.
 
     Args:
-        series: their numbers, `[points]` each.
+        series: `[points]`, or `[points, 3]` with an interval: value, low, high.
         label: what is shown.
         across: what the horizontal axis counts.
     """
     left, right, top, bottom = 38, 92, 10, 34
-    points = max((len(s.values) for s in series), default=1)
-    high = max((float(np.nanmax(s.values)) for s in series if len(s.values)), default=1.0) or 1.0
+    found = [s for s in series if len(s.values)]
+    points = max((len(s.values) for s in found), default=1)
+    high = max((float(np.max(s.values)) for s in found), default=1.0) or 1.0
 
-    def at(index: int, value: float) -> tuple[float, float]:
+    def at(index: int, value: float) -> str:
         x = left + (width - left - right) * index / max(points - 1, 1)
-        return x, top + (height - top - bottom) * (1 - value / high)
+        return f"{x:.1f},{y(value):.1f}"
 
-    parts = _ticks(high, lambda v: at(0, v)[1], left, width - right)
+    def y(value: float) -> float:
+        return top + (height - top - bottom) * (1 - value / high)
+
+    parts = _ticks(high, y, left, width - right)
     step = max(1, points // 8)
     for index in range(step - 1, points, step):
-        parts.append(text(at(index, 0)[0], height - 18, str(index + 1), "small", "middle"))
+        x = left + (width - left - right) * index / max(points - 1, 1)
+        parts.append(text(x, height - 18, str(index + 1), "small", "middle"))
     parts.append(text((left + width - right) / 2, height - 3, across, "small", "middle"))
     ends: list[tuple[float, Series]] = []
-    for s in series:
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(i, float(v)) for i, v in enumerate(s.values)))
+    for s in found:
+        values = s.values if s.values.ndim == 2 else s.values[:, None]
+        if values.shape[1] == 3:
+            around = [at(i, low) for i, low in enumerate(values[:, 1])]
+            around += [at(i, up) for i, up in reversed(list(enumerate(values[:, 2])))]
+            parts.append(f'<polygon class="band {s.kind}" points="{" ".join(around)}"/>')
+        path = " ".join(at(i, value) for i, value in enumerate(values[:, 0]))
         parts.append(f'<polyline class="curve {s.kind}" points="{path}"/>')
-        ends.append((at(0, float(s.values[-1]))[1], s))
-    for y, s in _apart(ends):
-        parts.append(text(width - right + 6, y + 4, s.name, f"name {s.kind}"))
+        ends.append((y(values[-1, 0]), s))
+    for place, s in _apart(ends, height - bottom):
+        parts.append(text(width - right + 6, place + 4, s.name, f"name {s.kind}"))
     return figure(width, height, label, parts)
 
 
@@ -153,9 +163,9 @@ def boxes(series: Sequence[Series], label: str, width: int = 330) -> str:
     return figure(width, height, label, parts)
 
 
-def bars(labels: Sequence[str], series: Sequence[Series], label: str, across: str, width: int = 470) -> str:
+def bars(labels: Sequence[str], series: Sequence[Series], label: str, across: str, width: int = 555) -> str:
     """Bars side by side, one of each set over each label; numbers are shares."""
-    left, top, bottom, height = 34, 8, 34, 180
+    left, top, bottom, height = 34, 20, 34, 190
     high = max((float(s.values.max()) for s in series if len(s.values)), default=1.0) or 1.0
     step = (width - left - 6) / max(len(labels), 1)
     wide = min(14.0, 0.8 * step / max(len(series), 1))
@@ -164,6 +174,8 @@ def bars(labels: Sequence[str], series: Sequence[Series], label: str, across: st
         return top + (height - top - bottom) * (1 - value / high)
 
     parts = _ticks(high, y, left, width - 6, share=True)
+    for n, s in enumerate(series):
+        parts.append(text(width - 6 - 80 * (len(series) - 1 - n), 12, s.name, f"name {s.kind}", "end"))
     for index, name in enumerate(labels):
         middle = left + step * (index + 0.5)
         for n, s in enumerate(series):
@@ -199,38 +211,43 @@ def cells(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, label
     return figure(width, height, label, parts)
 
 
-def strip(marks: Sequence[Series], label: str, width: int = 640) -> str:
-    """Where distances stand on one line, from 0: a tick with a name each, a bar for an interval.
+def ranges(series: Sequence[Series], label: str, width: int = 352) -> str:
+    """Distances from 0, a row for each set: a tick for its value, a bar for its interval, and the number.
 
-    Distances are drawn by their square root, so that small ones are told apart.
+    They are drawn by their square root, so that small ones are told apart.
 
     Args:
-        marks: values are (value,) or (value, low, high).
+        series: values are (value,) or (value, low, high).
         label: what is shown.
+        width: pixels.
     """
-    left, right, axis = 10, 10, 44
-    high = max(float(np.max(m.values)) for m in marks) or 1.0
+    left, right, row, top = 78, 50, 19, 4
+    high = max((float(np.max(s.values)) for s in series), default=1.0) or 1.0
 
     def x(value: float) -> float:
         return left + (width - left - right) * math.sqrt(max(value, 0) / high)
 
-    parts = [line(left, axis, width - right, axis, "axis")]
-    above = _spread([(x(float(m.values[0])), m) for m in marks if m.kind == "generated"], 70)
-    below = _spread([(x(float(m.values[0])), m) for m in marks if m.kind != "generated"], 58)
-    for group, y, side in ((above, axis - 24, -1), (below, axis + 24, 1)):
-        for place, m in group:
-            value = x(float(m.values[0]))
-            if len(m.values) == 3:
-                low, top = x(float(m.values[1])), x(float(m.values[2]))
-                parts.append(rect(low, axis - 4, max(top - low, 2), 8, f"fill {m.kind}"))
-            parts.append(line(value, axis - 7, value, axis + 7, f"median {m.kind}"))
-            parts.append(line(value, axis + 7 * side, place, y - 9 * (side > 0) + 3 * (side < 0), "line"))
-            content = f"{m.name} {number(float(m.values[0]))}"
-            parts.append(text(min(max(place, 30), width - 34), y, content, f"name {m.kind}", "middle"))
-    return figure(width, axis + 32, label, parts)
+    height = top + row * len(series) + 18
+    parts = []
+    for share in (0, 0.01, 0.1, 0.4, 1):
+        parts.append(line(x(share * high), top, x(share * high), height - 16))
+        parts.append(text(x(share * high), height - 3, number(share * high), "small", "middle"))
+    for index, s in enumerate(series):
+        y = top + row * index + row / 2
+        value = float(s.values[0])
+        parts.append(text(left - 6, y + 4, s.name, f"name {s.kind}", "end"))
+        if len(s.values) == 3:
+            low, up = x(float(s.values[1])), x(float(s.values[2]))
+            title = f"{s.name}: {number(value)}, {number(s.values[1])} to {number(s.values[2])}"
+            parts.append(rect(low, y - 4, max(up - low, 1.5), 8, f"box {s.kind}", title))
+        parts.append(line(x(value), y - 6, x(value), y + 6, f"median {s.kind}"))
+        parts.append(text(width - 2, y + 4, number(value), f"name {s.kind}", "end"))
+    return figure(width, height, label, parts)
 
 
-def _ticks(high: float, y, left: float, right: float, share: bool = False) -> list[str]:  # type: ignore[no-untyped-def]
+def _ticks(
+    high: float, y: Callable[[float], float], left: float, right: float, share: bool = False
+) -> list[str]:
     step = 10 ** math.floor(math.log10(high))
     step = next(s for s in (step / 5, step / 2, step, 2 * step) if high / s <= 5)
     parts = []
@@ -241,17 +258,13 @@ def _ticks(high: float, y, left: float, right: float, share: bool = False) -> li
     return parts
 
 
-def _apart(ends: list[tuple[float, Series]], least: float = 13) -> list[tuple[float, Series]]:
-    """Names at the ends of curves, moved down where they would touch."""
+def _apart(ends: list[tuple[float, Series]], lowest: float, least: float = 13) -> list[tuple[float, Series]]:
+    """Names at the ends of curves, moved apart where they would touch, and up where they would leave."""
     placed: list[tuple[float, Series]] = []
     for y, s in sorted(ends, key=lambda end: end[0]):
         placed.append((max(y, placed[-1][0] + least) if placed else y, s))
-    return placed
-
-
-def _spread(marks: list[tuple[float, Series]], least: float) -> list[tuple[float, Series]]:
-    """Names along a line, moved right where they would touch."""
-    placed: list[tuple[float, Series]] = []
-    for x, m in sorted(marks, key=lambda mark: mark[0]):
-        placed.append((max(x, placed[-1][0] + least) if placed else x, m))
+    for index in range(len(placed) - 1, -1, -1):
+        y, s = placed[index]
+        placed[index] = (min(y, lowest), s)
+        lowest = placed[index][0] - least
     return placed

@@ -1,0 +1,82 @@
+"""Judge pieces against real music, or a trained model on a data set.
+
+  python -m hrpe_jax.evaluate --generated=pieces --reference=data/pop909 --report=report.html
+  python -m hrpe_jax.evaluate --model=runs/pop909 --data=data/pop909 --split=test
+
+Pieces: both folders may hold anything that can be read (MIDI, MusicXML, ABC, ..., or a prepared data set).
+What a file does not say, such as the chords of plain MIDI, is found by analysis; the report says how often.
+Every number about structure stands beside the same number for other real music, varied, shuffled, random and
+looped bars, and silence. Closest to real music is best; no number here is better when higher.
+
+Model: how well it predicts the songs of a split, beside tables of counts on the same songs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from hrpe_jax import cli
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measures, prints a table and then one line of JSON."""
+    pieces, model = (args.generated, args.reference), (args.model, args.data)
+    if not (all(pieces) and not any(model)) and not (all(model) and not any(pieces)):
+        parser().error("give --generated=DIR and --reference=DIR, or --model=DIR and --data=DIR")
+    if args.model:
+        if args.report:
+            parser().error("--report: only of pieces, with --generated and --reference")
+        from hrpe_jax.judge import judge_model
+
+        cli.print_result(judge_model(args.model, args.data, split=args.split or "valid", output=args.output))
+        return
+    from hrpe_jax.judge import judge_pieces
+
+    options = ("bars", "meter", "draws", "seed", "workers", "limit", "split", "output", "report")
+    with cli.progress("reading", "files") as tell:
+        summary = judge_pieces(
+            args.generated,
+            args.reference,
+            show_pieces=not args.no_pieces,
+            on_progress=tell,
+            **{name: getattr(args, name) for name in options},
+        )
+    cli.print_result(summary)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = cli.make_parser("evaluate", __doc__)
+    add = options.add_argument
+    add("--generated", metavar="DIR", help="pieces to be judged: a folder, or a file")
+    add("--reference", metavar="DIR", help="real music: a folder, or a prepared data set (see --split)")
+    add("--model", metavar="DIR", help="workdir of a training, or a released model")
+    add("--data", metavar="DIR", help="a prepared data set to measure the model on")
+    splits = ("train", "valid", "test")
+    split = "of a data set (default: test as a --reference, valid with --model)"
+    add("--split", default="", choices=splits, help=split)
+    add("--output", metavar="FILE.json", help="where all numbers go")
+    add("--report", metavar="FILE.html", help="where a page with figures goes; it needs no other file")
+    add("--no_pieces", action="store_true", help="draw no notes of any piece in the report")
+    add(
+        "--bars",
+        type=cli.at_least(2),
+        metavar="N",
+        help="bars of each piece (default: what most pieces have)",
+    )
+    add(
+        "--meter",
+        default="",
+        metavar="N/D",
+        help="compare pieces of this meter (default: the commonest), or all",
+    )
+    add("--draws", type=cli.at_least(100), default=1000, metavar="N", help="draws for intervals")
+    add("--seed", type=cli.at_least(0), default=0, metavar="N", help="of the draws and the controls")
+    add("--workers", type=cli.at_least(0), metavar="N", help="processes, one for every processor by default")
+    add("--limit", type=cli.at_least(1), metavar="N", help="read only the first N files of each folder")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, parser()))

@@ -1,0 +1,201 @@
+"""What `hrpe_jax.evaluate` does: pieces against real music, a model against tables of counts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hrpe_jax.data.pipeline import Stage
+from hrpe_jax.data.shards import open_dataset, read_manifest
+from hrpe_jax.errors import UserError
+from hrpe_jax.files import replace_file, unwritable
+from hrpe_jax.report.tables import model_table
+from hrpe_jax.theory.meter import Meter
+
+Path_ = str | os.PathLike[str]
+
+
+def judge_model(
+    model: Path_, data: Path_, *, split: str = "valid", output: Path_ | None = None
+) -> dict[str, Any]:
+    """Measures a trained model on a split, prints it beside tables of counts, and writes it.
+
+    Args:
+        model: workdir of a training, or a released model.
+        data: a prepared data set.
+        split: "train", "valid" or "test".
+        output: JSON file for all figures; None for none.
+
+    Returns:
+        `split`, `model` and, for each stage, `nll` and `accuracy` of the model.
+
+    Raises:
+        UserError: there is no such model or data set, the split is empty, or `output` cannot be written.
+    """
+    from hrpe_jax.compilation_cache import enable_compilation_cache
+    from hrpe_jax.evaluation import evaluate_model
+    from hrpe_jax.metrics.baseline import ngram_baseline, repeat_baseline
+
+    check_file(output, "--output")
+    dataset = open_dataset(Path(data))
+    enable_compilation_cache()
+    figures = evaluate_model(model, data, split, limit=0)
+    if not figures:
+        raise UserError(f"{data}: no song of the model's stages in the {split} split; choose another --split")
+    result: dict[str, Any] = {"split": split, "stages": {}}
+    tables = []
+    for name, found in figures.items():
+        stage: Stage = "backbone" if name == "backbone" else "melody"
+        rows = [
+            ("model", found),
+            ("5-gram", ngram_baseline(dataset, stage, split)),
+            ("as last time", repeat_baseline(dataset, stage, split)),
+        ]
+        result["stages"][stage] = {"songs": dataset.num_songs(split, stage), **dict(rows)}
+        tables.append(
+            f"{dataset.num_songs(split, stage)} songs of the {split} split\n{model_table(stage, rows)}"
+        )
+    print("\n\n".join(tables), flush=True)
+    write_json(output, result)
+    about = {stage: {"nll": found["nll"], "accuracy": found["accuracy"]} for stage, found in figures.items()}
+    return {"model": str(model), "split": split, **about}
+
+
+def judge_pieces(
+    generated: Path_,
+    reference: Path_,
+    *,
+    split: str = "",
+    output: Path_ | None = None,
+    report: Path_ | None = None,
+    show_pieces: bool = True,
+    bars: int | None = None,
+    meter: str = "",
+    draws: int = 1000,
+    seed: int = 0,
+    workers: int | None = None,
+    limit: int | None = None,
+    on_progress: Callable[[int, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Compares pieces with real music, prints tables, and writes all numbers and a report.
+
+    Args:
+        generated: pieces to be judged: a folder, a file, or a prepared data set.
+        reference: real music, likewise.
+        split: of data sets; "" means "test".
+        output: JSON file for all numbers; None for none.
+        report: HTML file; None for none.
+        show_pieces: draw some of the pieces in the report.
+        bars: of each piece; None takes what most pieces have.
+        meter: of the pieces compared; "" takes the commonest, "all" any.
+        draws: for intervals.
+        seed: of draws and controls.
+        workers: processes that read files; 0 for none, None for one for every processor.
+        limit: read only the first so many files of each.
+        on_progress: called with (files done, files in all, files left out).
+
+    Returns:
+        Counts, and value and interval of the recommended structure metrics.
+
+    Raises:
+        UserError: one of both has no piece, a setting does not fit, or a file cannot be written.
+    """
+    from hrpe_jax.metrics.compare import compare
+    from hrpe_jax.report.collect import collect
+    from hrpe_jax.report.page import page
+    from hrpe_jax.report.tables import comparison_table
+
+    check_file(output, "--output")
+    check_file(report, "--report")
+    meter = check_meter(meter)
+    sources = {"generated": generated, "reference": reference}
+    are_data = {name: read_manifest(Path(source)) is not None for name, source in sources.items()}
+    if split and not any(are_data.values()):
+        raise UserError(f"--split={split}: neither {generated} nor {reference} is a prepared data set")
+    sets = {}
+    for name, source in sources.items():
+        sets[name] = collect(
+            Path(source),
+            split=split if are_data[name] else "",
+            workers=workers,
+            limit=limit,
+            option=f"--{name}",
+            on_progress=on_progress,
+        )
+    pieces = {name: found.pieces for name, found in sets.items()}
+    found = compare(
+        pieces["generated"], pieces["reference"], bars=bars, meter=meter or None, seed=seed, draws=draws
+    ).to_dict()
+    about = {name: collection.about() for name, collection in sets.items()}
+    print(comparison_table(found, about), flush=True)
+    write_json(output, {**found, "sources": about})
+    if report is not None:
+        write_text(report, page(found, about, pieces, show_pieces))
+    values = {
+        metric["name"]: {name: row[name] for name in ("value", "low", "high")}
+        for metric in found["metrics"]
+        if metric["group"] == "structure" and metric["recommended"]
+        for row in metric["rows"]
+        if row["set"] == "generated"
+    }
+    used = {name: found["sets"][name]["used"] for name in sets}
+    written = {"output": output and str(output), "report": report and str(report)}
+    return {
+        "used": used,
+        "bars": found["settings"]["bars"],
+        "meter": found["settings"]["meter"],
+        **values,
+    } | {name: path for name, path in written.items() if path}
+
+
+def check_meter(text: str) -> str:
+    """A meter as metrics spell it, or "all", or "".
+
+    Raises:
+        UserError: it is none.
+    """
+    if text in ("", "all"):
+        return text
+    try:
+        numerator, denominator = (int(part) for part in text.split("/"))
+        return str(Meter(numerator, denominator))
+    except ValueError:
+        raise UserError(f"--meter={text}: expected a meter such as 4/4 or 6/8, or all") from None
+
+
+def check_file(path: Path_ | None, option: str) -> None:
+    """Finds out before any work whether a file can be written.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if path is None:
+        return
+    folder = Path(path).absolute().parent
+    if Path(path).is_dir():
+        raise UserError(f"{option}={path}: is a folder; expected the name of a file to write")
+    if not folder.is_dir():
+        raise UserError(f"{option}={path}: there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{option}={path}: the folder {folder} cannot be written; choose another")
+
+
+def write_json(path: Path_ | None, result: dict[str, Any]) -> None:
+    """Writes figures, whole or not at all."""
+    if path is not None:
+        write_text(path, json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path_, text: str) -> None:
+    """Writes a file, whole or not at all.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        replace_file(Path(path), text.encode())
+    except OSError as error:
+        raise unwritable(Path(path), error) from None

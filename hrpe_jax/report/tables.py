@@ -1,0 +1,116 @@
+"""Figures as text tables for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hrpe_jax.report.draw import number
+from hrpe_jax.report.rows import (
+    GENERATED,
+    REAL,
+    distance_of,
+    interval,
+    is_distance,
+    out_of_order,
+    rows_of,
+    value_of,
+    why_not,
+)
+
+MODEL_COLUMNS = {
+    "backbone": (
+        "nll", "perplexity", "accuracy", "top3", "top5", "nll_per_bar", "chord_nll", "chord_accuracy",
+        "chord_top3", "chord_top5", "root_nll", "root_accuracy",
+    ),
+    "melody": (
+        "nll", "perplexity", "accuracy", "top3", "top5", "nll_per_note", "nll_per_bar", "pitch_nll",
+        "pitch_accuracy", "pitch_top3", "pitch_top5",
+    ),
+}  # fmt: skip
+"""What of a model is shown, by stage: nats and shares, see `metrics.prediction`."""
+
+
+def model_table(stage: str, rows: Sequence[tuple[str, Mapping[str, float]]]) -> str:
+    """Predictions of one stage: a row for each figure, a column for each model."""
+    columns = [
+        (name, {**metrics, "perplexity": math.exp(metrics["nll"])}) for name, metrics in rows if metrics
+    ]
+    lines = [[stage, *(name for name, _ in columns)]]
+    for figure in MODEL_COLUMNS[stage]:
+        values = [number(metrics[figure]) if figure in metrics else "-" for _, metrics in columns]
+        lines.append([figure.replace("_", " "), *values])
+    return layout(lines)
+
+
+CONTROLS = ("varied", "shuffled", "random", "loop", "silence")
+
+
+def comparison_table(comparison: Mapping[str, Any], about: Mapping[str, Mapping[str, Any]]) -> str:
+    """What `metrics.compare` found, as text: structure beside its controls, then all metrics of single "
+    "pieces.
+
+    Args:
+        comparison: from `Comparison.to_dict`.
+        about: "generated" and "reference": see `collect.Collection.about`.
+    """
+    settings, sets = comparison["settings"], comparison["sets"]
+    blocks = []
+    for name in (GENERATED, "reference"):
+        counts, used = about[name], sets[name]["used"]
+        left = sum(counts["left_out"].values())
+        analysed = counts["found_by_analysis"].get("chords", 0)
+        blocks.append(
+            f"{name}: {counts['name']}: {counts['pieces']} pieces"
+            + (f", {left} files left out" if left else "")
+            + f", {used} compared"
+            + (f"; chords of {analysed} found by analysis" if analysed else "")
+        )
+    blocks += [f"note: {note}" for note in comparison["notes"]]
+    blocks.append(
+        f"{settings['bars']} bars in {settings['meter']}, {settings['draws']} draws, seed "
+        f"{settings['seed']}; "
+        "[95 % intervals]; closest to real music is best; * not recommended"
+    )
+    structure = [["distance from real music", "generated", "real (floor)", *CONTROLS, "n"]]
+    values = [["mean over pieces", "generated", "real", "distance", "floor", "pieces"]]
+    reasons = []
+    for metric in comparison["metrics"]:
+        rows, title = rows_of(metric), metric["title"] + ("" if metric["recommended"] else " *")
+        own = rows[GENERATED]
+        if metric["group"] == "structure":
+            if not distance_of(metric, own):
+                reasons.append(f"{title}: {why_not(metric, own)}")
+                continue
+            cells = [
+                interval(distance_of(metric, rows[GENERATED])),
+                interval(distance_of(metric, rows[REAL])),
+            ]
+            cells += [interval(distance_of(metric, rows[name])[:1]) for name in CONTROLS]
+            structure.append([title, *cells, str(own["n"])])
+            if wrong := out_of_order(metric):
+                reasons.append(f"{title}: its controls are out of order: not {', '.join(wrong)}")
+        elif not is_distance(metric):
+            if not value_of(own):
+                reasons.append(f"{title}: {why_not(metric, own)}")
+                continue
+            real = rows[REAL]
+            away = [interval(distance_of(metric, row)[:1]) for row in (own, real)]
+            used = f"{own['used']} / {real['used']}"
+            values.append([title, interval(value_of(own)), interval(value_of(real)), *away, used])
+    tables = [layout(table) for table in (structure, values) if len(table) > 1]
+    return "\n\n".join(["\n".join(blocks), *tables, *(["\n".join(reasons)] if reasons else [])])
+
+
+def layout(lines: Sequence[Sequence[str]]) -> str:
+    """Cells in columns: the first is flush left, the others flush right."""
+    count = max(len(line) for line in lines)
+    widths = [max(len(line[i]) for line in lines if i < len(line)) for i in range(count)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=False))
+        ).rstrip()
+        for line in lines
+    )

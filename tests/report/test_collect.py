@@ -1,0 +1,97 @@
+"""Reading folders of anything: what is a piece, what is not, and that all of it is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hrpe_jax.codec import backbone, melody
+from hrpe_jax.data.records import records_of
+from hrpe_jax.errors import UserError
+from hrpe_jax.report.collect import collect, one_of_each, score_of
+from hrpe_jax.score.midi import write_midi
+from hrpe_jax.songs.find import SongFile
+from tests.report.music import piece
+
+ABC = (
+    "X:1\nT:One\nM:4/4\nL:1/4\nK:C\n"
+    + '"C"CDEF|"G"GABc|' * 4
+    + "\n\nX:2\nT:Two\nM:3/4\nL:1/4\nK:G\n"
+    + "GAB|" * 8
+)
+PLAIN = "X:1\nM:4/4\nL:1/4\nK:C\n" + "CDEF|GABc|" * 4 + "\n"
+
+
+def test_a_folder_of_anything_is_accounted_for(tmp_path: Path) -> None:
+    write_midi(piece(1), tmp_path / "a.mid")
+    (tmp_path / "book.abc").write_text(ABC)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "broken.mid").write_bytes(b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\4nope")
+    (tmp_path / "notes.txt").write_text("no music")
+    found = collect(tmp_path, workers=0)
+    assert [score.id for score in found.pieces] == ["a", "book#1", "book#2"]
+    assert len(found.pieces[0].melody) == len(piece(1).melody)
+    about = found.about()
+    assert (about["files"], about["pieces"], sum(about["left_out"].values())) == (3, 3, 1)
+    assert about["left_out_examples"][0]["name"] == "deep/broken.mid"
+    assert about["meters"] == {"4/4": 2, "3/4": 1}
+    assert about["without_chords"] == 1  # the second tune of the book has none, and says so
+
+
+def test_of_one_piece_in_two_formats_one_is_read(tmp_path: Path) -> None:
+    write_midi(piece(1), tmp_path / "a.mid")
+    (tmp_path / "a.abc").write_text(PLAIN)
+    (tmp_path / "b.abc").write_text(PLAIN)
+    found = collect(tmp_path, workers=0)
+    assert len(found.pieces) == 2
+    assert found.about()["left_out"] == {"other_rendering": 1}
+    files = [
+        SongFile(name, form, f"/x/{name}", name) for name, form in (("s.mid", "midi"), ("t.mid", "midi"))
+    ]
+    assert one_of_each(files) == (files, [])
+
+
+def test_what_cannot_be_judged_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--generated=.*nowhere: no such folder"):
+        collect(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"--reference: .* no songs found"):
+        collect(tmp_path, option="--reference")
+    (tmp_path / "broken.mid").write_bytes(b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\4nope")
+    with pytest.raises(UserError, match=r"none of 1 files gives a piece .*the first is broken\.mid: "):
+        collect(tmp_path, workers=0)
+    with pytest.raises(UserError, match="no prepared data set and has no split test"):
+        collect(tmp_path, split="test")
+
+
+@pytest.mark.parametrize("stages", [("backbone", "melody"), ("melody",), ("backbone",)])
+def test_records_are_scores_again(stages: tuple[str, ...]) -> None:
+    score = piece(3)
+    found = score_of(
+        {stage: record | {"id": "x"} for stage, record in records_of(score).items() if stage in stages}
+    )
+    assert (found.id, found.key, found.meter) == ("x", score.key, score.meter)
+    if "melody" in stages:
+        assert melody.encode_ids(found) == melody.encode_ids(score)
+    if "backbone" in stages:
+        assert backbone.encode_ids(found) == backbone.encode_ids(score)
+    assert bool(found.melody) == ("melody" in stages)
+    assert bool(found.chords) == ("backbone" in stages)
+
+
+def test_a_data_set_is_read_by_its_split(tmp_path: Path) -> None:
+    from hrpe_jax.data.build import build_dataset
+    from tests.data.songs import write_songs
+
+    songs = write_songs(tmp_path / "songs", 3)
+    splits = tmp_path / "splits.json"
+    splits.write_text('{"train": ["001"], "valid": ["002"], "test": ["003"]}')
+    build_dataset(songs, tmp_path / "data", splits=splits, workers=0)
+    read = collect(songs, workers=0)
+    found = collect(tmp_path / "data", split="valid")
+    assert found.name.endswith("data, valid split")
+    assert [score.id for score in found.pieces] == ["002"]
+    assert melody.encode_ids(found.pieces[0]) == melody.encode_ids(read.pieces[1])
+    assert [score.id for score in collect(tmp_path / "data").pieces] == ["003"]
+    with pytest.raises(UserError, match="expected one of"):
+        collect(tmp_path / "data", split="dev")
