@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     options = cli.make_parser("evaluate", __doc__)
     add = options.add_argument
     add("--generated", metavar="DIR", help="pieces to be judged: a folder, or a file")
-    add("--reference", metavar="DIR", help="real music: a folder, or a prepared data set (see --split)")
+    add("--reference", metavar="DIR", help="real music: a folder, or a data set as DIR or DIR:SPLIT")
     add("--model", metavar="DIR", help="workdir of a training, or a released model")
     add("--data", metavar="DIR", help="a prepared data set to measure the model on")
     splits = ("train", "valid", "test")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hrpe_jax.data.pipeline import Stage
-from hrpe_jax.data.shards import open_dataset, read_manifest
+from hrpe_jax.data.shards import SPLITS, open_dataset, read_manifest
 from hrpe_jax.errors import UserError
 from hrpe_jax.files import replace_file, unwritable
 from hrpe_jax.report.tables import model_table
@@ -83,9 +83,9 @@ def judge_pieces(
     """Compares pieces with real music, prints tables, and writes all numbers and a report.
 
     Args:
-        generated: pieces to be judged: a folder, a file, or a prepared data set.
+        generated: pieces to be judged: a folder, a file, or a prepared data set, "DIR" or "DIR:SPLIT".
         reference: real music, likewise.
-        split: of data sets; "" means "test".
+        split: of data sets that name none; "" means "test".
         output: JSON file for all numbers; None for none.
         report: HTML file; None for none.
         show_pieces: draw some of the pieces in the report.
@@ -111,15 +111,15 @@ def judge_pieces(
     check_file(output, "--output")
     check_file(report, "--report")
     meter = check_meter(meter)
-    sources = {"generated": generated, "reference": reference}
-    are_data = {name: read_manifest(Path(source)) is not None for name, source in sources.items()}
+    sources = {"generated": split_of(generated), "reference": split_of(reference)}
+    are_data = {name: read_manifest(Path(source)) is not None for name, (source, _) in sources.items()}
     if split and not any(are_data.values()):
         raise UserError(f"--split={split}: neither {generated} nor {reference} is a prepared data set")
     sets = {}
-    for name, source in sources.items():
+    for name, (source, own) in sources.items():
         sets[name] = collect(
-            Path(source),
-            split=split if are_data[name] else "",
+            source,
+            split=own or (split if are_data[name] else ""),
             workers=workers,
             limit=limit,
             option=f"--{name}",
@@ -149,6 +149,14 @@ def judge_pieces(
         "meter": found["settings"]["meter"],
         **values,
     } | {name: path for name, path in written.items() if path}
+
+
+def split_of(source: Path_) -> tuple[Path, str]:
+    """A folder and the split named behind it, "DIR:train"; "" where there is none."""
+    folder, colon, split = str(source).rpartition(":")
+    if colon and split in SPLITS and not Path(source).exists():
+        return Path(folder), split
+    return Path(source), ""
 
 
 def check_meter(text: str) -> str:

@@ -183,11 +183,11 @@ def pictures(comparison: Comparison) -> str:
     settings = comparison["settings"]
     # The diagonal is 1 in all of them; what is beside it is shown in full range.
     beside = [_off_diagonal(np.asarray(matrices[name])) for name in shown if name not in ("loop", "silence")]
-    high = max((float(m.max()) for m in beside if m.size), default=1.0) or 1.0
+    most = max((float(m.max()) for m in beside if m.size), default=1.0) or 1.0
     images = "".join(
         figure(
             draw.picture(
-                np.asarray(matrices[name]) / high, f"mean self-similarity of bars, {title_of(name)}"
+                np.asarray(matrices[name]) / most, f"mean self-similarity of bars, {title_of(name)}"
             ),
             f"{_pieces(comparison, name)} pieces",
             title_of(name),
@@ -198,10 +198,10 @@ def pictures(comparison: Comparison) -> str:
     for name in shown:
         if name in lags and name not in ("loop", "silence"):
             curve = lags[name]
-            values = np.asarray([curve["mean"], curve["low"], curve["high"]], float).T
-            series.append(
-                Series(title_of(name), kind_of(name), values if name in (GENERATED, REAL) else values[:, 0])
-            )
+            mean, low, high = (np.asarray(curve[part] or (), float) for part in ("mean", "low", "high"))
+            banded = name in (GENERATED, REAL) and len(low) == len(high) == len(mean)
+            values = np.stack([mean, low, high], axis=1) if banded else mean
+            series.append(Series(title_of(name), kind_of(name), values))
     caption = (
         "Mean Jaccard similarity of bars so far apart, as sets of (onset, pitch, duration); two empty bars "
         f"are alike. One bar looped and silence would lie at 1. {settings_of(comparison)}; "
@@ -213,7 +213,7 @@ def pictures(comparison: Comparison) -> str:
     return (
         "<h2>Self-similarity</h2><p>How alike bars i and j are, the mean over pieces; bar 1 is at the top "
         "left. "
-        f"{settings['bars']} bars, {escape(str(settings['meter']))}; full colour: {number(high)} and "
+        f"{settings['bars']} bars, {escape(str(settings['meter']))}; full colour: {number(most)} and "
         f"more.</p>"
         f'<div class="grid">{images}</div>{curves}'
     )

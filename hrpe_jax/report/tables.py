@@ -62,8 +62,8 @@ def comparison_table(comparison: Mapping[str, Any], about: Mapping[str, Mapping[
         left = sum(counts["left_out"].values())
         analysed = counts["found_by_analysis"].get("chords", 0)
         blocks.append(
-            f"{name}: {counts['name']}: {counts['pieces']} pieces"
-            + (f", {left} files left out" if left else "")
+            f"{name}: {counts['name']}: {counts['pieces']} read"
+            + (f", {left} left out" if left else "")
             + f", {used} compared"
             + (f"; chords of {analysed} found by analysis" if analysed else "")
         )
@@ -75,13 +75,14 @@ def comparison_table(comparison: Mapping[str, Any], about: Mapping[str, Mapping[
     )
     structure = [["distance from real music", "generated", "real (floor)", *CONTROLS, "n"]]
     values = [["mean over pieces", "generated", "real", "distance", "floor", "pieces"]]
+    undefined: dict[str, list[str]] = {}
     reasons = []
     for metric in comparison["metrics"]:
         rows, title = rows_of(metric), metric["title"] + ("" if metric["recommended"] else " *")
         own = rows[GENERATED]
         if metric["group"] == "structure":
             if not distance_of(metric, own):
-                reasons.append(f"{title}: {why_not(metric, own)}")
+                undefined.setdefault(why_not(metric, own), []).append(title)
                 continue
             cells = [
                 interval(distance_of(metric, rows[GENERATED])),
@@ -89,16 +90,17 @@ def comparison_table(comparison: Mapping[str, Any], about: Mapping[str, Mapping[
             ]
             cells += [interval(distance_of(metric, rows[name])[:1]) for name in CONTROLS]
             structure.append([title, *cells, str(own["n"])])
-            if wrong := out_of_order(metric):
+            if metric["recommended"] and (wrong := out_of_order(metric)):
                 reasons.append(f"{title}: its controls are out of order: not {', '.join(wrong)}")
         elif not is_distance(metric):
             if not value_of(own):
-                reasons.append(f"{title}: {why_not(metric, own)}")
+                undefined.setdefault(why_not(metric, own), []).append(title)
                 continue
             real = rows[REAL]
             away = [interval(distance_of(metric, row)[:1]) for row in (own, real)]
             used = f"{own['used']} / {real['used']}"
             values.append([title, interval(value_of(own)), interval(value_of(real)), *away, used])
+    reasons += [f"{why}: {', '.join(titles)}" for why, titles in undefined.items()]
     tables = [layout(table) for table in (structure, values) if len(table) > 1]
     return "\n\n".join(["\n".join(blocks), *tables, *(["\n".join(reasons)] if reasons else [])])
 

@@ -1,0 +1,125 @@
+"""The command: tables, JSON and a page of two folders, figures of a model, and one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hrpe_jax import cli, evaluate
+from hrpe_jax.judge import split_of
+from hrpe_jax.score.midi import write_midi
+from tests.report.music import piece
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("music")
+    for name, seeds in (("made", range(4)), ("real", range(10, 19)), ("empty", ())):
+        (root / name).mkdir()
+        for seed in seeds:
+            write_midi(piece(seed), root / name / f"{seed}.mid")
+    return root
+
+
+def run(*arguments: object) -> int:
+    return cli.run(evaluate.main, evaluate.parser(), [str(argument) for argument in arguments])
+
+
+def test_two_folders(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, html = tmp_path / "scores.json", tmp_path / "report.html"
+    where = (
+        f"--generated={folders / 'made'}",
+        f"--reference={folders / 'real'}",
+        "--workers=0",
+        "--draws=100",
+    )
+    assert run(*where, f"--output={out}", f"--report={html}") == 0
+    *table, last = capsys.readouterr().out.splitlines()
+    assert table[0].startswith("generated: ")
+    assert any(line.startswith("distance from real music") for line in table)
+    summary = json.loads(last)
+    assert summary["used"] == {"generated": 4, "reference": 9}
+    scores = json.loads(out.read_text())
+    assert scores["sources"]["generated"]["files"] == 4
+    assert scores["settings"]["draws"] == 100
+    assert html.read_text().startswith("<!doctype html>")
+    assert run(*where, f"--output={tmp_path / 'again.json'}", "--seed=0") == 0
+    assert json.loads((tmp_path / "again.json").read_text()) == scores
+
+
+def test_a_model_beside_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from hrpe_jax.data.build import build_dataset
+    from hrpe_jax.sampling.model import write_released
+    from tests.data.songs import write_songs
+    from tests.sampling.tiny import tiny_model
+
+    songs, data = write_songs(tmp_path / "songs", 4), tmp_path / "data"
+    (tmp_path / "splits.json").write_text('{"train": ["001", "002"], "valid": ["004"], "test": ["003"]}')
+    build_dataset(songs, data, splits=tmp_path / "splits.json", workers=0)
+    model = write_released(tiny_model(), tmp_path / "model")
+    out = tmp_path / "scores.json"
+    assert run(f"--model={model}", f"--data={data}", "--split=test", f"--output={out}") == 0
+    said = capsys.readouterr().out
+    assert "1 songs of the test split" in said
+    scores = json.loads(out.read_text())["stages"]
+    for stage in ("backbone", "melody"):
+        assert set(scores[stage]) == {"songs", "model", "5-gram", "as last time"}
+        assert scores[stage]["model"].keys() >= {"nll", "accuracy", "top3", "top5", "nll_per_bar"}
+        assert scores[stage]["5-gram"]["count"] == scores[stage]["as last time"]["count"]
+
+
+def test_a_split_stands_behind_its_data_set(tmp_path: Path) -> None:
+    assert split_of("data:train") == (Path("data"), "train")
+    assert split_of("data") == (Path("data"), "")
+    assert split_of("C:music") == (Path("C:music"), "")
+    (tmp_path / "odd:test").mkdir()
+    assert split_of(tmp_path / "odd:test") == (tmp_path / "odd:test", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "give --generated=DIR and --reference=DIR, or --model=DIR and --data=DIR"),
+        (["--generated=made", "--model=x"], 2, "give --generated=DIR and --reference=DIR"),
+        (["--model=x", "--data=y", "--report=z"], 2, "--report: only of pieces"),
+        (["--generated=empty", "--reference=real"], 1, "--generated: empty: no songs found"),
+        (["--generated=made", "--reference=nowhere"], 1, "--reference=nowhere: no such folder"),
+        (["--generated=made", "--reference=real", "--split=test"], 1, "neither made nor real is a prepared"),
+        (["--generated=made", "--reference=real", "--meter=5"], 1, "--meter=5: expected a meter"),
+        (
+            ["--generated=made", "--reference=real", "--output=no/x.json"],
+            1,
+            "--output=no/x.json: there is no folder",
+        ),
+        (["--generated=made", "--reference=real", "--report=made"], 1, "--report=made: is a folder"),
+        (["--model=nowhere", "--data=nowhere"], 1, "nowhere: no such data set"),
+    ],
+)
+def test_mistakes_are_one_line(
+    folders: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.chdir(folders)
+    if code == 2:
+        with pytest.raises(SystemExit) as error:
+            run(*arguments)
+        assert error.value.code == 2
+    else:
+        assert run("--workers=0", *arguments) == 1
+    output = capsys.readouterr()
+    assert not output.out
+    assert said in output.err.splitlines()[-1]
+
+
+def test_help_needs_no_jax() -> None:
+    code = "import sys; from hrpe_jax import evaluate; evaluate.parser(); print('jax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
