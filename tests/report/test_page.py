@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 
 import pytest
-from hrpe_jax.metrics.compare import compare
 
+from hrpe_jax.metrics.compare import compare
 from hrpe_jax.report.collect import Collection, LeftOut
 from hrpe_jax.report.page import page
 from hrpe_jax.report.tables import comparison_table, model_table
