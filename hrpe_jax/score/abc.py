@@ -117,7 +117,7 @@ def read_abc_tune(text: AbcText, where: str) -> AbcTune:
     tempo = reader.tempo if reader.tempo is not None else next((t for t in tempos if t is not None), None)
     return AbcTune(
         number=text.number,
-        title=text.field("T"),
+        title=text.field("T").replace("\\%", "%").replace("\\\\", "\\"),
         composer=text.field("C"),
         voices=voices,
         measures=measures,

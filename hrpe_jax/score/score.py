@@ -7,8 +7,10 @@ change; operations return new ones. A score checks itself when made and says wha
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
@@ -124,6 +126,12 @@ class Score:
             starts.extend(range(begin, limit, self.meter.bar_ticks))
             begin = limit
         return tuple(starts)
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Writes MIDI, MusicXML, ABC, JSON or sound, by the suffix; see `score.write.write_score`."""
+        from hrpe_jax.score.write import write_score  # writers know scores, not the reverse
+
+        return write_score(self, path)
 
     def transpose(self, semitones: int) -> Score:
         """The score so many semitones higher.

@@ -1,12 +1,17 @@
-"""Chord symbols as notes to play: a bass note and a close right hand that moves as little as it can.
+"""Chord symbols as notes to play: a bass, and a right hand whose voices move as little as they can.
 
 The right hand leaves out what the ear does not miss (the root of a five-note chord, the fifth of an
-eleventh), since the bass has the root or the player's left hand implies it.
+eleventh), since the bass has the root or the player's left hand implies it, and it does not double the third
+that lies in the bass (a leading tone, in G/B), nor a seventh there. Of all ways to play a progression the one
+is taken in which the voices move least in all (Viterbi): common tones stay, the top voice leaps seldom, bass
+and top do not run in parallel fifths or octaves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.quality import CHORD_TONES
@@ -14,8 +19,10 @@ from hrpe_jax.theory.quality import CHORD_TONES
 BASS_LOW, BASS_HIGH = 36, 52
 """C2 to E3: above the mud, below the right hand."""
 
-_HAND_LOW, _HAND_HIGH, _HAND_CENTRE = 53, 76, 63
+_HAND_LOW, _HAND_HIGH, _HAND_CENTRE = 53, 76, 64
 _BASS_CENTRE = 43
+_SEMITONE_ON_TOP, _PARALLEL, _TOP_LEAP, _OFF_CENTRE, _DOUBLED_FIFTH = 3.0, 2.0, 0.7, 0.35, 1.0
+"""Costs, in semitones of movement."""
 
 
 @dataclass(frozen=True)
@@ -39,60 +46,104 @@ def voice_chord(chord: Chord, previous: Voicing | None = None) -> Voicing:
         previous: what was played before; None at the start.
 
     Returns:
-        A bass in C2..E3 and two to four upper notes in close position in F3..E5.
+        A bass in C2..E3 and two to four upper notes within an octave in F3..E5.
     """
-    return Voicing(_bass(chord.bass, previous), _upper(chord, previous))
+    bass = _bass(chord.bass, previous.bass if previous else _BASS_CENTRE)
+    options = [Voicing(bass, hand) for hand in _hands(chord)]
+    return min(
+        options, key=lambda voicing: _place_cost(voicing) + (_move(previous, voicing) if previous else 0)
+    )
 
 
-def voice_progression(chords: list[Chord]) -> list[Voicing | None]:
-    """Voicings of a progression, each led from the one before; None for no-chords."""
-    voicings: list[Voicing | None] = []
-    last: Voicing | None = None
-    for chord in chords:
-        if chord.is_none:
-            voicings.append(None)
-            continue
-        last = voice_chord(chord, last)
-        voicings.append(last)
-    return voicings
+def voice_progression(chords: Sequence[Chord]) -> list[Voicing | None]:
+    """Voicings of a progression that move least in all; None for no-chords, the leading goes on over them."""
+    sounding = [chord for chord in chords if not chord.is_none]
+    layers: list[list[Voicing]] = []
+    bass = _BASS_CENTRE
+    for chord in sounding:
+        bass = _bass(chord.bass, bass)
+        layers.append([Voicing(bass, hand) for hand in _hands(chord)])
+    best = _cheapest(layers)
+    return [None if chord.is_none else next(best) for chord in chords]
 
 
-def _bass(pitch_class: int, previous: Voicing | None) -> int:
+def _cheapest(layers: Sequence[Sequence[Voicing]]) -> Iterator[Voicing]:
+    """Yields one voicing of each layer, so that places and moves cost least in all."""
+    costs = [[_place_cost(voicing) for voicing in layer] for layer in layers]
+    came_from: list[list[int]] = []
+    for before, now, cost in zip(layers, layers[1:], range(1, len(layers)), strict=False):
+        step = []
+        for place, voicing in enumerate(now):
+            ways = [costs[cost - 1][i] + _move(old, voicing) for i, old in enumerate(before)]
+            least = min(range(len(ways)), key=ways.__getitem__)
+            costs[cost][place] += ways[least]
+            step.append(least)
+        came_from.append(step)
+    path: list[int] = []
+    if layers:
+        path = [min(range(len(costs[-1])), key=costs[-1].__getitem__)]
+        for step in reversed(came_from):
+            path.append(step[path[-1]])
+    yield from (layer[place] for layer, place in zip(layers, reversed(path), strict=True))
+
+
+def _bass(pitch_class: int, last: int) -> int:
     """Of the octaves in range, the nearest to the last bass, with a pull to the middle against drift."""
     options = [pitch for pitch in range(BASS_LOW, BASS_HIGH + 1) if pitch % 12 == pitch_class]
-    last = previous.bass if previous else _BASS_CENTRE
     return min(options, key=lambda pitch: (abs(pitch - last) + 0.5 * abs(pitch - _BASS_CENTRE), pitch))
 
 
-def _upper(chord: Chord, previous: Voicing | None) -> tuple[int, ...]:
-    tones = [(chord.root + tone) % 12 for tone in _hand_tones(chord)]
-    options = [
-        notes
-        for lowest in range(_HAND_LOW, _HAND_HIGH)
-        if lowest % 12 in tones and (notes := _close_position(tones, lowest))[-1] <= _HAND_HIGH
-    ]
-
-    def cost(notes: tuple[int, ...]) -> tuple[float, int]:
-        middle = sum(notes) / len(notes)
-        moved = abs(middle - _HAND_CENTRE) * 0.5
-        if previous:
-            moved += sum(min(abs(note - old) for old in previous.upper) for note in notes)
-            moved += abs(notes[-1] - previous.upper[-1])  # the top note is the one heard
-        semitone_on_top = len(notes) > 2 and notes[-1] - notes[-2] == 1
-        return moved + 3.0 * semitone_on_top, notes[0]
-
-    return min(options, key=cost)
+def _place_cost(voicing: Voicing) -> float:
+    """What a voicing costs by itself."""
+    hand = voicing.upper
+    cost = _OFF_CENTRE * abs(sum(hand) / len(hand) - _HAND_CENTRE)
+    cost += _SEMITONE_ON_TOP * (len(hand) > 2 and hand[-1] - hand[-2] == 1)
+    doubled = {pitch % 12 for pitch in hand if [other % 12 for other in hand].count(pitch % 12) > 1}
+    return cost + _DOUBLED_FIFTH * (bool(doubled) and (min(doubled) - voicing.bass) % 12 != 8)
 
 
-def _hand_tones(chord: Chord) -> tuple[int, ...]:
-    """At most four tones over the root: first the root goes, if the bass has it, then the fifth."""
+@cache
+def _move(old: Voicing, new: Voicing) -> float:
+    """How far the voices of the hand go, and how badly."""
+    a, b = old.upper, new.upper
+    if len(a) == len(b):
+        moved = float(sum(abs(x - y) for x, y in zip(a, b, strict=True)))
+    else:
+        few, many = sorted((a, b), key=len)
+        moved = sum(min(abs(x - y) for y in few) for x in many) + 0.5 * (len(many) - len(few))
+    moved += _TOP_LEAP * max(0, abs(b[-1] - a[-1]) - 2)
+    before, after = (a[-1] - old.bass) % 12, (b[-1] - new.bass) % 12
+    same_way = (b[-1] - a[-1]) * (new.bass - old.bass) > 0
+    return moved + _PARALLEL * (before == after and before in (0, 7) and same_way)
+
+
+@cache
+def _hands(chord: Chord) -> tuple[tuple[int, ...], ...]:
+    """The ways to play the upper notes: within an octave, in range."""
+    ways = []
+    for tones in _hand_tones(chord):
+        for lowest in range(_HAND_LOW, _HAND_HIGH):
+            if lowest % 12 not in tones:
+                continue
+            others = list(tones)
+            others.remove(lowest % 12)
+            # A tone that the hand has twice lies an octave above the lowest note.
+            notes = tuple(sorted([lowest, *(lowest + ((tone - lowest) % 12 or 12) for tone in others)]))
+            if notes[-1] <= _HAND_HIGH and len(set(notes)) == len(notes):
+                ways.append(notes)
+    return tuple(dict.fromkeys(ways))
+
+
+def _hand_tones(chord: Chord) -> list[tuple[int, ...]]:
+    """The pitch classes of the hand, in one or several ways; at most four."""
     tones = CHORD_TONES[chord.quality]
     for spare in (0, 7, 14) if chord.bass == chord.root else (7, 0, 14):
         if len(tones) > 4:
             tones = tuple(tone for tone in tones if tone != spare)
-    return tones
-
-
-def _close_position(tones: list[int], lowest: int) -> tuple[int, ...]:
-    """The tones stacked upward from `lowest` within one octave."""
-    return tuple(sorted(lowest + (tone - lowest) % 12 for tone in tones))
+    low = (chord.bass - chord.root) % 12
+    if low in (3, 4, 10, 11) and low in {tone % 12 for tone in tones}:
+        tones = tuple(tone for tone in tones if tone % 12 != low)
+    classes = tuple((chord.root + tone) % 12 for tone in tones)
+    if len(classes) > 2 or chord.quality == "5":
+        return [classes]
+    return [(*classes, tone) for tone in classes]  # two are left of a triad: one of them twice

@@ -28,10 +28,14 @@ __all__ = [
     "QUALITIES",
     "Chord",
     "ChordError",
+    "bass_name",
     "coarse_quality",
+    "interval_fifths",
+    "lead_sheet_suffix",
     "nearest_quality",
     "parse_harte",
     "parse_lead_sheet",
+    "root_name",
     "to_harte",
     "to_lead_sheet",
 ]
@@ -165,7 +169,15 @@ _LEAD_NAMES = {
 # Steps along the line of fifths for each interval over the root, so that the third of D is spelled F#, not
 # Gb.
 _FIFTH_STEPS = (0, -5, 2, -3, 4, -1, -6, 1, -4, 3, -2, 5)
-_FIFTH_STEPS_OF = {("aug", 8): 8, ("7#5", 8): 8, ("maj7#5", 8): 8, ("7#11", 6): 6, ("7#9", 3): 9}
+_FIFTH_STEPS_OF = {
+    ("aug", 8): 8,
+    ("7#5", 8): 8,
+    ("maj7#5", 8): 8,
+    ("7#11", 6): 6,
+    ("7#9", 3): 9,
+    ("dim7", 9): -9,
+}
+_LEADING = 5  # steps from a note to its leading tone
 
 
 def parse_harte(label: str) -> Chord:
@@ -199,8 +211,37 @@ def _chord(label: str, parse: Callable[[str], ParsedLabel | None], expected: str
     return Chord.from_intervals(parsed.root, parsed.intervals, parsed.bass)
 
 
-def _root_name(chord: Chord, key: Key | None) -> str:
-    return key.spell(chord.root) if key is not None else pitch_class_name(chord.root)
+def root_name(chord: Chord, key: Key | None) -> str:
+    """Name of a chord's root; those of chromatic diminished chords are leading tones: C#dim7 in C major."""
+    if key is None:
+        return pitch_class_name(chord.root)
+    target = (chord.root + 1) % 12
+    scale = key.scale
+    # ... of the degrees that have a perfect fifth, so that their chord can be led to.
+    if (
+        chord.quality in ("dim", "dim7")
+        and chord.root not in scale
+        and {target, (target + 7) % 12} <= {*scale}
+    ):
+        position = fifths_position(key.spell(target)) + _LEADING
+        if position < 12:
+            return fifths_name(position)
+    return key.spell(chord.root)
+
+
+def interval_fifths(quality: str, interval: int) -> int | None:
+    """Steps along the line of fifths from a chord's root to one of its notes.
+
+    Args:
+        quality: of the chord.
+        interval: semitones over the root, 0 to 11.
+
+    Returns:
+        4 for a major third, -3 for a minor one, 9 for a sharp ninth; None where the chord has no such note.
+    """
+    if interval not in INTERVALS[quality]:
+        return None
+    return _FIFTH_STEPS_OF.get((quality, interval), _FIFTH_STEPS[interval])
 
 
 def to_harte(chord: Chord, key: Key | None = None) -> str:
@@ -209,18 +250,25 @@ def to_harte(chord: Chord, key: Key | None = None) -> str:
         return NO_CHORD
     degree = _BASS_DEGREES[(chord.bass - chord.root) % 12]
     bass = "" if chord.bass == chord.root else f"/{degree}"
-    return f"{_root_name(chord, key)}:{_HARTE_NAMES.get(chord.quality, chord.quality)}{bass}"
+    return f"{root_name(chord, key)}:{_HARTE_NAMES.get(chord.quality, chord.quality)}{bass}"
+
+
+def lead_sheet_suffix(quality: str) -> str:
+    """What follows the root in a lead-sheet symbol: "m7b5" of a half-diminished seventh, "" of a triad."""
+    return _LEAD_NAMES.get(quality, quality)
+
+
+def bass_name(chord: Chord, key: Key | None = None) -> str:
+    """Name of the bass as the chord has it: E over C, F# over D7, Ab (not G#) over Fm."""
+    interval = (chord.bass - chord.root) % 12
+    steps = _FIFTH_STEPS_OF.get((chord.quality, interval), _FIFTH_STEPS[interval])
+    bass = fifths_name(fifths_position(root_name(chord, key)) + steps)
+    return bass if len(bass) < 3 else pitch_class_name(chord.bass)
 
 
 def to_lead_sheet(chord: Chord, key: Key | None = None) -> str:
     """The chord as musicians write it, spelled by the key: "F#m7b5/C"; "N.C." for no chord."""
     if chord.is_none:
         return "N.C."
-    root = _root_name(chord, key)
-    name = root + _LEAD_NAMES.get(chord.quality, chord.quality)
-    if chord.bass == chord.root:
-        return name
-    interval = (chord.bass - chord.root) % 12
-    steps = _FIFTH_STEPS_OF.get((chord.quality, interval), _FIFTH_STEPS[interval])
-    bass = fifths_name(fifths_position(root) + steps)
-    return f"{name}/{bass if len(bass) < 3 else pitch_class_name(chord.bass)}"
+    name = root_name(chord, key) + lead_sheet_suffix(chord.quality)
+    return name if chord.bass == chord.root else f"{name}/{bass_name(chord, key)}"

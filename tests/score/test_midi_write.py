@@ -97,12 +97,13 @@ def test_tracks_and_signatures(tmp_path: Path) -> None:
     path = tmp_path / "tune.mid"
     write_midi(SCORE, path)
     file = pretty_midi.PrettyMIDI(str(path))
-    assert [i.name for i in file.instruments] == ["MELODY", "CHORDS"]
+    assert [i.name for i in file.instruments] == ["MELODY", "CHORDS", "BASS"]
     assert [k.key_number for k in file.key_signature_changes] == [21]
     meters = [(t.numerator, t.denominator) for t in file.time_signature_changes]
     assert meters == [(1, 4), (4, 4), (2, 4), (4, 4)]
     assert [lyric.text for lyric in file.lyrics] == ["N.C.", "Am9", "E7/G#", "N.C.", "Fmaj7", "N.C."]
-    melody, chords = file.instruments
+    melody, chords, bass = file.instruments
+    assert all(36 <= note.pitch <= 52 for note in bass.notes)
     assert max(n.velocity for n in chords.notes) < min(n.velocity for n in melody.notes)
     # Struck again on each bar line it crosses: Fmaj7 from 96 to 192 with bars at 132 and 180.
     assert len({round(n.start, 6) for n in chords.notes}) == 5

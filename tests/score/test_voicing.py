@@ -20,7 +20,7 @@ def test_every_voicing_is_the_chord_and_playable(progression: list[Chord]) -> No
         assert voicing.bass % 12 == chord.bass
         assert {pitch % 12 for pitch in voicing.pitches} <= chord.pitch_classes
         assert 2 <= len(voicing.upper) <= 4
-        assert voicing.upper[-1] - voicing.upper[0] < 12
+        assert voicing.upper[-1] - voicing.upper[0] <= 12
         assert voicing.bass < voicing.upper[0]
         assert voicing.upper[-1] <= 76
 

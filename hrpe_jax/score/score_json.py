@@ -1,0 +1,75 @@
+"""Scores as plain values for JSON, and back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
+from hrpe_jax.theory.chord import ChordError, parse_harte, to_harte, to_lead_sheet
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+
+
+def score_values(score: Score) -> dict[str, Any]:
+    """A score as JSON values; times in ticks, 12 to the quarter note.
+
+    Notes are `[onset, duration, pitch, velocity]`; chords `{onset, duration, chord (Harte), symbol}`.
+    """
+    return {
+        "id": score.id,
+        "title": score.title,
+        "key": score.key.name,
+        "meter": str(score.meter),
+        "tempo_bpm": score.tempo_bpm,
+        "melody": [[note.onset, note.duration, note.pitch, note.velocity] for note in score.melody],
+        "chords": [
+            {
+                "onset": span.onset,
+                "duration": span.duration,
+                "chord": to_harte(span.chord, score.key),
+                "symbol": to_lead_sheet(span.chord, score.key),
+            }
+            for span in score.chords
+        ],
+        "bar_resets": list(score.bar_resets),
+        "source": score.source,
+        "license": score.license,
+    }
+
+
+def score_from_values(values: Mapping[str, Any]) -> Score:
+    """The score of `score_values`.
+
+    Raises:
+        ScoreError: they are no score.
+    """
+    try:
+        return Score(
+            id=values["id"],
+            title=values["title"],
+            key=Key.parse(values["key"]),
+            meter=Meter.parse(values["meter"]),
+            tempo_bpm=float(values["tempo_bpm"]),
+            melody=tuple(Note(*note) for note in values["melody"]),
+            chords=tuple(
+                ChordSpan(span["onset"], span["duration"], parse_harte(span["chord"]))
+                for span in values["chords"]
+            ),
+            source=values.get("source", ""),
+            license=values.get("license", ""),
+            bar_resets=tuple(values.get("bar_resets", ())),
+        )
+    except (KeyError, TypeError, ChordError, ValueError) as error:
+        if isinstance(error, ScoreError):
+            raise
+        raise ScoreError(f"these values are no score: {type(error).__name__}: {error}") from None
+
+
+def write_score_json(score: Score, path: str | os.PathLike[str]) -> None:
+    """Writes the values as a JSON file; its folder must exist."""
+    text = json.dumps(score_values(score), ensure_ascii=False, indent=1)
+    Path(path).write_text(text + "\n", encoding="utf-8", newline="\n")
