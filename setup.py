@@ -5,6 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 EXTRAS = {
+    "audio": ["soundfile>=0.12"],
     "corpus": ["music21>=9.1"],
     "beam": ["apache-beam>=2.60"],
     "tpu": ["jax[tpu]>=0.7.2"],
@@ -15,6 +16,8 @@ EXTRAS = {
         "ruff>=0.6",
         "mypy>=1.11",
         "music21>=9.1",
+        "lxml>=5",  # with the next: checks what is written against the schema of MusicXML 4.0
+        "musicxml>=1.4",
     ],
 }
 

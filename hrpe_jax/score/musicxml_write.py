@@ -35,8 +35,8 @@ _LOW_MELODY = 55
 _FORTE = 90
 """The MIDI velocity that MusicXML's `dynamics` is a percentage of."""
 
-# A quality as MusicXML's kind and (degree, alteration, type); an added seventh is minor, other degrees are
-# those of the major scale.
+# A quality as MusicXML's kind and (degree, alteration, type). Degrees are those of the major scale; sevenths
+# are never added, since programs do not agree on which seventh that is.
 _KINDS: dict[str, tuple[str, tuple[tuple[int, int, str], ...]]] = {
     "maj": ("major", ()),
     "min": ("minor", ()),
@@ -52,7 +52,7 @@ _KINDS: dict[str, tuple[str, tuple[tuple[int, int, str], ...]]] = {
     "hdim7": ("half-diminished", ()),
     "sus2": ("suspended-second", ()),
     "sus4": ("suspended-fourth", ()),
-    "7sus4": ("suspended-fourth", ((7, 0, "add"),)),
+    "7sus4": ("dominant", ((4, 0, "add"), (3, 0, "subtract"))),
     "5": ("power", ()),
     "add9": ("major", ((9, 0, "add"),)),
     "minadd9": ("minor", ((9, 0, "add"),)),
@@ -69,7 +69,7 @@ _KINDS: dict[str, tuple[str, tuple[tuple[int, int, str], ...]]] = {
     "7#5": ("augmented-seventh", ()),
     "6/9": ("major-sixth", ((9, 0, "add"),)),
     "maj7#5": ("major-seventh", ((5, 1, "alter"),)),
-    "9sus4": ("suspended-fourth", ((7, 0, "add"), (9, 0, "add"))),
+    "9sus4": ("dominant-ninth", ((4, 0, "add"), (3, 0, "subtract"))),
 }
 
 
