@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 EXTRAS = {
     "audio": ["soundfile>=0.12"],
     "corpus": ["music21>=9.1"],
+    "tensorboard": ["tensorboardX>=2.6"],
     "beam": ["apache-beam>=2.60"],
     "tpu": ["jax[tpu]>=0.7.2"],
     "test": [

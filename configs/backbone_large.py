@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
                 residual_rank=128,
                 dropout=0.0,
                 dtype="bfloat16",
-                remat=True,
+                remat="full",
                 scan_layers=True,
                 harmony=create(head_sets=(((0, 0), (0, 1)), ((1, 2), (2, 3), (3, 4)))),
             ),

@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
                 memory=1024,
                 dropout=0.0,
                 dtype="bfloat16",
-                remat=True,
+                remat="full",
                 scan_layers=True,
                 harmony=create(codes="chord"),
             ),

@@ -55,32 +55,47 @@ class BatchConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """AdamW with clipping by global norm, linear warm-up, then cosine decay or a constant rate.
+    """AdamW with clipping by global norm, linear warm-up, a schedule, and an average of the parameters.
 
     Attributes:
       learning_rate: at the end of the warm-up.
-      schedule: "cosine" to ``final_fraction`` of it at the last step, or "constant".
+      schedule: what follows the warm-up. "cosine": to ``final_fraction`` of the rate at the last step; "wsd"
+        (warm-up, stable, decay): constant, then down to ``final_fraction`` over the last part of the steps;
+        "constant".
       warmup_steps: steps from 0 to ``learning_rate``.
-      final_fraction: of the learning rate, at the end of "cosine".
-      weight_decay: decoupled; never on norms, biases and harmonic tables.
+      decay_fraction: of the steps, at their end, in which "wsd" decays.
+      final_fraction: of the learning rate, at the end of "cosine" and "wsd".
+      weight_decay: decoupled.
+      no_decay: a parameter with one of these words in its path is not decayed. Norms and biases: decay would
+        only fight the loss for scale. Harmonic tables (lag_A_B_...): they start at zero, and zero is the
+        plain RoPE model, not a prior we hold.
       clip_norm: longest gradient; 0 for no clipping.
+      ema_decay: of an exponential moving average of the parameters, which then is what is validated and
+        exported; 0 for none.
       b1: decay of the first moment.
       b2: decay of the second moment.
       eps: of the denominator.
     """
 
     learning_rate: float = 2e-3
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "wsd", "constant"] = "cosine"
     warmup_steps: int = 100
+    decay_fraction: float = 0.2
     final_fraction: float = 0.1
     weight_decay: float = 0.05
+    no_decay: tuple[str, ...] = ("norm", "scale", "bias", "lag_")
     clip_norm: float = 1.0
+    ema_decay: float = 0.0
     b1: float = 0.9
     b2: float = 0.98
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        at_least(self, 0, "warmup_steps", "final_fraction", "weight_decay", "clip_norm")
+        at_least(self, 0, "warmup_steps", "weight_decay", "clip_norm")
+        within = {"final_fraction": self.final_fraction, "decay_fraction": self.decay_fraction}
+        for name, value in within.items():
+            check(0 <= value <= 1, f"{name}: in [0, 1] expected, got {value}")
+        check(0 <= self.ema_decay < 1, f"ema_decay: in [0, 1) expected, got {self.ema_decay}")
         check(self.learning_rate > 0, f"learning_rate: above 0 expected, got {self.learning_rate}")
         check(0 <= self.b1 < 1, f"b1: in [0, 1) expected, got {self.b1}")
         check(0 <= self.b2 < 1, f"b2: in [0, 1) expected, got {self.b2}")
@@ -118,7 +133,14 @@ class StageConfig:
       eval_every: steps between validations; the last step always validates.
       eval_batches: batches of one validation, 0 for the whole split.
       checkpoint_every: steps between checkpoints; the last step always saves.
-      keep: checkpoints kept, beside the best one by validation loss.
+      keep: checkpoints kept, beside the best one.
+      best_metric: the validation metric whose best checkpoint is kept and exported: a name as it stands in
+        ``metrics.jsonl``, such as "chord_accuracy". Accuracies are the better the higher, all else the lower.
+        "" for the nll, or the loss of a stage that reports none.
+      patience: validations without a better one after which training stops early; 0 for never.
+      label_smoothing: share of every target that the training loss (and nothing that is reported as nll)
+        spreads over all possible tokens.
+      stall_seconds: a line on stderr says so when no step has ended for that long; 0 for never.
       optimizer: its optimizer.
       mesh: its devices.
     """
@@ -131,14 +153,26 @@ class StageConfig:
     eval_batches: int = 0
     checkpoint_every: int = 200
     keep: int = 2
+    best_metric: str = ""
+    patience: int = 0
+    label_smoothing: float = 0.0
+    stall_seconds: float = 300.0
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     mesh: MeshConfig = field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
         at_least(self, 1, "steps", "log_every", "eval_every", "checkpoint_every", "keep")
-        at_least(self, 0, "eval_batches")
-        warmup, steps = self.optimizer.warmup_steps, self.steps
-        check(warmup < steps, f"optimizer.warmup_steps: below steps={steps} expected, not {warmup}")
+        at_least(self, 0, "eval_batches", "patience", "stall_seconds")
+        check(
+            0 <= self.label_smoothing < 1, f"label_smoothing: in [0, 1) expected, got {self.label_smoothing}"
+        )
+        self._check_schedule()
+        validations = (self.steps - 1) // self.eval_every  # before the last step
+        check(
+            self.patience == 0 or self.patience < validations,
+            f"patience: {self.patience} is never used up by {validations} validations before the last step "
+            f"(steps={self.steps}, eval_every={self.eval_every}); lower one of the three, or use 0",
+        )
         rows, data, parts = self.batch.rows, self.mesh.data, self.batch.accumulate
         check(data == -1 or rows % data == 0, f"batch.rows: {rows} rows do not split over mesh.data={data}")
         check(
@@ -147,6 +181,17 @@ class StageConfig:
         )
         heads, parts = self.model.heads, self.mesh.model
         check(heads % parts == 0, f"model.heads: {heads} heads do not split over mesh.model={parts}")
+
+    def _check_schedule(self) -> None:
+        optimizer, steps = self.optimizer, self.steps
+        warmup = optimizer.warmup_steps
+        check(warmup < steps, f"optimizer.warmup_steps: below steps={steps} expected, not {warmup}")
+        decay = round(optimizer.decay_fraction * steps)
+        check(
+            optimizer.schedule != "wsd" or warmup + decay <= steps,
+            f"optimizer.decay_fraction: {decay} steps of decay and {warmup} of warm-up do not fit into "
+            f"steps={steps}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

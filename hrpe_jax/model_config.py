@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hrpe_jax.errors import UserError
 
 Variant = Literal["none", "tables", "query", "lagged", "symmetric", "theory", "placebo", "z12"]
+Remat = Literal["none", "full", "dots", "dots_no_batch"]
 Attention = Literal["auto", "reference", "xla", "cudnn", "splash"]
 Lags = tuple[tuple[int, int], ...]
 ALL_LAGS: Lags = ((0, 0), (0, 1), (1, 2), (2, 3), (3, 4))
@@ -126,7 +128,9 @@ class ModelConfig:
       dropout: rate, in training only.
       attention: the implementation (``ops.attention``); "auto" takes the platform's fused kernel.
       dtype: of the computation; parameters, softmax and loss stay float32.
-      remat: recompute a block in the backward pass instead of keeping its activations.
+      remat: what of a block's activations the backward pass computes again instead of keeping it. "none":
+        nothing; "full": everything; "dots": all but matrix products; "dots_no_batch": all but products with
+        parameters, so the products of attention too.
       scan_layers: compile one block and scan it over the layers.
       rope_base: longest RoPE wavelength over 2 pi, in events.
     """
@@ -140,7 +144,7 @@ class ModelConfig:
     dropout: float = 0.1
     attention: Attention = "auto"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    remat: bool = False
+    remat: Remat = "none"
     scan_layers: bool = True
     rope_base: float = 10000.0
 
@@ -148,10 +152,20 @@ class ModelConfig:
         at_least(self, 1, "width", "layers", "heads", "head_width", "mlp_width")
         at_least(self, 0, "residual_rank")
         check(
+            self.attention != "cudnn" or self.dtype == "bfloat16",
+            f"attention: cudnn computes in bfloat16, not in {self.dtype}; set dtype, or use auto",
+        )
+        check(
             self.head_width % 2 == 0, f"head_width: even expected (RoPE turns pairs), not {self.head_width}"
         )
         check(0 <= self.dropout < 1, f"dropout: in [0, 1) expected, got {self.dropout}")
         check(self.rope_base > 1, f"rope_base: above 1 expected, got {self.rope_base}")
+
+    @classmethod
+    def upgrade(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What a model of an earlier version calls by other names: remat was a bool."""
+        remat = {"remat": "full" if values["remat"] else "none"} if type(values.get("remat")) is bool else {}
+        return {**values, **remat}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,7 +81,7 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
             rows=here,
         )
         valid = eval_batches(dataset, stage, stage_config.batch, split="valid", rows=here)
-        task = build_task(stage, stage_config.model)
+        task = build_task(stage, stage_config.model, stage_config.label_smoothing)
         result = train_stage(
             stage, task, stage_config, batches, valid, seed=config.seed, workdir=workdir, record=record
         )

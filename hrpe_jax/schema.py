@@ -6,6 +6,7 @@ defaults the defaults, and its ``__post_init__`` the checks between fields. ``bu
 
 Understood annotations: ``bool int float str``, ``Literal[...]``, ``tuple[X, ...]``, ``tuple[X, Y]``,
 ``Dataclass`` and ``X | None``. Values that came from a command line are wrapped in ``Text`` and read by type.
+A dataclass may have a class method ``upgrade(values) -> values`` for what earlier versions wrote.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def build(cls: type[T], values: Mapping[str, Any], path: str = "config") -> T:
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
     built = {}
-    for name, value in values.items():
+    upgrade: Any = getattr(cls, "upgrade", dict)
+    for name, value in upgrade(values).items():
         if name not in fields:
             raise UserError(f"{path}.{name}: no such key; {suggestion(str(name), fields)}")
         built[name] = convert(hints[name], value, f"{path}.{name}")

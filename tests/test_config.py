@@ -81,6 +81,16 @@ def test_overrides_are_read_by_the_type_of_their_field() -> None:
         ),
         ("stages.backbone.mesh.model=3", "config.stages.backbone.model.heads: 4 heads do not split"),
         ("stages.backbone.batch.length=3", "config.stages.backbone.batch.length: above 3 expected"),
+        (
+            "stages.melody.optimizer.ema_decay=1",
+            "melody.optimizer.ema_decay: in [0, 1) expected",
+        ),
+        ("stages.melody.optimizer.final_fraction=2", "final_fraction: in [0, 1] expected, got 2"),
+        ("stages.melody.optimizer.schedule=wds", "'wds' is not a choice; did you mean 'wsd'?"),
+        ("stages.melody.label_smoothing=1", "config.stages.melody.label_smoothing: in [0, 1) expected"),
+        ("stages.melody.patience=3", "patience: 3 is never used up by 3 validations before the last step"),
+        ("stages.melody.model.remat=true", "config.stages.melody.model.remat: 'true' is not a choice"),
+        ("stages.melody.model.attention=cudnn", "attention: cudnn computes in bfloat16, not in float32"),
         ("sample.top_p=1.5", "config.sample.top_p: in (0, 1] expected"),
         ("nothing", "--config.nothing: expected --config.KEY=VALUE"),
     ],
@@ -90,6 +100,19 @@ def test_a_wrong_override_is_one_line_naming_the_key(override: str, expected: st
         load_config(QUICKSTART, [override])
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_schedules_that_do_not_fit_are_refused() -> None:
+    wsd = ["stages.melody.optimizer.schedule=wsd", "stages.melody.optimizer.decay_fraction=0.9"]
+    with pytest.raises(UserError, match="decay_fraction: 180 steps of decay and 30 of warm-up do not fit"):
+        load_config(QUICKSTART, wsd)
+    load_config(QUICKSTART, wsd[1:])  # cosine asks for no such part
+
+
+def test_configs_of_earlier_versions_are_understood() -> None:
+    for old, new in ((True, "full"), (False, "none")):
+        text = to_json(BackboneModelConfig(remat="dots")).replace('"dots"', str(old).lower())
+        assert from_json(text, BackboneModelConfig).remat == new
 
 
 def test_a_wrong_file_is_one_line(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from hrpe_jax import train as command
 from hrpe_jax.cli import run as run_command
+from hrpe_jax.training.writers import TIMES
 
 ROOT = Path(__file__).parents[1]
 MODEL = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "mlp_width": 32, "residual_rank": 4}
@@ -36,7 +37,6 @@ CONFIG = {
         },
     }
 }
-TIMES = ("steps_per_second", "events_per_second", "seconds")
 
 
 @pytest.fixture(scope="module", autouse=True)

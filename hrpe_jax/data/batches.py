@@ -19,6 +19,7 @@ from hrpe_jax.data.features import (
     MELODY_FIELDS,
     MELODY_PADDING,
     MELODY_ROW_FIELDS,
+    Song,
     SongCache,
 )
 from hrpe_jax.data.plan import BatchShape, Piece
@@ -29,6 +30,18 @@ Batch = dict[str, np.ndarray]
 def _blank(names: tuple[str, ...], padding: dict[str, int], size: tuple[int, int, int]) -> np.ndarray:
     values = np.asarray([padding.get(name, 0) for name in names], np.int32)
     return np.broadcast_to(values[:, None, None, None], (len(names), *size)).copy()
+
+
+def blank_batch(stage: str, shape: BatchShape) -> Batch:
+    """A batch of padding alone: what can be asked of a program before there is data.
+
+    Args:
+        stage: "backbone" or "melody".
+        shape: Size of the batch.
+    """
+    layout = backbone_batch if stage == "backbone" else melody_batch
+    nothing = SongCache(lambda _: {}, lambda _: Song(np.zeros((0, 0), np.int32)), 0)
+    return layout([], nothing, shape, range(shape.rows))
 
 
 def backbone_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows: Sequence[int]) -> Batch:

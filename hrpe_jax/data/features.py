@@ -144,6 +144,10 @@ class SongCache:
         self._bytes = 0
         self._lock = Lock()
 
+    def record(self, index: int) -> Mapping[str, Any]:
+        """The record of a song, as it is stored."""
+        return self._read(index)
+
     def __getitem__(self, index: int) -> Song:
         with self._lock:
             if index in self._songs:

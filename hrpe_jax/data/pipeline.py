@@ -22,6 +22,8 @@ from hrpe_jax.errors import UserError
 
 Stage = Literal["backbone", "melody"]
 
+_DESCRIBED = ("segment", "row", "column", "start", "stop", "shift")
+
 DEFAULT_CACHE_BYTES = 512 * 2**20
 """Decoded songs kept in memory: about 100,000 backbone songs or 12,000 melodies of pop length."""
 
@@ -81,6 +83,21 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         return map(self.__getitem__, range(self._num_steps))
 
+    def describe(self, step: int) -> list[dict[str, Any]]:
+        """Which songs this host's rows of a batch hold: one object for each stretch of one.
+
+        Returns:
+            By stretch its `id`, `segment`, `row` (of the whole batch), `column`, `start` and `stop` (events
+            of the song) and `shift` (semitones it is transposed by).
+        """
+        return [
+            {
+                "id": self._songs.record(piece.song).get("id"),
+                **{name: int(getattr(piece, name)) for name in _DESCRIBED},
+            }
+            for piece in self._plan.pieces(step, self._rows)
+        ]
+
     def __getitem__(self, step: int) -> Batch:
         if not 0 <= step < self._num_steps:
             raise IndexError(f"step {step} is not in 0..{self._num_steps - 1}")
@@ -109,6 +126,10 @@ class BatchIterator(Iterator[Batch]):
     def get_state(self) -> int:
         """The step whose batch comes next."""
         return int(self._iterator.get_state()["next_index"])
+
+    def describe(self, step: int) -> list[dict[str, Any]]:
+        """See `Batches`."""
+        return self.batches.describe(step)
 
     def set_state(self, step: int) -> None:
         """Goes on with the batch of `step`."""

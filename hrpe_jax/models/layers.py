@@ -21,6 +21,13 @@ from hrpe_jax.models.weights import lecun, matmul, ones
 from hrpe_jax.ops import hrpe, rope
 from hrpe_jax.ops.attention import Side, attention
 
+REMAT_POLICIES: dict[str, Any] = {
+    "full": jax.checkpoint_policies.nothing_saveable,
+    "dots": jax.checkpoint_policies.dots_saveable,
+    "dots_no_batch": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+}
+"""What the backward pass finds kept; see ``ModelConfig.remat``."""
+
 
 class Context(NamedTuple):
     """What every block needs beside its input; the same for all layers.
@@ -211,7 +218,10 @@ class Stack(nn.Module):
         Returns:
           Normed output ``[batch, length, width]`` and what each layer remembers, layers leading.
         """
-        block = nn.remat(Block, prevent_cse=not self.config.scan_layers) if self.config.remat else Block
+        block = Block
+        if self.config.remat != "none":
+            policy = REMAT_POLICIES[self.config.remat]
+            block = nn.remat(Block, prevent_cse=not self.config.scan_layers, policy=policy)
         arguments = (self.config, self.harmony, self.categories, train)
         if self.config.scan_layers:
             scanned = nn.scan(

@@ -24,8 +24,8 @@ FIELDS = (
 class BackboneTask(LinenTask):
     """See ``tasks.base.Task``. Rows hold whole songs, so nothing is carried."""
 
-    def __init__(self, config: BackboneModelConfig) -> None:
-        self.module = Backbone(config)
+    def __init__(self, config: BackboneModelConfig, label_smoothing: float = 0.0) -> None:
+        self.module, self.label_smoothing = Backbone(config), label_smoothing
 
     def _init(self, key: Array) -> Any:
         return self.module.init(key, {name: jnp.zeros((1, 4), jnp.int32) for name in FIELDS})
@@ -69,7 +69,8 @@ class BackboneTask(LinenTask):
             bars = events * jnp.asarray(tokens.BEATS)[targets] / segment["beats_per_bar"]
             total = metrics["nll"][0]
             metrics |= {"nll_per_chord": (total, jnp.sum(changes)), "nll_per_bar": (total, jnp.sum(bars))}
-        return losses.weighted(-likelihood, weights), None, metrics
+        loss = losses.weighted(-likelihood, weights)
+        return self.trained(loss, logits, weights) if train else loss, None, metrics
 
 
 def root_quality(logits: Array) -> Array:

@@ -85,6 +85,7 @@ class LinenTask:
     """
 
     module: nn.Module
+    label_smoothing: float = 0.0
 
     def _init(self, key: Array) -> Any:
         """The module's variables, partitioned boxes included."""
@@ -93,6 +94,12 @@ class LinenTask:
     def init_params(self, key: Array) -> Any:
         """See ``Task``."""
         return nn.unbox(self._init(key)["params"])
+
+    def trained(self, loss: Pair, logits: Array, weights: Array) -> Pair:
+        """The loss that the gradient is of: the plain one with label smoothing, where there is some."""
+        if not self.label_smoothing:
+            return loss
+        return losses.smoothed(loss, logits, weights, self.label_smoothing)
 
     def param_axes(self) -> Any:
         """See ``Task``."""

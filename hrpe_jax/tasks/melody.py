@@ -27,8 +27,8 @@ ROW_FIELDS = ("key", "meter_num", "meter_den", "tempo_bin")
 class MelodyTask(LinenTask):
     """See ``tasks.base.Task``. The carry is the memory of every row."""
 
-    def __init__(self, config: MelodyModelConfig) -> None:
-        self.config = config
+    def __init__(self, config: MelodyModelConfig, label_smoothing: float = 0.0) -> None:
+        self.config, self.label_smoothing = config, label_smoothing
         self.module = Melody(config)
 
     def _init(self, key: Array) -> Any:
@@ -78,4 +78,5 @@ class MelodyTask(LinenTask):
             metrics |= predictions("pitch", logits, targets, pitches)
             bars = weights * (targets == tokens.BAR)
             metrics |= {"nll_per_note": (loss[0], jnp.sum(pitches)), "nll_per_bar": (loss[0], jnp.sum(bars))}
+        loss = self.trained(loss, logits, weights) if train else loss
         return loss, jax.lax.stop_gradient(carry), metrics

@@ -1,9 +1,9 @@
 """Checkpoints: one Orbax step holds everything a run needs to go on as if it had never stopped.
 
-A step folder has five items: ``params`` and ``train`` (step and optimizer state), ``carry`` (the melody's
-memory), ``progress`` (JSON: data state, best validation, unfinished means) and ``record`` (JSON: the
-resolved config and the vocabulary's hashes). ``params`` stands alone so that sampling reads no more than it
-needs.
+A step folder has up to six items: ``params``, ``ema`` (their average, where the config asks for one) and
+``train`` (step and optimizer state), ``carry`` (the melody's memory), ``progress`` (JSON: data state, best
+validation, unfinished means) and ``record`` (JSON: the resolved config and the vocabulary's hashes).
+``params`` and ``ema`` stand alone so that sampling reads no more than it needs.
 
 This module says what is on disk and reads it; ``saving`` writes, and finds what a training goes on from. A
 folder without its commit marker is not whole; the files of one that is are compared with their digests.
@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from hrpe_jax.config import Config, StageConfig
+from hrpe_jax.config import Config, StageConfig, to_json
 from hrpe_jax.errors import UserError
 from hrpe_jax.schema import build
 from hrpe_jax.training.digests import damage, has_digests
@@ -153,12 +153,13 @@ def load_stage(workdir: str | Path, stage: str, which: str = "best") -> TrainedS
     if which == "best":
         best = read_json(folder, step, "progress").get("best")
         step = best["step"] if best and best["step"] in steps else step
-    _check_undamaged(folder, step, "record", "params")
+    item = "ema" if (folder / str(step) / "ema").is_dir() else "params"
+    _check_undamaged(folder, step, "record", item)
     record = read_json(folder, step, "record")
     config = getattr(build(Config, record["config"]).stages, stage)
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     # The item's own handler: a manager would say on stderr that it only reads.
-    handler, path = ocp.StandardCheckpointHandler(), folder / str(step) / "params"
+    handler, path = ocp.StandardCheckpointHandler(), folder / str(step) / item
     try:
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
@@ -174,15 +175,17 @@ def load_stage(workdir: str | Path, stage: str, which: str = "best") -> TrainedS
 
 def _identity(record: Record, stage: str) -> dict[str, Any]:
     """What must agree, with the paths a user knows."""
-    record = json.loads(json.dumps(record))  # tuples as the lists that JSON makes of them
-    config = record["config"]
+    # Through the schema: a record of an earlier version lacks what has come since, at its default.
+    config = json.loads(to_json(build(Config, record["config"])))
     trained = config["stages"][stage]
     batch = {name: value for name, value in trained["batch"].items() if name != "accumulate"}
+    averages = "on" if trained["optimizer"]["ema_decay"] else "off"
     return {
         "vocabulary": record["vocabulary"][stage],
         "data": record["data"],
         "config.seed": config["seed"],
         f"config.stages.{stage}": {"model": trained["model"], "batch": batch},
+        f"config.stages.{stage}.optimizer.ema_decay": averages,
     }
 
 

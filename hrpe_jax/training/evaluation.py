@@ -75,7 +75,8 @@ def evaluate_params(
     """
     wanted, here = config.mesh, jax.device_count()
     if max(wanted.data, 1) * wanted.model > here or (wanted.data == -1 and config.batch.rows % here):
-        config = replace(config, mesh=MeshConfig(data=math.gcd(config.batch.rows, here)))
+        rows = replace(config.batch, accumulate=1)
+        config = replace(config, batch=rows, mesh=MeshConfig(data=math.gcd(rows.rows, here)))
     mesh = make_mesh(config.mesh)
     programs = make_programs(task, config, mesh)
     target = jax.tree.map(lambda leaf: leaf.sharding, programs.abstract[0].params)

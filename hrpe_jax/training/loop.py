@@ -3,33 +3,39 @@
 The loop dispatches steps and reads their metrics a few steps later, so that the host prepares while the
 device computes; it never lets more than ``MAX_IN_FLIGHT`` steps run ahead. Everything that decides what
 comes next is in the checkpoint (arrays, data state, best validation, unfinished means), so a run that was
-killed goes on bit for bit.
+killed goes on bit for bit. What only looks on (clock, watchdog, progress, TensorBoard) has a module each.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
+from jax.sharding import Mesh
 
 from hrpe_jax.config import StageConfig
 from hrpe_jax.errors import UserError
-from hrpe_jax.training.checkpoint import Record, check_record, checkpoint_folder, read_json
+from hrpe_jax.training.best import Best
+from hrpe_jax.training.checkpoint import Record, check_record, checkpoint_folder, read_json, whole_steps
+from hrpe_jax.training.clock import Clock
+from hrpe_jax.training.cost import peak_seconds
 from hrpe_jax.training.evaluation import MAX_IN_FLIGHT, Batch, evaluate
+from hrpe_jax.training.failure import find_failure, keep_failure
 from hrpe_jax.training.interrupt import stop_request
 from hrpe_jax.training.partition import make_mesh, put_batch
+from hrpe_jax.training.progress import Progress
 from hrpe_jax.training.saving import Checkpoints
 from hrpe_jax.training.state import TrainState
 from hrpe_jax.training.step import Programs, make_programs
-from hrpe_jax.training.writers import Meter, MetricsFile, Progress
+from hrpe_jax.training.tensorboard import TensorBoard
+from hrpe_jax.training.watchdog import Watchdog
+from hrpe_jax.training.writers import Meter, MetricsFile
 
 
 class BatchIterator(Protocol):
@@ -44,6 +50,18 @@ class BatchIterator(Protocol):
     def set_state(self, state: int) -> None:
         """Makes the batch of step ``state`` the next one."""
 
+    def describe(self, step: int, /) -> list[dict[str, Any]]:
+        """Which songs this host's rows of a batch hold; JSON values."""
+
+
+class Listener(Protocol):
+    """Somebody who wants to hear, now and then, what the model can do."""
+
+    every: int
+
+    def __call__(self, step: int, params: Any, say: Callable[[str], None], /) -> None:
+        """Gets the parameters that a validation would get, and a way to tell the user a line."""
+
 
 @dataclass(frozen=True)
 class StageResult:
@@ -54,6 +72,7 @@ class StageResult:
       step: steps taken in all.
       best_step: of the best validation; ``step`` where there is no validation data.
       best: metrics of that validation: loss (nats per event), perplexity, accuracy, ...; {} without data.
+      early: whether training stopped before its last step, as no validation was better for too long.
       seconds: spent training and validating, over all restarts.
       resumed: the step this process began at.
     """
@@ -62,6 +81,7 @@ class StageResult:
     step: int
     best_step: int
     best: dict[str, float]
+    early: bool
     seconds: float
     resumed: int
 
@@ -72,20 +92,28 @@ class _Run:
 
     state: TrainState
     carry: Any
+    best: Best
     step: int = 0
-    best: dict[str, Any] | None = None
     meter: Meter = field(default_factory=Meter)
     seconds: float = 0.0
 
-    def progress(self, batches: BatchIterator) -> dict[str, Any]:
+    def progress(self, batches: BatchIterator, seconds: float) -> dict[str, Any]:
         """The part of a checkpoint that is JSON."""
         return {
             "step": self.step,
             "data": batches.get_state(),
-            "best": self.best,
             "meter": self.meter.sums,
-            "seconds": self.seconds,
+            "seconds": seconds,
+            **self.best.state(),
         }
+
+
+class _Pending(NamedTuple):
+    """A step that was dispatched and whose metrics were not read yet."""
+
+    step: int
+    metrics: Any
+    batch: Batch
 
 
 def train_stage(
@@ -98,6 +126,8 @@ def train_stage(
     seed: int,
     workdir: str | Path,
     record: Record,
+    tensorboard: bool = False,
+    listener: Listener | None = None,
 ) -> StageResult:
     """Trains one stage to its last step, going on from its last checkpoint if there is one.
 
@@ -110,6 +140,8 @@ def train_stage(
       seed: of parameters and dropout.
       workdir: where checkpoints and ``metrics.jsonl`` go.
       record: the resolved run, stored in every checkpoint and compared with that of an earlier run here.
+      tensorboard: whether to write TensorBoard events too.
+      listener: called every so many steps; what it does counts as no training time.
 
     Returns:
       Where it ended.
@@ -124,64 +156,84 @@ def train_stage(
     init_key, train_key = jax.random.split(jax.random.key(seed))
     with jax.set_mesh(mesh), stop_request() as stop, Checkpoints(folder, config.keep) as checkpoints:
         programs = make_programs(task, config, mesh)
-        run = _start_or_resume(stage, checkpoints, programs, batches, init_key, record)
+        run = _start_or_resume(stage, config, checkpoints, programs, batches, init_key, record)
         resumed = run.step
-        if run.step >= config.steps:
-            return _result(stage, run, resumed)
+        if run.step >= config.steps or run.best.exhausted:
+            return _result(stage, config, run, resumed)
         speaks = jax.process_index() == 0  # one host of many writes
         with (
-            MetricsFile(Path(workdir) / "metrics.jsonl" if speaks else os.devnull, stage, run.step) as lines,
+            _writing(workdir if speaks else None, stage, run.step, tensorboard) as write,
             Progress(stage, config.steps, run.step, quiet=not speaks) as shown,
+            Watchdog(config.stall_seconds, shown.note) as watchdog,
         ):
-            if resumed:
-                shown.note(f"resuming from step {resumed}")
-            waiting: deque[tuple[int, Any]] = deque()
-            clock = _Clock(run)
-            while run.step < config.steps:
+            shown.note(_begins(config, mesh, programs, resumed))
+            waiting: deque[_Pending] = deque()
+            clock = Clock(run.seconds)
+            while run.step < config.steps and not run.best.exhausted:
                 checkpoints.check()
-                batch = put_batch(mesh, task, next(batches))
+                drawn = next(batches)
+                batch = put_batch(mesh, task, drawn)
+                clock.hands_over(waiting[-1].metrics["loss"][0] if waiting else None)
                 run.state, run.carry, metrics = programs.train(run.state, run.carry, batch, train_key)
                 run.step += 1
-                waiting.append((run.step, metrics))
+                waiting.append(_Pending(run.step, metrics, drawn))
                 last = run.step == config.steps
+                first = run.step == resumed + 1
                 stops = stop.reached(run.step)
                 logs = last or run.step % config.log_every == 0
                 validates = last or run.step % config.eval_every == 0
                 saves = last or stops or run.step % config.checkpoint_every == 0
-                _read(waiting, run.meter, stage, leave=0 if logs or validates or saves else MAX_IN_FLIGHT - 1)
+                hears = listener is not None and run.step % listener.every == 0
+                drains = first or logs or validates or saves or hears
+                for done, values in _read(waiting, leave=0 if drains else MAX_IN_FLIGHT - 1):
+                    watchdog.beat()
+                    run.meter.add(values)
+                    if find_failure(values):
+                        raise _failed(workdir, stage, done, values, batches, checkpoints)
+                clock.ran()
+                if first:
+                    clock.begin(run.meter.weight("loss"), peak_seconds(stage, config, mesh, batch))
                 shown.advance(run.step)
                 if logs:
                     means = {**run.meter.means(), **clock.lap(run.meter.weight("loss"))}
-                    lines.write("train", run.step, means)
+                    write("train", run.step, means)
                     shown.train(run.step, means)
                     run.meter = Meter()
                 if validates:
                     with clock.paused():
-                        scores = evaluate(programs, task, mesh, run.state.params, valid, config.eval_batches)
+                        looked = watchdog.watching(valid)
+                        params = run.state.best_params
+                        scores = evaluate(programs, task, mesh, params, looked, config.eval_batches)
                     if scores:
-                        improved = run.best is None or _merit(scores) < _merit(run.best["metrics"])
-                        if improved:
-                            run.best, saves = {"step": run.step, "metrics": scores}, True
-                        lines.write("valid", run.step, scores)
+                        improved = run.best.judge(run.step, scores)
+                        saves = saves or improved or run.best.exhausted
+                        write("valid", run.step, scores)
                         shown.valid(run.step, scores, improved)
                 if saves:  # before the next batch is drawn
-                    best = run.best["step"] if run.best else None
                     with clock.paused():
                         saved = programs.snapshot((run.state, run.carry))
-                        checkpoints.save(run.step, *saved, run.progress(batches), record, best)
+                        progress = run.progress(batches, clock.seconds)
+                        checkpoints.save(run.step, *saved, progress, record, run.best.step)
                 if stops or (last and stop.reached(run.step + 1)):
                     checkpoints.wait()
                     raise stop.stopped(f"{stage} at step {run.step} of {config.steps}, saved in {folder}")
-        return _result(stage, run, resumed)
-
-
-def _merit(scores: Mapping[str, float]) -> float:
-    """The lowest of these is the best validation: "nll" (of events) where a task reports it, or the loss."""
-    return scores.get("nll", scores["loss"])
+                if hears and listener:
+                    with clock.paused():
+                        listener(run.step, run.state.best_params, shown.note)
+                watchdog.beat()
+            run.seconds = clock.seconds
+            result = _result(stage, config, run, resumed)
+            if result.early:
+                shown.note(
+                    f"stopped at step {run.step}: no better validation in {config.patience} (patience), the "
+                    f"best was at step {result.best_step}"
+                )
+        return result
 
 
 def _start_or_resume(
     stage: str,
+    config: StageConfig,
     checkpoints: Checkpoints,
     programs: Programs,
     batches: BatchIterator,
@@ -190,60 +242,76 @@ def _start_or_resume(
 ) -> _Run:
     step = checkpoints.latest()
     if step is None:
-        return _Run(programs.init(key), programs.init_carry())
+        return _Run(programs.init(key), programs.init_carry(), Best(config.best_metric, config.patience))
     check_record(checkpoints.folder, stage, read_json(checkpoints.folder, step, "record"), record)
     state, carry, progress = checkpoints.restore(step, programs.abstract)
     state, carry = programs.copy((state, carry))
     batches.set_state(progress["data"])
-    return _Run(state, carry, step, progress["best"], Meter(progress["meter"]), progress["seconds"])
+    best = Best(config.best_metric, config.patience, progress)
+    return _Run(state, carry, best, step, Meter(progress["meter"]), progress["seconds"])
 
 
-def _read(waiting: deque[tuple[int, Any]], meter: Meter, stage: str, leave: int) -> None:
-    """Waits for metrics until only ``leave`` steps are in flight, and looks at what they say."""
+def _begins(config: StageConfig, mesh: Mesh, programs: Programs, resumed: int) -> str:
+    """What is about to be trained, in a line: the next one may be a compilation away."""
+    count = sum(leaf.size for leaf in jax.tree.leaves(programs.abstract[0].params))
+    shape = config.batch
+    size = f"{shape.segments} x " if shape.segments > 1 else ""
+    device = mesh.devices.flat[0].device_kind
+    begins = f"resuming from step {resumed}" if resumed else f"{config.steps} steps"
+    return (
+        f"{begins}; {count:,} parameters, {size}{shape.rows} x {shape.length} tokens a step, "
+        f"{mesh.size} x {device}, {config.model.dtype}"
+    )
+
+
+def _read(waiting: deque[_Pending], leave: int) -> Iterator[tuple[_Pending, Any]]:
+    """Waits for metrics until only ``leave`` steps are in flight; yields each step with its host values."""
     while len(waiting) > leave:
-        step, metrics = waiting.popleft()
-        values = jax.device_get(metrics)
-        meter.add(values)
-        for name in ("loss", "grad_norm"):
-            if not math.isfinite(values[name][0]):
-                raise UserError(
-                    f"{stage}: {name} is {values[name][0]} at step {step}; nothing was saved since the last "
-                    "checkpoint; lower optimizer.learning_rate or optimizer.clip_norm, or use dtype float32"
-                )
+        done = waiting.popleft()
+        yield done, jax.device_get(done.metrics)
 
 
-class _Clock:
-    """Time spent over all restarts, and speed since the last lap."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-        self._total = self._lap = time.monotonic()
-        self._step, self._before = run.step, run.meter.weight("loss")
-
-    def lap(self, events: float) -> dict[str, float]:
-        """Speed since the last lap, given the weight of the means written now."""
-        self._count()
-        seconds, self._lap = max(self._total - self._lap, 1e-9), self._total
-        steps, self._step = self._run.step - self._step, self._run.step
-        events, self._before = events - self._before, 0.0
-        speed = {"steps_per_second": steps / seconds, "events_per_second": events / seconds}
-        return {**speed, "seconds": self._run.seconds}
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """What happens inside counts as time spent, not as training speed."""
-        self._count()
-        began = self._total
-        yield
-        self._count()
-        self._lap += self._total - began
-
-    def _count(self) -> None:
-        now = time.monotonic()
-        self._run.seconds += now - self._total
-        self._total = now
+def _failed(
+    workdir: str | Path,
+    stage: str,
+    done: _Pending,
+    values: Any,
+    batches: BatchIterator,
+    checkpoints: Checkpoints,
+) -> UserError:
+    """Keeps what is needed to look at a step that is not finite; returns the error that says so."""
+    name = find_failure(values) or ""
+    with suppress(UserError):  # one that cannot be written is not what went wrong first
+        checkpoints.wait()
+    saved = max(whole_steps(checkpoints.folder), default=None)
+    songs = batches.describe(done.step - 1)
+    kept = keep_failure(workdir, stage, done.step, values, done.batch, songs, saved)
+    stands = "no checkpoint was saved before" if saved is None else f"the checkpoint of step {saved} stands"
+    return UserError(
+        f"{stage}: {name} is {values[name][0]} at step {done.step}; {stands}, the batch and its songs are "
+        f"kept in {kept}; lower optimizer.learning_rate or optimizer.clip_norm, or use dtype float32"
+    )
 
 
-def _result(stage: str, run: _Run, resumed: int) -> StageResult:
-    best = run.best or {"step": run.step, "metrics": {}}
-    return StageResult(stage, run.step, best["step"], dict(best["metrics"]), run.seconds, resumed)
+@contextmanager
+def _writing(
+    workdir: str | Path | None, stage: str, step: int, tensorboard: bool
+) -> Iterator[Callable[[str, int, Mapping[str, float]], None]]:
+    """Yields what writes one line of metrics everywhere it should go; nowhere without a workdir."""
+    with ExitStack() as stack:
+        path = Path(os.devnull) if workdir is None else Path(workdir) / "metrics.jsonl"
+        writers: list[Any] = [stack.enter_context(MetricsFile(path, stage, step))]
+        if tensorboard and workdir is not None:
+            writers.append(stack.enter_context(TensorBoard(Path(workdir) / "tensorboard" / stage, step)))
+
+        def write(split: str, step: int, metrics: Mapping[str, float]) -> None:
+            for writer in writers:
+                writer.write(split, step, metrics)
+
+        yield write
+
+
+def _result(stage: str, config: StageConfig, run: _Run, resumed: int) -> StageResult:
+    best = run.best.found or {"step": run.step, "metrics": {}}
+    early = run.step < config.steps and run.best.exhausted
+    return StageResult(stage, run.step, best["step"], dict(best["metrics"]), early, run.seconds, resumed)

@@ -36,7 +36,7 @@ from hrpe_jax.training.checkpoint import (
 from hrpe_jax.training.digests import write_digests
 from hrpe_jax.training.state import TrainState
 
-ARRAY_ITEMS = ("params", "train", "carry")
+ARRAY_ITEMS = ("params", "ema", "train", "carry")
 MAX_DIFFERENCES = 8
 DELETING, SET_ASIDE = ".deleting", ".damaged"
 NONE, DAMAGED = -1, -2
@@ -185,7 +185,8 @@ class Checkpoints:
         except Exception as error:
             raise damaged(self.folder, step, first_line(error)) from error
         params, train = restored["params"], restored["train"]
-        state = TrainState(step=train["step"], params=params, opt_state=train["opt_state"])
+        ema = restored["ema"] if "ema" in targets else None
+        state = TrainState(train["step"], params, train["opt_state"], ema)
         return state, restored["carry"]["carry"] if "carry" in targets else abstract[1], progress
 
     def _undamaged(self) -> int:
@@ -253,6 +254,7 @@ class Checkpoints:
 def _items(state: TrainState, carry: Any) -> dict[str, Any]:
     """The array items of a checkpoint; a task that carries nothing has no "carry"."""
     items = {"params": state.params, "train": {"step": state.step, "opt_state": state.opt_state}}
+    items |= {} if state.ema is None else {"ema": state.ema}
     return {**items, "carry": {"carry": carry}} if jax.tree.leaves(carry) else items
 
 

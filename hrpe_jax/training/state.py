@@ -21,17 +21,27 @@ class TrainState:
       step: int32 scalar, optimizer steps taken.
       params: the model's parameters, float32.
       opt_state: the optimizer's.
+      ema: an exponential moving average of the parameters, None where the config asks for none.
     """
 
     step: jax.Array
     params: Any
     opt_state: Any
+    ema: Any = None
+
+    @property
+    def best_params(self) -> Any:
+        """What is validated and exported: the average where there is one."""
+        return self.params if self.ema is None else self.ema
 
 
-def init_state(task: Any, optimizer: optax.GradientTransformation, key: jax.Array) -> TrainState:
-    """A new state at step 0; parameters are drawn from ``key``."""
+def init_state(
+    task: Any, optimizer: optax.GradientTransformation, key: jax.Array, averaged: bool = False
+) -> TrainState:
+    """A new state at step 0; parameters are drawn from ``key``. ``averaged``: with an average of them."""
     params = task.init_params(key)
-    return TrainState(step=jnp.zeros((), jnp.int32), params=params, opt_state=optimizer.init(params))
+    ema = jax.tree.map(jnp.copy, params) if averaged else None
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), ema)
 
 
 def state_shardings(mesh: Mesh, task: Any, optimizer: Any, abstract: TrainState, fsdp: bool) -> TrainState:
@@ -54,7 +64,8 @@ def state_shardings(mesh: Mesh, task: Any, optimizer: Any, abstract: TrainState,
         transform_non_params=lambda _: replicated(mesh),
     )
     whole: Any = replicated(mesh)
-    return TrainState(step=whole, params=params, opt_state=opt_state)
+    ema = None if abstract.ema is None else params
+    return TrainState(step=whole, params=params, opt_state=opt_state, ema=ema)
 
 
 def with_shardings(abstract: Any, shardings: Any) -> Any:

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from hrpe_jax.config import StageConfig
 from hrpe_jax.training.gradient import Metrics, gradient, scan_segments
-from hrpe_jax.training.optimizer import learning_rate, make_optimizer
+from hrpe_jax.training.optimizer import average, learning_rate, make_optimizer
 from hrpe_jax.training.partition import replicated, tree_shardings
 from hrpe_jax.training.state import TrainState, init_state, state_shardings, with_shardings
 
@@ -27,6 +27,7 @@ def train_step(
     batch: dict[str, jax.Array],
     key: jax.Array,
     parts: int = 1,
+    ema_decay: float = 0.0,
 ) -> tuple[TrainState, Any, Metrics]:
     """One step of the optimizer on the mean loss over all segments.
 
@@ -39,6 +40,7 @@ def train_step(
       batch: leaves ``[segments, rows, ...]``.
       key: of the run; the step is folded in, so that a resumed run draws the same numbers.
       parts: of the rows, computed one after the other.
+      ema_decay: of ``state.ema``, where there is one.
 
     Returns:
       (state, carry, metrics) after the step.
@@ -51,7 +53,8 @@ def train_step(
     metrics["grad_norm"] = (jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(grads))), one)
     metrics["learning_rate"] = (rate(state.step), one)
     params = optax.apply_updates(state.params, updates)
-    return TrainState(step=state.step + 1, params=params, opt_state=opt_state), new_carry, metrics
+    ema = None if state.ema is None else average(state.ema, params, state.step, ema_decay)
+    return TrainState(state.step + 1, params, opt_state, ema), new_carry, metrics
 
 
 class OnMesh:
@@ -118,14 +121,15 @@ def make_programs(task: Any, config: StageConfig, mesh: Mesh) -> Programs:
     rows = config.batch.rows
 
     def init(key: jax.Array) -> TrainState:
-        return init_state(task, optimizer, key)
+        return init_state(task, optimizer, key, averaged=config.optimizer.ema_decay > 0)
 
     def init_carry() -> Any:
         # Without this a weakly typed constant would make the first step compile twice.
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), task.init_carry(rows))
 
     def train(state: TrainState, carry: Any, batch: Any, key: jax.Array) -> Any:
-        return train_step(task, optimizer, rate, state, carry, batch, key, config.batch.accumulate)
+        parts, decay = config.batch.accumulate, config.optimizer.ema_decay
+        return train_step(task, optimizer, rate, state, carry, batch, key, parts, decay)
 
     def evaluate(params: Any, carry: Any, batch: Any) -> tuple[Any, Metrics]:
         _, _, carry, metrics = scan_segments(task, params, carry, batch, jax.random.key(0), train=False)

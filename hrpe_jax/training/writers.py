@@ -1,4 +1,4 @@
-"""Where numbers go: means of mergeable metrics, a JSON-lines file, and a terminal."""
+"""Where numbers go: means of mergeable metrics, and a file of JSON lines."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import errno
 import json
 import math
 import os
-import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +13,9 @@ from typing import Any
 
 from hrpe_jax.errors import UserError
 from hrpe_jax.files import replace_file
+
+TIMES = ("steps_per_second", "events_per_second", "busy", "peak_share", "seconds")
+"""Fields of a line that no run repeats: how fast, not what."""
 
 
 class Meter:
@@ -91,82 +92,9 @@ class MetricsFile:
             ) from None
 
 
-class Progress:
-    """A bar on a terminal, plain lines elsewhere; always on stderr.
-
-    Args:
-      stage: its name, shown.
-      steps: of the whole training.
-      step: where it begins.
-      every: seconds between two plain lines of training metrics.
-      quiet: show nothing (hosts other than the first).
-    """
-
-    def __init__(self, stage: str, steps: int, step: int, every: float = 5.0, quiet: bool = False) -> None:
-        self._stage, self._steps, self._every, self._quiet = stage, steps, every, quiet
-        self._last = -math.inf
-        self._bar: Any = None
-        if sys.stderr.isatty() and not quiet:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
-
-            self._bar = Bar(
-                TextColumn(f"{stage:8}"),
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[numbers]}"),
-                console=Console(stderr=True),
-            )
-            self._task = self._bar.add_task(stage, total=steps, completed=step, numbers="compiling")
-
-    def __enter__(self) -> Progress:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def advance(self, step: int) -> None:
-        """Moves the bar."""
-        if self._bar:
-            self._bar.update(self._task, completed=step)
-
-    def train(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Shows training metrics; a plain line only now and then."""
-        if self._bar:
-            self._bar.update(self._task, completed=step, numbers=_spell(metrics))
-        elif time.monotonic() - self._last >= self._every:
-            self._last = time.monotonic()
-            self.note(f"step {step}/{self._steps}  {_spell(metrics)}")
-
-    def valid(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
-        """Shows a validation; always."""
-        self.note(f"step {step}/{self._steps}  valid  {_spell(metrics)}{'  (best)' if best else ''}")
-
-    def note(self, text: str) -> None:
-        """One line."""
-        if self._quiet:
-            return
-        if self._bar:
-            self._bar.console.print(f"{self._stage}: {text}", highlight=False, markup=False)
-        else:
-            print(f"{self._stage}: {text}", file=sys.stderr, flush=True)
-
-
 def _is_before(line: str, stage: str, step: int) -> bool:
     try:
         record = json.loads(line)
         return record["stage"] != stage or record["step"] <= step
     except (ValueError, KeyError, TypeError):
         return False
-
-
-def _spell(metrics: Mapping[str, float]) -> str:
-    shown = ("nll" if "nll" in metrics else "loss", "perplexity", "accuracy", "steps_per_second")
-    return "  ".join(f"{name} {metrics[name]:.4g}" for name in shown if name in metrics)

@@ -148,7 +148,9 @@ def test_transposing_relations_alone_changes_nothing_but_the_input_tables() -> N
     np.testing.assert_allclose(shown(here), np.asarray(there)[..., image][..., tokens.VALID], atol=1e-4)
 
 
-@pytest.mark.parametrize("options", [{"scan_layers": False}, {"remat": True}, {"dtype": "bfloat16"}])
+@pytest.mark.parametrize(
+    "options", [{"scan_layers": False}, {"remat": "full"}, {"remat": "dots_no_batch"}, {"dtype": "bfloat16"}]
+)
 def test_options_run(options: dict) -> None:
     shape = BackboneModelConfig(**SMALL, **options)
     model, batch = Backbone(shape), draw_batch(1, 6)

@@ -130,6 +130,9 @@ class Batches:
     def set_state(self, state: int) -> None:
         self.step = state
 
+    def describe(self, step: int) -> list[dict[str, Any]]:
+        return [{"id": f"song {step}", "row": row} for row in range(ROWS)]
+
 
 def stage_config(**changes: Any) -> MelodyStageConfig:
     """A training of twelve steps whose intervals do not divide each other."""
@@ -173,6 +176,7 @@ def train(workdir: Any, config: MelodyStageConfig | None = None, **options: Any)
         seed=seed,
         workdir=workdir,
         record=record(config, seed, options.get("vocabulary", "abc")),
+        **{name: options[name] for name in ("tensorboard", "listener") if name in options},
     )
 
 

@@ -20,9 +20,10 @@ from hrpe_jax.config import MeshConfig
 from hrpe_jax.errors import UserError
 from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.training.checkpoint import checkpoint_folder, load_stage, whole_steps
+from hrpe_jax.training.evaluation import evaluate_params
+from hrpe_jax.training.tensorboard import check_tensorboard
+from hrpe_jax.training.writers import TIMES
 from tests.training import dummy
-
-TIMES = ("steps_per_second", "events_per_second", "seconds")
 
 
 def read_lines(workdir: Path) -> list[dict[str, Any]]:
@@ -42,6 +43,85 @@ def same_params(a: Path, b: Path, step: int) -> None:
     left, right = (load_stage(workdir, "melody", "latest") for workdir in (a, b))
     assert left.step == right.step == step
     jax.tree.map(np.testing.assert_array_equal, left.params, right.params)
+
+
+def average_of(workdir: Path, step: int) -> Any:
+    """The parameters of a step's checkpoint as they were trained, and their average."""
+    import orbax.checkpoint as ocp
+
+    folder = checkpoint_folder(workdir, "melody") / str(step)
+    with ocp.StandardCheckpointer() as reader:
+        return reader.restore(folder / "params"), reader.restore(folder / "ema")
+
+
+def test_averaged_parameters_are_validated_exported_and_resumed(tmp_path: Path) -> None:
+    config = dummy.stage_config(optimizer=replace(dummy.stage_config().optimizer, ema_decay=0.8))
+    dummy.train(tmp_path / "whole", config)
+    params, ema = average_of(tmp_path / "whole", 12)
+    assert not np.allclose(params["events"], ema["events"])
+    exported = load_stage(tmp_path / "whole", "melody", "latest").params
+    jax.tree.map(np.testing.assert_array_equal, exported, ema)
+    valid = [dummy.batch(1000 + i) for i in range(3)]
+    figures = evaluate_params(dummy.DummyTask(), config, exported, valid)
+    assert figures.items() <= read_lines(tmp_path / "whole")[-1].items()
+
+    shutil.copytree(tmp_path / "whole", tmp_path / "part")
+    shutil.rmtree(checkpoint_folder(tmp_path / "part", "melody") / "12")
+    assert dummy.train(tmp_path / "part", config).resumed == 9
+    assert read_lines(tmp_path / "part") == read_lines(tmp_path / "whole")
+    jax.tree.map(np.testing.assert_array_equal, average_of(tmp_path / "part", 12), (params, ema))
+    with pytest.raises(UserError, match=r"optimizer.ema_decay: saved on, now off"):
+        dummy.train(tmp_path / "part")
+
+
+def test_training_stops_early_and_stays_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a rate that destroys what was learned no validation is better than the first."""
+    wild = replace(dummy.stage_config().optimizer, learning_rate=3.0, schedule="constant")
+    config = dummy.stage_config(steps=40, eval_every=4, patience=2, best_metric="accuracy", optimizer=wild)
+    result = dummy.train(tmp_path, config)
+    valid = [line for line in read_lines(tmp_path) if line["split"] == "valid"]
+    best = max(valid, key=lambda line: line["accuracy"])
+    assert result.early
+    assert (result.best_step, result.step) == (best["step"], best["step"] + 8)
+    assert "no better validation in 2 (patience)" in capsys.readouterr().err
+    again = dummy.train(tmp_path, config, batches=dummy.Batches(kill_at=0))
+    assert (again.step, again.resumed, again.early) == (result.step, result.step, True)
+    longer = dummy.train(tmp_path, replace(config, steps=result.step + 3, patience=0))
+    assert (longer.step, longer.early) == (result.step + 3, False)
+
+
+def test_a_listener_hears_now_and_then(whole: Path, tmp_path: Path) -> None:
+    heard = []
+
+    def listen(step: int, params: Any, say: Any) -> None:
+        heard.append((step, float(jax.device_get(params["events"]).sum())))
+        say(f"heard {step}")
+
+    listen.every = 5  # type: ignore[attr-defined]
+    dummy.train(tmp_path, listener=listen)
+    assert [step for step, _ in heard] == [5, 10]
+    assert heard[0][1] != heard[1][1]
+    assert read_lines(tmp_path) == read_lines(whole)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another(whole: Path, tmp_path: Path) -> None:
+    dummy.train(tmp_path / "same")
+    assert read_lines(tmp_path / "same") == read_lines(whole)
+    dummy.train(tmp_path / "other", seed=1)
+    assert read_lines(tmp_path / "other")[0]["loss"] != read_lines(whole)[0]["loss"]
+
+
+def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hrpe_jax.training.tensorboard.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install 'hrpe_jax\[tensorboard\]'"):
+        check_tensorboard()
+    monkeypatch.undo()
+    pytest.importorskip("tensorboardX")
+    check_tensorboard()
+    dummy.train(tmp_path, dummy.stage_config(steps=4), tensorboard=True)
+    events = b"".join(path.read_bytes() for path in (tmp_path / "tensorboard" / "melody").iterdir())
+    assert b"valid/accuracy" in events
+    assert b"train/loss" in events
 
 
 @pytest.mark.parametrize(("kill_at", "resumed"), [(2, {0}), (7, {4, 6})])
@@ -147,9 +227,19 @@ def test_other_arrays_are_listed_briefly(whole: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"loss is nan at step 8.*lower optimizer.learning_rate"):
+    with pytest.raises(UserError, match=r"loss is nan at step 8; the checkpoint of step 6 stands.*lower"):
         dummy.train(tmp_path, batches=dummy.Batches(poison_at=7))
     assert whole_steps(checkpoint_folder(tmp_path, "melody"))[-1] == 6
+    folder = tmp_path / "failures" / "melody-8"
+    kept = dict(np.load(folder / "batch.npz"))
+    assert np.isnan(kept.pop("weights")).all()
+    for name, value in kept.items():
+        np.testing.assert_array_equal(value, dummy.batch(7)[name])
+    about = json.loads((folder / "failure.json").read_text())
+    assert (about["step"], about["batch"], about["checkpoint"]) == (8, 7, 6)
+    assert (about["not_finite"], about["metrics"]["loss"]) == ("loss", "nan")
+    assert about["songs"][3] == {"id": "song 7", "row": 3}
+    assert about["replay"] == "batches 6 to 7 from checkpoint 6"
 
 
 def test_no_carry_and_no_validation_data(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from hrpe_jax.config import OptimizerConfig
-from hrpe_jax.training.optimizer import decay_mask, learning_rate, make_optimizer
+from hrpe_jax.training.optimizer import average, decay_mask, learning_rate, make_optimizer
 
 
 def test_the_rate_warms_up_and_decays_to_its_fraction() -> None:
@@ -22,6 +22,27 @@ def test_the_rate_warms_up_and_decays_to_its_fraction() -> None:
     assert [float(constant(step)) for step in (0, 23)] == pytest.approx([0.2, 0.2])
 
 
+def test_wsd_is_flat_until_its_last_part() -> None:
+    config = OptimizerConfig(learning_rate=0.2, warmup_steps=4, schedule="wsd", decay_fraction=0.25)
+    rate = learning_rate(config, 40)
+    assert [float(rate(step)) for step in (0, 3, 20, 30)] == pytest.approx([0.05, 0.2, 0.2, 0.2])
+    middle = 0.2 * (0.1 + 0.9 * (1 - 0.5**0.5))  # 1 - sqrt of half the way
+    assert [float(rate(step)) for step in (35, 40, 99)] == pytest.approx([middle, 0.02, 0.02])
+    never = learning_rate(OptimizerConfig(learning_rate=0.2, schedule="wsd", decay_fraction=0.0), 400)
+    assert float(never(399)) == pytest.approx(0.2)
+
+
+def test_the_average_forgets_where_it_began() -> None:
+    """Against a loop in numpy, and its fixed point."""
+    expected, ema = 5.0, {"a": jnp.asarray(5.0)}
+    for step in range(200):
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * step
+        ema = average(ema, {"a": jnp.asarray(float(step))}, jnp.asarray(step), 0.9)
+        np.testing.assert_allclose(ema["a"], expected, rtol=1e-5)
+    assert float(ema["a"]) == pytest.approx(199 - 9, abs=0.1)  # a ramp, decay / (1 - decay) steps late
+
+
 def test_norms_biases_and_harmonic_tables_are_not_decayed() -> None:
     tree = {
         "stack": {
@@ -29,6 +50,10 @@ def test_norms_biases_and_harmonic_tables_are_not_decayed() -> None:
             "attention_norm": {"scale": 1},
             "mlp": {"gate": 1, "bias": 1},
         }
+    }
+    assert decay_mask(tree, ["query"])["stack"]["attention"] == {
+        "query": False,
+        "tables": {"lag_0_1_cyclic": True},
     }
     assert decay_mask(tree) == {
         "stack": {

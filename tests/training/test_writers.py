@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.training.writers import Meter, MetricsFile, Progress
+from hrpe_jax.training.writers import Meter, MetricsFile
 
 
 def test_uneven_batches_average_by_weight() -> None:
@@ -53,17 +53,3 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
         patch.setattr(lines, "_file", full)
         with pytest.raises(UserError, match=r"/dev/full: cannot be written \(No space left on device\)"):
             lines.write("train", 2, {"loss": 1.0})
-
-
-def test_plain_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("melody", 10, 0) as shown:
-        shown.advance(1)
-        shown.train(2, {"loss": 1.5, "accuracy": 0.25, "secret": 3.0})
-        shown.train(3, {"loss": 1.4})  # too soon for another line
-        shown.valid(4, {"loss": 1.25}, True)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.splitlines() == [
-        "melody: step 2/10  loss 1.5  accuracy 0.25",
-        "melody: step 4/10  valid  loss 1.25  (best)",
-    ]

@@ -1,0 +1,111 @@
+"""A training on a terminal, or as plain lines; always on stderr."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+
+class Progress:
+    """A bar on a terminal, a plain line every few seconds elsewhere.
+
+    Args:
+      stage: its name, shown.
+      steps: of the whole training.
+      step: where it begins.
+      every: seconds between two plain lines of training metrics.
+      quiet: show nothing (hosts other than the first).
+    """
+
+    def __init__(self, stage: str, steps: int, step: int, every: float = 5.0, quiet: bool = False) -> None:
+        self._stage, self._steps, self._every, self._quiet = stage, steps, every, quiet
+        self._last = -math.inf
+        self._began: tuple[int, float] | None = None
+        self._bar: Any = None
+        if sys.stderr.isatty() and not quiet:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn(stage),
+                BarColumn(bar_width=16),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[numbers]}", markup=False),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task(stage, total=steps, completed=step, numbers="compiling")
+
+    def __enter__(self) -> Progress:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def advance(self, step: int) -> None:
+        """Moves the bar, and from the first call on measures the time that is left."""
+        self._began = self._began or (step, time.monotonic())
+        if self._bar:
+            self._bar.update(self._task, completed=step)
+
+    def train(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Shows training metrics and the time left; a plain line only now and then."""
+        text = "  ".join(filter(None, (_spell(metrics), _speed(metrics), self._left(step))))
+        if self._bar:
+            self._bar.update(self._task, completed=step, numbers=text)
+        elif time.monotonic() - self._last >= self._every:
+            self._last = time.monotonic()
+            self.note(f"step {step}/{self._steps}  {text}")
+
+    def valid(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
+        """Shows a validation; always."""
+        numbers = _spell(metrics, "perplexity")
+        self.note(f"step {step}/{self._steps}  validation  {numbers}{'  (best)' if best else ''}")
+
+    def note(self, text: str) -> None:
+        """One line."""
+        if self._quiet:
+            return
+        if self._bar:
+            self._bar.console.print(f"{self._stage}: {text}", highlight=False, markup=False, soft_wrap=True)
+        else:
+            print(f"{self._stage}: {text}", file=sys.stderr, flush=True)
+
+    def _left(self, step: int) -> str:
+        """The time left at the pace of this process so far, validation and saving included."""
+        if self._began is None or step <= self._began[0] or step >= self._steps:
+            return ""
+        pace = (time.monotonic() - self._began[1]) / (step - self._began[0])
+        return f"{duration(pace * (self._steps - step))} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people write them: 0:07, 12:34, 3:04:05."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def _spell(metrics: Mapping[str, float], *more: str) -> str:
+    shown = ("nll" if "nll" in metrics else "loss", *more, "accuracy")
+    return "  ".join(f"{name} {metrics[name]:.4g}" for name in shown if name in metrics)
+
+
+def _speed(metrics: Mapping[str, float]) -> str:
+    parts = []
+    if "events_per_second" in metrics:
+        parts.append(f"{metrics['events_per_second']:,.0f} tokens/s")
+    if "busy" in metrics:
+        parts.append(f"device {metrics['busy']:.0%} busy")
+    if "peak_share" in metrics:
+        parts.append(f"{metrics['peak_share']:.0%} of peak")
+    return "  ".join(parts)
