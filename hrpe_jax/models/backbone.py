@@ -8,6 +8,7 @@ view.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -34,8 +35,12 @@ class Backbone(nn.Module):
 
     @nn.compact
     def __call__(
-        self, batch: Mapping[str, Array], history: History | None = None, train: bool = False
-    ) -> tuple[Array, History]:
+        self,
+        batch: Mapping[str, Array],
+        history: History | None = None,
+        train: bool = False,
+        targets: Array | None = None,
+    ) -> tuple[Any, History]:
         """Scores the next event at every position.
 
         Args:
@@ -44,9 +49,11 @@ class Backbone(nn.Module):
             ``segment_ids``.
           history: a cache from ``init_cache`` with the events before these; None where the row begins here.
           train: whether dropout is on.
+          targets: the events that do follow, ``[batch, length]``, where no other scores are needed.
 
         Returns:
-          Logits float32 ``[batch, length, 12395]``, and the history with these events.
+          Logits float32 ``[batch, length, 12395]``, or with targets their ``TargetScores``; and the history
+          with these events.
         """
         config = self.config
         relations = config.harmony.relations
@@ -89,7 +96,10 @@ class Backbone(nn.Module):
         x, past = Stack(config, config.harmony, CATEGORIES, name="stack")(x, history.past, context, train)
         slot = None if history.slot is None else history.slot + ids.shape[1]
         history = history._replace(previous=token[:, -1].astype(jnp.float32), past=past, slot=slot)
-        return factors.logits(divide(x, "data", "model"), ids, tonic), history
+        x = divide(x, "data", "model")
+        if targets is None:
+            return factors.logits(x, ids, tonic), history
+        return factors.target_scores(x, ids, tonic, targets), history
 
 
 def init_cache(config: BackboneModelConfig, batch: int, capacity: int) -> History:

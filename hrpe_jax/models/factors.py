@@ -18,10 +18,14 @@ from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.models.weights import matmul, normal
+from hrpe_jax.ops.losses import TargetScores, target_scores
 
 ROOTS = 12
 QUALITIES = tokens.NO_QUALITY  # fine qualities; the same number stands for "no chord"
 STDDEV = 0.02
+CPU_POSITIONS = 64
+"""Positions whose scores a CPU computes at once in training: as many as stay in its cache. The whole
+``[batch, length, 12395]``, written and read several times, makes a step of a small model a fifth longer."""
 
 
 def turn(logits: Array, origin: Array) -> Array:
@@ -121,6 +125,32 @@ class ChordFactors(nn.Module):
         no_chord = quality[..., QUALITIES:] + beats
         flat = jnp.concatenate([score(self.prefix), no_chord, grid.reshape(batch, length, -1)], axis=-1)
         return flat + jnp.where(jnp.asarray(tokens.VALID), 0.0, -1e9)
+
+    def target_scores(self, hidden: Array, ids: Array, tonic: Array, targets: Array) -> TargetScores:
+        """What ``logits`` says of the targets ``[batch, length]``.
+
+        On a CPU the scores are computed for a few positions at a time, and again in the backward pass.
+        """
+
+        def score(part: tuple[Array, Array, Array, Array]) -> TargetScores:
+            return target_scores(self.logits(*part[:3]), part[3])
+
+        arrays = (hidden, ids, tonic, targets)
+        rows, length = ids.shape
+        size = max(1, CPU_POSITIONS // rows) if jax.default_backend() == "cpu" else length
+        if size >= length:
+            return score(arrays)
+        parts = -(-length // size)
+
+        def split(x: Array) -> Array:
+            padded = jnp.pad(x, [(0, 0), (0, parts * size - length), *[(0, 0)] * (x.ndim - 2)])
+            return jnp.moveaxis(padded.reshape(rows, parts, size, *x.shape[2:]), 1, 0)
+
+        def whole(x: Array) -> Array:
+            return jnp.moveaxis(x, 0, 1).reshape(rows, parts * size)[:, :length]
+
+        scored = jax.lax.map(jax.checkpoint(score), tuple(split(x) for x in arrays))
+        return TargetScores(*(whole(x) for x in scored))
 
 
 def score_rows(hidden: Array, rows: Array) -> Array:

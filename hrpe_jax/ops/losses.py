@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+
+class TargetScores(NamedTuple):
+    """All that training needs of the scores of a whole vocabulary; ``[...]`` each.
+
+    Attributes:
+      log_likelihood: natural log probability of the target, float32.
+      is_top: whether no other scores higher.
+      even: mean natural log probability of what is possible, float32; label smoothing wants it.
+    """
+
+    log_likelihood: Array
+    is_top: Array
+    even: Array
+
+
+def target_scores(logits: Array, targets: Array) -> TargetScores:
+    """The scores of targets ``[...]`` among ``[..., vocabulary]``; below -1e8 stands what is impossible."""
+    wide = logits.astype(jnp.float32)
+    possible = wide > -1e8
+    mean = jnp.sum(jnp.where(possible, wide, 0.0), axis=-1) / jnp.sum(possible, axis=-1)
+    even = mean - jax.nn.logsumexp(wide, axis=-1)
+    return TargetScores(log_likelihood(logits, targets), is_top(logits, targets), even)
 
 
 def log_likelihood(logits: Array, targets: Array) -> Array:

@@ -50,17 +50,19 @@ class BackboneTask(LinenTask):
         - ``root_nll``, ``root_accuracy``, ``root_top3``, ``root_top5``: the root alone, at the same events;
         - ``nll_per_chord``, ``nll_per_bar``: all that is said between two changes, or in a bar.
         """
-        logits, _ = self.module.apply({"params": params}, segment, train=train, rngs={"dropout": key})
         targets, weights = segment["target_ids"], segment["weights"]
-        likelihood = losses.log_likelihood(logits, targets)
         events = weights * (segment["positions"] >= tokens.PREFIX_LENGTH - 1)
         if train:
-            correct = losses.is_top(logits, targets)
+            rngs = {"dropout": key}
+            scores, _ = self.module.apply({"params": params}, segment, train=True, targets=targets, rngs=rngs)
+            likelihood = scores.log_likelihood
             metrics = {
                 "nll": losses.weighted(-likelihood, events),
-                "accuracy": losses.weighted(correct, events),
+                "accuracy": losses.weighted(scores.is_top, events),
             }
         else:
+            logits, _ = self.module.apply({"params": params}, segment)
+            likelihood = losses.log_likelihood(logits, targets)
             metrics = predictions("", logits, targets, events)
             chords, target = root_quality(logits), root_quality_of(targets)
             changes = events * (target > 0) * (target != root_quality_of(segment["input_ids"]))

@@ -1,0 +1,52 @@
+"""The chord head: scores of targets alone are those of the whole vocabulary."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.models import factors
+from hrpe_jax.ops.losses import target_scores
+
+ROWS, LENGTH, WIDTH = 2, 7, 8
+
+
+@pytest.mark.parametrize("positions", [1, 4, 6, 14])
+def test_targets_score_the_same_in_parts(positions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factors, "CPU_POSITIONS", positions)
+    rng = np.random.default_rng(0)
+    events = np.flatnonzero(tokens.VALID & (tokens.KIND == tokens.KIND_EVENT))
+    ids, targets = (jnp.asarray(rng.choice(events, (ROWS, LENGTH))) for _ in range(2))
+    tonic = jnp.asarray(rng.integers(0, 12, (ROWS, LENGTH)))
+    hidden = jnp.asarray(rng.normal(size=(ROWS, LENGTH, WIDTH)), jnp.float32)
+    head = factors.ChordFactors(WIDTH, residual_rank=2)
+    begin = nn.unbox(head.init(jax.random.key(0), ids, tonic, method="embed"))
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), begin)
+    mask = rng.random((ROWS, LENGTH)) < 0.7  # some positions count, as in a loss
+
+    def whole(params, hidden):
+        scores = target_scores(head.apply(params, hidden, ids, tonic, method="logits"), targets)
+        return (scores.log_likelihood * mask).sum() + 0.1 * scores.even.sum(), scores
+
+    def parts(params, hidden):
+        scores = head.apply(params, hidden, ids, tonic, targets, method="target_scores")
+        return (scores.log_likelihood * mask).sum() + 0.1 * scores.even.sum(), scores
+
+    wanted, found = (
+        jax.jit(jax.value_and_grad(f, (0, 1), has_aux=True))(params, hidden) for f in (whole, parts)
+    )
+    np.testing.assert_array_equal(found[0][1].is_top, wanted[0][1].is_top)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5), found, wanted)
+
+
+def test_even_is_the_mean_over_what_is_possible() -> None:
+    logits = jnp.asarray([[1.0, -1e9, 3.0, 0.5]])
+    share = np.exp([1.0, 3.0, 0.5]) / np.exp([1.0, 3.0, 0.5]).sum()
+    found = target_scores(logits, jnp.asarray([2]))
+    np.testing.assert_allclose(found.even, [np.log(share).mean()], rtol=1e-6)
+    np.testing.assert_allclose(found.log_likelihood, [np.log(share[1])], rtol=1e-6)
+    assert found.is_top.tolist() == [True]
