@@ -109,7 +109,7 @@ def curves(series: Sequence[Series], label: str, across: str, width: int = 660, 
         return top + (height - top - bottom) * (1 - value / high)
 
     parts = _ticks(high, y, left, width - right)
-    step = max(1, points // 8)
+    step = next((step for step in (1, 2, 4, 8) if points / step < 9), points // 8)
     for index in range(step - 1, points, step):
         x = left + (width - left - right) * index / max(points - 1, 1)
         parts.append(text(x, height - 18, str(index + 1), "small", "middle"))

@@ -243,7 +243,7 @@ def values(comparison: Comparison) -> str:
             _cell(distance_of(metric, rows.get(s, {})), kind_of(s))
             for s in (GENERATED, REAL, "varied", "shuffled", "random", "loop", "silence")
         )
-        used = f"<td>{own['used']} / {real['used']}</td>"
+        used = f"<td><small>{own['used']} / {real['used']}</small></td>"
         lines.append(
             f"<tr{'' if metric['recommended'] else ' class=plain'}><td>{name}</td>{cells}{used}{away}</tr>"
         )
