@@ -29,20 +29,13 @@ def main(args: argparse.Namespace) -> None:
             parser().error("--report: only of pieces, with --generated and --reference")
         from hrpe_jax.judge import judge_model
 
-        cli.print_result(judge_model(args.model, args.data, split=args.split or "valid", output=args.output))
-        return
+        return cli.print_result(judge_model(args.model, args.data, args.split or "valid", args.output))
     from hrpe_jax.judge import judge_pieces
 
-    options = ("bars", "meter", "draws", "seed", "workers", "limit", "split", "output", "report")
+    options = ("training", "bars", "meter", "draws", "seed", "workers", "limit", "split", "output", "report")
+    wishes = {name: getattr(args, name) for name in options} | {"show_pieces": not args.no_pieces}
     with cli.progress("reading", "files") as tell:
-        summary = judge_pieces(
-            args.generated,
-            args.reference,
-            show_pieces=not args.no_pieces,
-            on_progress=tell,
-            **{name: getattr(args, name) for name in options},
-        )
-    cli.print_result(summary)
+        cli.print_result(judge_pieces(args.generated, args.reference, on_progress=tell, **wishes))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,11 +44,11 @@ def parser() -> argparse.ArgumentParser:
     add = options.add_argument
     add("--generated", metavar="DIR", help="pieces to be judged: a folder, or a file")
     add("--reference", metavar="DIR", help="real music: a folder, or a data set as DIR or DIR:SPLIT")
+    add("--training", metavar="DIR", help="what the generator learned from, likewise: looks for copies of it")
     add("--model", metavar="DIR", help="workdir of a training, or a released model")
     add("--data", metavar="DIR", help="a prepared data set to measure the model on")
-    splits = ("train", "valid", "test")
-    split = "of a data set (default: test as a --reference, valid with --model)"
-    add("--split", default="", choices=splits, help=split)
+    split = "train, valid or test, of data sets that name none (default: test, of --data valid)"
+    add("--split", default="", choices=("train", "valid", "test"), help=split)
     add("--output", metavar="FILE.json", help="where all numbers go")
     add("--report", metavar="FILE.html", help="where a page with figures goes; it needs no other file")
     add("--no_pieces", action="store_true", help="draw no notes of any piece in the report")

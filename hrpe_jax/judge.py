@@ -19,7 +19,7 @@ Path_ = str | os.PathLike[str]
 
 
 def judge_model(
-    model: Path_, data: Path_, *, split: str = "valid", output: Path_ | None = None
+    model: Path_, data: Path_, split: str = "valid", output: Path_ | None = None
 ) -> dict[str, Any]:
     """Measures a trained model on a split, prints it beside tables of counts, and writes it.
 
@@ -68,6 +68,7 @@ def judge_pieces(
     generated: Path_,
     reference: Path_,
     *,
+    training: Path_ | None = None,
     split: str = "",
     output: Path_ | None = None,
     report: Path_ | None = None,
@@ -85,6 +86,7 @@ def judge_pieces(
     Args:
         generated: pieces to be judged: a folder, a file, or a prepared data set, "DIR" or "DIR:SPLIT".
         reference: real music, likewise.
+        training: what the generator has learned from, likewise, to look for copies; None looks for none.
         split: of data sets that name none; "" means "test".
         output: JSON file for all numbers; None for none.
         report: HTML file; None for none.
@@ -111,10 +113,11 @@ def judge_pieces(
     check_file(output, "--output")
     check_file(report, "--report")
     meter = check_meter(meter)
-    sources = {"generated": split_of(generated), "reference": split_of(reference)}
+    given = {"generated": generated, "reference": reference} | ({"training": training} if training else {})
+    sources = {name: split_of(source) for name, source in given.items()}
     are_data = {name: read_manifest(Path(source)) is not None for name, (source, _) in sources.items()}
     if split and not any(are_data.values()):
-        raise UserError(f"--split={split}: neither {generated} nor {reference} is a prepared data set")
+        raise UserError(f"--split={split}: none of {', '.join(map(str, given.values()))} is a data set")
     sets = {}
     for name, (source, own) in sources.items():
         sets[name] = collect(
@@ -127,7 +130,13 @@ def judge_pieces(
         )
     pieces = {name: found.pieces for name, found in sets.items()}
     found = compare(
-        pieces["generated"], pieces["reference"], bars=bars, meter=meter or None, seed=seed, draws=draws
+        pieces["generated"],
+        pieces["reference"],
+        bars=bars,
+        meter=meter or None,
+        seed=seed,
+        draws=draws,
+        training=pieces.get("training"),
     ).to_dict()
     about = {name: collection.about() for name, collection in sets.items()}
     print(comparison_table(found, about), flush=True)
@@ -141,7 +150,7 @@ def judge_pieces(
         for row in metric["rows"]
         if row["set"] == "generated"
     }
-    used = {name: found["sets"][name]["used"] for name in sets}
+    used = {name: found["sets"][name]["used"] for name in ("generated", "reference")}
     written = {"output": output and str(output), "report": report and str(report)}
     return {
         "used": used,

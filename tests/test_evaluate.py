@@ -34,6 +34,7 @@ def test_two_folders(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     where = (
         f"--generated={folders / 'made'}",
         f"--reference={folders / 'real'}",
+        f"--training={folders / 'made'}",
         "--workers=0",
         "--draws=100",
     )
@@ -46,7 +47,11 @@ def test_two_folders(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     scores = json.loads(out.read_text())
     assert scores["sources"]["generated"]["files"] == 4
     assert scores["settings"]["draws"] == 100
+    copies = scores["copying"]["melody"]["generated"]["pieces"]
+    assert all(piece["longest"] == piece["of"] for piece in copies)  # trained on the very pieces
+    assert any(line.startswith("longest passage shared") for line in table)
     assert html.read_text().startswith("<!doctype html>")
+    assert "<h2>Copying</h2>" in html.read_text()
     assert run(*where, f"--output={tmp_path / 'again.json'}", "--seed=0") == 0
     assert json.loads((tmp_path / "again.json").read_text()) == scores
 
@@ -88,7 +93,7 @@ def test_a_split_stands_behind_its_data_set(tmp_path: Path) -> None:
         (["--model=x", "--data=y", "--report=z"], 2, "--report: only of pieces"),
         (["--generated=empty", "--reference=real"], 1, "--generated: empty: no songs found"),
         (["--generated=made", "--reference=nowhere"], 1, "--reference=nowhere: no such folder"),
-        (["--generated=made", "--reference=real", "--split=test"], 1, "neither made nor real is a prepared"),
+        (["--generated=made", "--reference=real", "--split=test"], 1, "none of made, real is a data set"),
         (["--generated=made", "--reference=real", "--meter=5"], 1, "--meter=5: expected a meter"),
         (
             ["--generated=made", "--reference=real", "--output=no/x.json"],

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from hrpe_jax.report import sections
+from hrpe_jax.report.copied import copied
 from hrpe_jax.report.style import STYLE
 from hrpe_jax.score.score import Score
 
@@ -49,6 +50,7 @@ def page(
         sections.values(comparison),
         sections.distributions(comparison),
         sections.ingredients(pieces),
+        copied(comparison),
         sections.examples(comparison, pieces["generated"]) if show_pieces else "",
         sections.definitions(comparison),
         "</main></body></html>\n",

@@ -10,6 +10,7 @@ import numpy as np
 
 from hrpe_jax.report import describe, draw
 from hrpe_jax.report.draw import Series, number
+from hrpe_jax.report.figures import figure
 from hrpe_jax.report.roll import roll_of
 from hrpe_jax.report.rows import (
     GENERATED,
@@ -27,13 +28,6 @@ from hrpe_jax.report.rows import (
 from hrpe_jax.score.score import Score
 
 Comparison = Mapping[str, Any]
-
-
-def figure(picture: str, caption: str, title: str = "", kind: str = "") -> str:
-    """A figure with its caption; `picture` is HTML, the rest is text."""
-    head = f"<h3>{escape(title)}</h3>" if title else ""
-    attribute = f' class="{kind}"' if kind else ""
-    return f"<figure{attribute}>{head}{picture}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def sources(comparison: Comparison, about: Mapping[str, Mapping[str, Any]]) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hrpe_jax.report.copied import copying_lines
 from hrpe_jax.report.draw import number
 from hrpe_jax.report.rows import (
     GENERATED,
@@ -101,7 +102,8 @@ def comparison_table(comparison: Mapping[str, Any], about: Mapping[str, Mapping[
             used = f"{own['used']} / {real['used']}"
             values.append([title, interval(value_of(own)), interval(value_of(real)), *away, used])
     reasons += [f"{why}: {', '.join(titles)}" for why, titles in undefined.items()]
-    tables = [layout(table) for table in (structure, values) if len(table) > 1]
+    copying = copying_lines(comparison["copying"]) if comparison.get("copying") else []
+    tables = [layout(table) for table in (structure, values, copying) if len(table) > 1]
     return "\n\n".join(["\n".join(blocks), *tables, *(["\n".join(reasons)] if reasons else [])])
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from hrpe_jax.metrics.compare import compare
 from hrpe_jax.report.collect import Collection, LeftOut
+from hrpe_jax.report.copied import copied, copying_lines
 from hrpe_jax.report.page import page
 from hrpe_jax.report.tables import comparison_table, model_table
 from hrpe_jax.score.score import Score
@@ -87,6 +88,19 @@ def test_a_report_has_every_section(usual: tuple[Outline, str, str]) -> None:
     assert text.count('class="cell"') == 2 * 144
     for name in ("real (floor)", "shuffled", "loop", "silence"):
         assert name in table
+
+
+def test_copies_are_found_and_named() -> None:
+    real = [piece(seed) for seed in range(8)]
+    found = compare([piece(2).transpose(3), piece(30)], real, draws=100, training=real[:4]).to_dict()
+    line = next(
+        line for line in copying_lines(found["copying"]) if line[:2] == ["melody, notes", "generated"]
+    )
+    assert line[4] == str(len(piece(2).melody))
+    text = copied(found)
+    assert f"piece-2: {len(piece(2).melody)} of {len(piece(2).melody)} notes, from piece-2" in text
+    assert "4 real pieces are left out, since they are in the training set" in text
+    assert copied({**found, "copying": None}) == ""
 
 
 def test_pieces_can_be_left_out() -> None:
