@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
         type=cli.at_least(1),
         default=20,
         metavar="N",
-        help="processor time that one file may take",
+        help="processor time that one file may take; large tune books are read in parts",
     )
     options.add_argument(
         "--file_megabytes",

@@ -44,6 +44,7 @@ from hrpe_jax.data.pool import map_files
 from hrpe_jax.data.prepare import PreparedSong, prepare_file
 from hrpe_jax.data.records import from_bytes
 from hrpe_jax.errors import UserError
+from hrpe_jax.songs.books import book_parts
 from hrpe_jax.songs.find import Found, SongFile, find_songs
 from hrpe_jax.songs.identify import identify
 from hrpe_jax.songs.read import read_songs
@@ -261,7 +262,8 @@ def fuzz(kind: str, files: Sequence[str], args: Namespace, log: Log) -> None:
     while at < last:
         numbers = range(at, min(last, at + BATCH))
         with tempfile.TemporaryDirectory() as room:
-            songs = [make(kind, number, args.seed, files, Path(room)) for number in numbers]
+            made = [make(kind, number, args.seed, files, Path(room)) for number in numbers]
+            songs = [part for song in made for part in book_parts(song)]
             for index, outcome in _guarded(songs, args):
                 log.add(kind, songs[index], outcome)
         at = numbers.stop

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def assemble(
     journal: Journal,
     found: Found,
     songs: Sequence[SongFile],
-    keys: Sequence[bytes],
+    keys: Sequence[Sequence[bytes]],
     choices: Choices,
     given: GivenSplits,
     *,
@@ -79,7 +80,7 @@ def assemble(
         journal: with the results of every file.
         found: what the input holds.
         songs: the files that were read, in order.
-        keys: of the files, in the journal.
+        keys: of the parts of every file, in the journal.
         choices: see `Choices`.
         given: the split files.
         overwrite: replace a data set that is there.
@@ -93,8 +94,8 @@ def assemble(
     """
     rejects: list[Reject] = []
     entries: list[Entry] = []
-    for song, key in zip(songs, keys, strict=True):
-        for result in journal.results(key):
+    for song, parts_of_it in zip(songs, keys, strict=True):
+        for result in chain.from_iterable(map(journal.results, parts_of_it)):
             if isinstance(result, Entry):
                 entries.append(replace(result, about={}))
             else:
@@ -146,7 +147,7 @@ def assemble(
                 "companions": found.companions,
                 "ignored": len(ignored),
             },
-            **_summary(journal, keys, used).as_dict(),
+            **_summary(journal, chain.from_iterable(keys), used).as_dict(),
         },
         "groups": grouping.summary([names[n] for n in kept], [entries[n].format for n in kept]),
         "leakage": report,
@@ -233,7 +234,7 @@ def _leakage(
     return leakage(spools["melody"], spools["chords"], ids, used)
 
 
-def _summary(journal: Journal, keys: Sequence[bytes], used: Mapping[str, Entry]) -> Summary:
+def _summary(journal: Journal, keys: Iterable[bytes], used: Mapping[str, Entry]) -> Summary:
     summary = Summary()
     for key in keys:
         for result in journal.results(key):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hrpe_jax.data.prepare import failed_file, prepare_file
 from hrpe_jax.data.splits import GivenSplits
 from hrpe_jax.data.writer import Reject, check_target, journal_folder
 from hrpe_jax.errors import UserError
+from hrpe_jax.songs.books import book_parts
 from hrpe_jax.songs.find import BUILT_IN, find_songs
 
 FILE_SECONDS = 20.0
@@ -56,8 +58,8 @@ def build_dataset(
         overwrite: replace a data set that is there.
         keep_duplicates: keep songs that equal another one note by note; None does so in the built-in corpus,
             which is used as it was published.
-        file_seconds: that one file may take.
-        file_megabytes: of memory that one file may take.
+        file_seconds: that one file, or one part of a large tune book, may take.
+        file_megabytes: of memory that one file or part may take.
         runner: "pool" or "beam".
         beam_options: of Beam's pipeline.
         on_progress: called with (files done, files in all, files rejected).
@@ -82,33 +84,44 @@ def build_dataset(
     journal = Journal(journal_folder(output))
     try:
         settings = f"{file_seconds:g} {file_megabytes}"
-        keys = [song_key(song, settings) for song in songs]
-        todo = [number for number, key in enumerate(keys) if key not in journal]
-        kept = len(songs) - len(todo)
+        parts = [(number, part) for number, song in enumerate(songs) for part in book_parts(song)]
+        part_keys = [song_key(part, settings) for _, part in parts]
+        todo = [place for place, key in enumerate(part_keys) if key not in journal]
+        waiting = Counter(parts[place][0] for place in todo)  # parts of each file that are left
+        kept = len(songs) - len(waiting)
         if kept and say:
-            say(f"{kept} of {len(songs)} files were prepared by a run that was stopped; {len(todo)} are left")
+            left = f"{len(waiting)} are left"
+            say(f"{kept} of {len(songs)} files were prepared by a run that was stopped; {left}")
         if runner == "beam":
             from hrpe_jax.data.beam import run_beam
 
             if say:
-                say(f"preparing {len(todo)} files on Beam")
-            files_left = [(keys[number], songs[number]) for number in todo]
+                say(f"preparing {len(waiting)} files on Beam")
+            files_left = [(part_keys[place], parts[place][1]) for place in todo]
             run_beam(files_left, journal, beam_options, seconds=file_seconds, megabytes=file_megabytes)
         else:
-            rejected = 0
+            done, rejected, good = kept, 0, set[int]()
             arriving = map_files(
                 prepare_file,
-                [songs[number] for number in todo],
+                [parts[place][1] for place in todo],
                 workers=(os.cpu_count() or 1) if workers is None else workers,
                 failed=failed_file,
                 seconds=file_seconds,
                 megabytes=file_megabytes,
             )
-            for done, (number, results) in enumerate(arriving, kept + 1):
-                journal.add(keys[todo[number]], results)
-                rejected += all(isinstance(result, Reject) for result in results)
+            for index, results in arriving:
+                journal.add(part_keys[todo[index]], results)
+                number = parts[todo[index]][0]
+                if not all(isinstance(result, Reject) for result in results):
+                    good.add(number)
+                waiting[number] -= 1
+                if not waiting[number]:
+                    done, rejected = done + 1, rejected + (number not in good)
                 if on_progress:
                     on_progress(done, len(songs), rejected)
+        keys: list[list[bytes]] = [[] for _ in songs]
+        for (number, _), key in zip(parts, part_keys, strict=True):
+            keys[number].append(key)
         choices = Choices(format, files, keep_duplicates, limit)
         manifest = assemble(output, journal, found, songs, keys, choices, given, overwrite=overwrite)
     except NoSongsError as error:

@@ -44,17 +44,18 @@ def song_key(song: SongFile, settings: str) -> bytes:
     """16 bytes that change when the file, the settings or the code do.
 
     Args:
-        song: the file; a folder counts with all that is directly in it.
+        song: the file, or part of a book; a folder counts with all that is directly in it.
         settings: whatever else the results depend on.
     """
-    digest = hashlib.sha256(f"{code_version()}\n{settings}\n{song.format}\n{song.id}\n{song.name}\n".encode())
+    about = f"{song.format}\n{song.id}\n{song.name}\n{song.tunes}\n"
+    digest = hashlib.sha256(f"{code_version()}\n{settings}\n{about}".encode())
     try:
         paths = [song.path]
         if os.path.isdir(song.path):
             paths += sorted(entry.path for entry in os.scandir(song.path))
         for path in paths:
-            about = os.stat(path)
-            digest.update(os.fsencode(path) + b"%d %d\n" % (about.st_size, about.st_mtime_ns))
+            state = os.stat(path)
+            digest.update(os.fsencode(path) + b"%d %d\n" % (state.st_size, state.st_mtime_ns))
     except OSError as error:
         digest.update(str(error.errno).encode())
     return digest.digest()[:16]

@@ -9,7 +9,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from hrpe_jax.errors import UserError
@@ -21,7 +24,7 @@ MAX_VALUE = 2000
 
 _LINE = re.compile(r"\r\n|\n|\r")
 _FIELD = re.compile(r"\s*([A-Za-z+]):(.*)", re.DOTALL)
-_NUMBER = re.compile(r"[ \t]*X:[ \t]*([^%]{0,100})")
+_NUMBER = re.compile(r"(?:\A|(?<=[\r\n]))[ \t]*X:[ \t]*([^%\r\n]{0,100})[^\r\n]*")
 _COMMENT = re.compile(r"(?<!\\)%.*", re.DOTALL)
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _ACCENTS = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303", "c": "\u0327"}
@@ -49,12 +52,14 @@ class AbcText:
 
     Attributes:
         number: what its `X:` field says; empty where it has none.
+        name: the number; where it stands for several tunes of a book, from the second on "12-2", "12-3".
         lines: of the header (with those of the file's header before them), then of the music. Comments are
             gone; of the directives (`%%`) only those remain that change what sounds.
         header: how many of the lines are the header.
     """
 
     number: str
+    name: str
     lines: tuple[str, ...]
     header: int
 
@@ -67,11 +72,13 @@ class AbcText:
         return ""
 
 
-def read_abc_book(path: str | Path) -> list[AbcText]:
+def read_abc_book(path: str | Path, first: int = 0, stop: int | None = None) -> list[AbcText]:
     """The tunes of a file, as text.
 
     Args:
         path: an ABC file in UTF-8, UTF-16 or, where it is neither, Latin-1.
+        first: the first tune wanted, from 0; those before it cost next to nothing.
+        stop: the first that is not wanted any more; None for all.
 
     Raises:
         AbcError: if it is missing, too large or holds no tune (has `.reason`).
@@ -87,7 +94,7 @@ def read_abc_book(path: str | Path) -> list[AbcText]:
         raise AbcError("abc_missing", f"{path}: {why}: expected an ABC file") from None
     if len(data) > MAX_BYTES:
         raise AbcError("abc_too_large", f"{path}: more than {MAX_BYTES} bytes: expected a smaller file")
-    tunes = split_tunes(decode(data))
+    tunes = split_tunes(decode(data), first, stop)
     if not tunes:
         raise AbcError("abc_no_tunes", f"{path}: no tune: expected fields such as X:1 and K:G before music")
     if len(tunes) > MAX_TUNES:
@@ -123,24 +130,46 @@ def plain_text(value: str) -> str:
     return " ".join(html.unescape(accented).split())[:200]
 
 
-def split_tunes(text: str) -> list[AbcText]:
-    """Cut a book into tunes.
+def split_tunes(text: str, first: int = 0, stop: int | None = None) -> list[AbcText]:
+    """Cut a book into tunes, and give those from `first` to before `stop`.
 
     A tune goes from `X:` to the next one; what comes after the blank line that ends its music is text. A file
     without any `X:` but with a key is one tune. At most `MAX_TUNES` + 1 are given.
     """
-    shared: list[str] = []  # the file's header, then, without X:, the only tune
-    groups: list[tuple[str, list[str]]] = []
-    current = shared
-    block = False  # inside %%begintext ... %%endtext, where lines are no ABC
+    begins = list(islice(_NUMBER.finditer(text), MAX_TUNES + 1))
+    shared = _lines(text[: begins[0].start()] if begins else text)  # the file's header, or the only tune
+    if not begins:
+        return [_tune("", "", shared)] if any(split_field(line)[0] == "K" for line in shared) else []
+    common = [line for line in shared if split_field(line)[0] in _FILE_FIELDS]
+    numbers = [" ".join(begin[1].split()) for begin in begins]
+    ends = [*(begin.start() for begin in begins[1:]), len(text)]
+    tunes = list(zip(numbers, _names(numbers), begins, ends, strict=True))[first:stop]
+    return [
+        _tune(number, name, [*common, *_lines(text[begin.end() : end])[1:]], len(common))
+        for number, name, begin, end in tunes
+    ]
+
+
+def _names(numbers: Sequence[str]) -> list[str]:
+    """A name for every tune, no two alike."""
+    taken, seen = set(numbers), Counter[str]()
+    names = []
+    for number in numbers:
+        seen[number] += 1
+        name = number
+        while seen[number] > 1 and (name := f"{number}-{seen[number]}") in taken:
+            seen[number] += 1
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a tune or a file's header, without comments and without text that is no ABC."""
+    lines: list[str] = []
+    block = False  # inside %%begintext ... %%endtext
     for line in _LINE.split(text):
-        number = _NUMBER.match(line)
-        if number is not None:
-            if len(groups) > MAX_TUNES:
-                break
-            block, current = False, []
-            groups.append((" ".join(number[1].split()), current))
-        elif line.startswith("%%begin"):
+        if line.startswith("%%begin"):
             block = True
         elif line.startswith("%%end"):
             block = False
@@ -149,14 +178,11 @@ def split_tunes(text: str) -> list[AbcText]:
                 line = f"I:{line[2:]}"
             stripped = _COMMENT.sub("", line).rstrip()
             if stripped or not line.strip():  # a comment alone is no blank line
-                current.append(stripped)
-    if not groups:
-        return [_tune("", shared)] if any(split_field(line)[0] == "K" for line in shared) else []
-    common = [line for line in shared if split_field(line)[0] in _FILE_FIELDS]
-    return [_tune(number, [*common, *lines], len(common)) for number, lines in groups]
+                lines.append(stripped)
+    return lines
 
 
-def _tune(number: str, lines: list[str], common: int = 0) -> AbcText:
+def _tune(number: str, name: str, lines: list[str], common: int = 0) -> AbcText:
     """A tune of these lines, the first `common` of which are from the file's header."""
     letters = [split_field(line)[0] for line in lines]
     header = letters.index("K", common) + 1 if "K" in letters[common:] else 0
@@ -170,4 +196,4 @@ def _tune(number: str, lines: list[str], common: int = 0) -> AbcText:
             music = music or not letter
         elif music:
             break
-    return AbcText(number, tuple(kept), header)
+    return AbcText(number, name, tuple(kept), header)

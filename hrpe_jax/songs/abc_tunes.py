@@ -29,19 +29,19 @@ _FULL_HARMONY = 2.5
 """Notes that sound at once, on average, from which chords can be told."""
 _MOST_LINES = 16
 MAX_BOOK_NOTES = 3_000_000
-"""Melody notes of all tunes of a file, with repeats."""
+"""Melody notes of the tunes that are read at once, with repeats."""
 
 
-def read_abc(path: str | Path) -> list[Song | SongError]:
-    """Read every tune of an ABC file; see `iterate_abc`, which never holds more than one.
+def read_abc(path: str | Path, first: int = 0, stop: int | None = None) -> list[Song | SongError]:
+    """Read tunes of an ABC file; see `iterate_abc`, which never holds more than one.
 
     Raises:
         AbcError: if the file cannot be read at all (has `.reason`).
     """
-    return list(iterate_abc(path))
+    return list(iterate_abc(path, first, stop))
 
 
-def iterate_abc(path: str | Path) -> Iterator[Song | SongError]:
+def iterate_abc(path: str | Path, first: int = 0, stop: int | None = None) -> Iterator[Song | SongError]:
     """Read an ABC file tune by tune.
 
     The melody is the first voice that has notes (its top line); chords are the chord symbols of the voice
@@ -56,6 +56,8 @@ def iterate_abc(path: str | Path) -> Iterator[Song | SongError]:
 
     Args:
         path: an ABC file, with one tune or many.
+        first: the first tune wanted, from 0.
+        stop: the first that is not wanted any more; None for all.
 
     Yields:
         A song or an error for each tune, in the order of the file. Where a number stands for several tunes
@@ -65,11 +67,9 @@ def iterate_abc(path: str | Path) -> Iterator[Song | SongError]:
         AbcError: if the file cannot be read at all (has `.reason`).
     """
     path = Path(path)
-    seen: Counter[str] = Counter()
     notes = 0
-    for text in read_abc_book(path):
-        seen[text.number] += 1
-        tune = text.number if seen[text.number] == 1 else f"{text.number}-{seen[text.number]}"
+    for text in read_abc_book(path, first, stop):
+        tune = text.name
         if notes > MAX_BOOK_NOTES:
             message = (
                 f"{path}: tune {tune}: more than {MAX_BOOK_NOTES} notes before it: expected a smaller file"

@@ -32,12 +32,14 @@ class SongFile:
         format: one of FORMATS.
         path: its file or folder.
         name: the path as the user knows it, relative to what was given; always valid Unicode.
+        tunes: which tunes of a book, from the first to before the second; all by default (see `songs.books`).
     """
 
     id: str
     format: str
     path: str
     name: str
+    tunes: tuple[int, int | None] = (0, None)
 
 
 @dataclass(frozen=True, slots=True)

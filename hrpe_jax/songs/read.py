@@ -54,7 +54,7 @@ def read_songs(song: SongFile) -> list[Song | SongError]:
         case "abc":
             from hrpe_jax.songs.abc_tunes import read_abc
 
-            return list(read_abc(song.path))
+            return list(read_abc(song.path, *song.tunes))
         case "billboard":
             from hrpe_jax.songs.charts import read_billboard
 

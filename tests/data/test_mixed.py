@@ -13,6 +13,7 @@ from hrpe_jax.config import BatchConfig
 from hrpe_jax.data.build import build_dataset
 from hrpe_jax.data.pipeline import eval_batches, train_batches
 from hrpe_jax.data.shards import SPLITS, open_dataset
+from hrpe_jax.songs import books
 from tests.data.songs import write_song, write_songs
 
 CHART = """# title: A Song
@@ -103,6 +104,26 @@ def test_every_file_and_tune_is_accounted_for(folder: Path, tmp_path: Path):
     assert "melody" not in songs["0003"]
     assert songs["tunes#1"]["file"] == "tunes.abc"
     assert Counter(manifest["counts"]["stages"]).total() == 8
+
+
+def test_a_book_read_in_parts_is_one_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress: list[tuple[int, int, int]] = []
+
+    def built(name: str) -> tuple[dict[str, object], dict[str, object]]:
+        progress.clear()
+        counts = build_dataset(
+            folder, tmp_path / name, workers=0, on_progress=lambda *done: progress.append(done)
+        )
+        return counts | {"output": "", "seconds": 0}, open_dataset(tmp_path / name).manifest
+
+    whole = built("whole")
+    monkeypatch.setattr(books, "TUNES", 1)
+    parts = built("parts")
+    assert parts == whole
+    assert len(progress) == 11
+    assert progress[-1] == (8, 8, 1)
 
 
 def test_stages_may_hold_different_songs(folder: Path, tmp_path: Path):
