@@ -62,12 +62,11 @@ _ELEMENTS = (
 def change_elements(data: bytes, donor: bytes, random: Random) -> bytes:
     """Elements deleted, said again, emptied, renamed or taken from another file; the XML stays whole."""
     name = random.choice(_ELEMENTS)
-    pattern = re.compile(rb"<%b(?:\s[^<>]*)?(?:/>|>.*?</%b>)" % (name, name), re.DOTALL)
-    found = list(pattern.finditer(data))
+    found = _elements(data, name)
     if not found:
         return data
-    match = random.choice(found)
-    whole, how = match[0], random.randrange(5)
+    begin, end = random.choice(found)
+    whole, how = data[begin:end], random.randrange(5)
     if how == 0:
         new = b""
     elif how == 1:
@@ -75,10 +74,32 @@ def change_elements(data: bytes, donor: bytes, random: Random) -> bytes:
     elif how == 2:
         new = re.sub(rb">.*<", b">" + random.choice(NUMBERS).encode() + b"<", whole, flags=re.DOTALL)
     elif how == 3:
-        new = (random.choice(pattern.findall(donor) or [b"<x/>"])) + (whole if random.random() < 0.5 else b"")
-    else:
-        return pattern.sub(b"", data)  # all of them
-    return data[: match.start()] + new + data[match.end() :]
+        others = _elements(donor, name)
+        taken = donor[slice(*random.choice(others))] if others else b"<x/>"
+        new = taken + (whole if random.random() < 0.5 else b"")
+    else:  # all of them go
+        edges = [0, *(edge for span in found for edge in span), len(data)]
+        return b"".join(data[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
+    return data[:begin] + new + data[end:]
+
+
+def _elements(data: bytes, name: bytes) -> list[tuple[int, int]]:
+    """(begin, end) of the elements of a name, each up to the first closing tag; in linear time, whatever
+    earlier mutations have nested."""
+    close = b"</" + name + b">"
+    last = data.rfind(close)
+    found, after = [], 0
+    for tag in re.finditer(rb"<" + name + rb"(?:\s[^<>]*?)?(/?)>", data):
+        if tag.start() < after:
+            continue
+        if tag[1]:
+            after = tag.end()
+        elif tag.end() <= last:
+            after = data.find(close, tag.end()) + len(close)
+        else:
+            continue
+        found.append((tag.start(), after))
+    return found
 
 
 XML: tuple[Mutation, ...] = (inject_entity, nest_elements, *(change_elements,) * 10)

@@ -4,7 +4,8 @@ Each bar votes for 24 keys: how long each pitch class sounds and how long each k
 degree, weighed by how typical these are of a key (`hrpe_jax.analysis.key_weights`, fitted by
 `tools/fit_keys.py`). Where another key is so much better for so long that it pays for the change, the piece
 changes: the best path through the bars. Pitch classes tell the signature; chords tell it better, and help to
-tell a key from its relative, which has the same notes.
+tell a key from its relative, which has the same notes. So do the chords and notes that a piece begins and
+ends with, which have their say when the path is known.
 """
 
 from __future__ import annotations
@@ -14,10 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hrpe_jax.analysis.key_weights import CHORD_WEIGHTS, CLASS_WEIGHTS, MODE_WEIGHTS
+from hrpe_jax.analysis.key_features import KeyFeatures, key_features
+from hrpe_jax.analysis.key_weights import (
+    CHORD_WEIGHTS,
+    CLASS_WEIGHTS,
+    FIRST_WEIGHTS,
+    LAST_WEIGHTS,
+    MODE_WEIGHTS,
+)
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.key import Key
-from hrpe_jax.theory.quality import CHORD_TONES
 
 CHANGE = 50.0
 """Votes that a change of key costs; the right key has some 2.4 more than the next in a bar."""
@@ -77,8 +84,10 @@ def find_keys(
         raise ValueError("find_keys: bars must increase")
     starts = starts if len(starts) else np.zeros(1)
     starts = starts[:: 1 + len(starts) // _MOST_BARS]
-    votes = bar_votes(*bar_features(onset, duration, pitch, chords, starts, weight))
+    features = key_features(onset, duration, pitch, chords, starts, weight)
+    votes = bar_votes(features)
     path = _longer(_viterbi(votes), votes)
+    path = _with_ends(path, votes, features)
     changes = np.flatnonzero(np.diff(path, prepend=-1))
     lengths = np.bincount(path, minlength=24)
     # Of keys that hold equally long, the one that fits the piece better.
@@ -87,86 +96,64 @@ def find_keys(
     return Keys(Key.from_index(best), segments)
 
 
-def bar_features(
-    onset: np.ndarray,
-    duration: np.ndarray,
-    pitch: np.ndarray,
+def score_keys(
+    onsets: Sequence[float] | np.ndarray,
+    durations: Sequence[float] | np.ndarray,
+    pitches: Sequence[int] | np.ndarray,
     chords: Sequence[ChordSpan],
-    bars: np.ndarray,
-    weight: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """What sounds in each bar.
+) -> np.ndarray:
+    """[24] how well each key fits a piece that does not change, by `Key.index`, in nats up to a constant.
 
-    Returns:
-        [bars, 12] sound of each pitch class and [bars, kinds, 12] length of chords of each kind (see
-        `chord_kind`) on each root, both divided by their mean over the bars.
+    Args:
+        onsets: [n] starts in ticks.
+        durations: [n] lengths.
+        pitches: [n] MIDI numbers; there may be none.
+        chords: sorted spans; there may be none.
     """
-    count = len(bars)
-    sound = np.zeros((count, 12))
-    bar, place, part = _over_bars(onset, onset + duration, bars)
-    np.add.at(sound, (bar, pitch[place] % 12), part * weight[place])
-    harmony = np.zeros((count, KINDS, 12))
-    spans = [span for span in chords if not span.chord.is_none]
-    if spans:
-        begin = np.array([span.onset for span in spans], dtype=np.float64)
-        end = np.array([span.onset + span.duration for span in spans], dtype=np.float64)
-        kind = np.array([chord_kind(span.chord.quality) for span in spans])
-        root = np.array([span.chord.root for span in spans])
-        bar, place, part = _over_bars(begin, end, bars)
-        np.add.at(harmony, (bar, kind[place], root[place]), part)
-    sound /= max(float(sound.sum()) / count, 1e-9)
-    harmony /= max(float(harmony.sum()) / count, 1e-9)
-    return sound, harmony
+    onset, duration = np.asarray(onsets, dtype=np.float64), np.asarray(durations, dtype=np.float64)
+    pitch = np.asarray(pitches, dtype=np.int64)
+    features = key_features(onset, duration, pitch, chords, np.zeros(1), np.ones(len(pitch)))
+    return np.asarray(bar_votes(features)[0] + _first_votes(features) + _last_votes(features))
 
 
-def _over_bars(begin: np.ndarray, end: np.ndarray, bars: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Stretches of time cut at bar lines: bar, index of the stretch, and length of each piece."""
-    first = np.maximum(np.searchsorted(bars, begin, side="right") - 1, 0)
-    last = np.maximum(np.searchsorted(bars, end, side="left") - 1, first)
-    pieces = np.minimum(last - first + 1, 64)  # a drone over hundreds of bars need not count in all
-    place = np.repeat(np.arange(len(begin)), pieces)
-    bar = first[place] + np.arange(len(place)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    after = np.append(bars[1:], np.inf)
-    start = np.where(bar == first[place], begin[place], bars[bar])
-    return bar, place, np.maximum(np.minimum(end[place], after[bar]) - start, 0.0)
+def _turned(weights: np.ndarray) -> np.ndarray:
+    """[rows * 12, 24] the weights [mode, rows, 12] as seen from all keys."""
+    keys = [np.roll(weights[mode], tonic, axis=1).ravel() for mode in (0, 1) for tonic in range(12)]
+    return np.stack(keys, axis=1)
 
 
-KINDS = 5
-"""Kinds of chords: major, dominant seventh, minor, diminished, and without third."""
+_CLASSES, _CHORDS = _turned(CLASS_WEIGHTS[:, None]), _turned(CHORD_WEIGHTS)
+_FIRST, _LAST = _turned(FIRST_WEIGHTS), _turned(LAST_WEIGHTS)
 
 
-def chord_kind(quality: str) -> int:
-    """The kind of a fine chord quality."""
-    return _KIND[quality]
+def bar_votes(features: KeyFeatures) -> np.ndarray:
+    """[bars, 24] votes of each bar for each key, by `Key.index`; their mean is the score of the piece, but
+    for its beginning and end."""
+    sound, harmony = features.sound, features.harmony.reshape(len(features.harmony), -1)
+    heard = (sound.sum(axis=1) + harmony.sum(axis=1) > 0)[:, None]
+    return np.asarray(sound @ _CLASSES + harmony @ _CHORDS + np.repeat(MODE_WEIGHTS, 12) * heard)
 
 
-def _kind(quality: str) -> int:
-    tones = {tone % 12 for tone in CHORD_TONES[quality]}
-    if 4 in tones:
-        return 1 if 10 in tones else 0
-    if 3 in tones:
-        return 3 if 6 in tones and 7 not in tones else 2
-    return 4
+def _first_votes(features: KeyFeatures) -> np.ndarray:
+    """[24] what the beginning says, for the piece as a whole."""
+    return np.asarray(features.first.ravel() @ _FIRST)
 
 
-_KIND = {quality: _kind(quality) for quality in CHORD_TONES}
+def _last_votes(features: KeyFeatures) -> np.ndarray:
+    """[24] the same of the end."""
+    return np.asarray(features.last.ravel() @ _LAST)
 
 
-def _turned() -> tuple[np.ndarray, np.ndarray]:
-    """The weights for all 24 keys: [12, 24] and [kinds * 12, 24]."""
-    classes = [np.roll(CLASS_WEIGHTS[mode], tonic) for mode in (0, 1) for tonic in range(12)]
-    chords = [np.roll(CHORD_WEIGHTS[mode], tonic, axis=1).ravel() for mode in (0, 1) for tonic in range(12)]
-    return np.stack(classes, axis=1), np.stack(chords, axis=1)
-
-
-_CLASSES, _CHORDS = _turned()
-
-
-def bar_votes(sound: np.ndarray, harmony: np.ndarray) -> np.ndarray:
-    """[bars, 24] votes of each bar for each key, by `Key.index`; their mean is the score of the piece."""
-    votes = sound @ _CLASSES + harmony.reshape(len(harmony), -1) @ _CHORDS
-    heard = (sound.sum(axis=1) + harmony.sum(axis=(1, 2)) > 0)[:, None]
-    return np.asarray(votes + np.repeat(MODE_WEIGHTS, 12) * heard)
+def _with_ends(path: np.ndarray, votes: np.ndarray, features: KeyFeatures) -> np.ndarray:
+    """The path, its first and last stretches looked at again with what the piece begins and ends with."""
+    edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
+    path = path.copy()
+    for begin, end in {(0, edges[1]), (edges[-2], len(path))}:
+        score = votes[begin:end].mean(axis=0)
+        score = score + _first_votes(features) if begin == 0 else score
+        score = score + _last_votes(features) if end == len(path) else score
+        path[begin:end] = score.argmax()
+    return path
 
 
 def _change_costs() -> np.ndarray:

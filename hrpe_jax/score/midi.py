@@ -5,6 +5,8 @@ a bar line: they are parts of a song that a sequencer was to play in some order,
 order known. Reading is by symusic, some two hundred times faster than pretty_midi; writing is in
 `midi_write`, and both are named here. What the notes mean (beats, chords, key, melody) is for `analysis` to
 find.
+
+A damaged file is refused, or, where that is asked for, read as far as it goes (`midi_salvage`).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import numpy as np
 from hrpe_jax.score import midi_guard as guard
 from hrpe_jax.score.midi_chunks import file_title, is_pattern_file, split_patterns, unwrap
 from hrpe_jax.score.midi_guard import MidiError
+from hrpe_jax.score.midi_salvage import salvage
 from hrpe_jax.score.midi_words import syllable_ticks
 from hrpe_jax.score.midi_write import midi_bytes, write_midi
 
@@ -88,6 +91,7 @@ class MidiFile:
         dropped_notes: how many notes without length were left out.
         title: what the file calls the piece (see `file_title`); often empty or without meaning.
         syllables: ticks at which the words of a karaoke file are sung, increasing (see `syllable_ticks`).
+        damage: what of the file was lost, in words; empty for a sound file.
     """
 
     ticks_per_quarter: int
@@ -99,6 +103,7 @@ class MidiFile:
     dropped_notes: int = 0
     title: str = ""
     syllables: tuple[int, ...] = ()
+    damage: str = ""
 
     @cached_property
     def end(self) -> int:
@@ -137,7 +142,11 @@ class MidiFile:
         return np.asarray(starts[index] + (wanted - times[index]) / rates[index])
 
 
-def read_midi(path: str | os.PathLike[str]) -> MidiFile:
+SALVAGED_NOTES = 64
+"""Notes that a damaged file must have left to be read at all."""
+
+
+def read_midi(path: str | os.PathLike[str], *, damaged: bool = False) -> MidiFile:
     """Read a MIDI file, or refuse it in one line.
 
     Notes without length are left out and counted. Times that a file says twice (two tempos at one tick) count
@@ -145,6 +154,8 @@ def read_midi(path: str | os.PathLike[str]) -> MidiFile:
 
     Args:
         path: a standard MIDI file with ticks-per-quarter timing.
+        damaged: read a damaged file as far as it goes, where its header is sound and `SALVAGED_NOTES` are
+            left (format 0 or 1).
 
     Returns:
         Its contents; never tracks without notes.
@@ -163,16 +174,40 @@ def read_midi(path: str | os.PathLike[str]) -> MidiFile:
         raise MidiError("midi_missing", where, f"cannot be read: {error.strerror or error}") from None
     if len(data) > guard.MAX_BYTES:
         raise MidiError("midi_too_large", where, f"larger than {guard.MAX_BYTES} bytes, the most accepted")
-    return parse_midi(data, where)
+    return parse_midi(data, where, damaged=damaged)
 
 
-def parse_midi(data: bytes, where: str = "MIDI data") -> MidiFile:
+def parse_midi(data: bytes, where: str = "MIDI data", *, damaged: bool = False) -> MidiFile:
     """`read_midi` of a file's bytes; `where` is what error messages call it."""
     data = unwrap(data)
     guard.check_bytes(data, where)
     if not is_pattern_file(data):
-        return _checked(_parse(data, where), where)
+        try:
+            midi = _parse(data, where)
+        except MidiError as error:
+            if not damaged or error.reason != "midi_corrupt":
+                raise
+            midi = _salvaged(data, where, error)
+        return _checked(midi, where)
     return _checked(_in_a_row([_parse(pattern, where) for pattern in split_patterns(data)], where), where)
+
+
+def _salvaged(data: bytes, where: str, error: MidiError) -> MidiFile:
+    """The readable part of a file; the error that it had where too little is left."""
+    left = salvage(data)
+    guard.check_bytes(left.data, where)
+    midi = _parse(left.data, where)
+    if midi.note_count < SALVAGED_NOTES:
+        raise MidiError(
+            error.reason,
+            where,
+            f"{error.detail}; {midi.note_count} notes could be read: too few to keep",
+        )
+    damage = (
+        f"{left.kept} of {len(data)} bytes could be read: {left.tracks} tracks, {left.cut} of them cut off, "
+        f"and {left.missing} are missing"
+    )
+    return replace(midi, damage=damage)
 
 
 def _checked(midi: MidiFile, where: str) -> MidiFile:

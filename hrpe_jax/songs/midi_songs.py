@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from hrpe_jax.score.midi import MidiError, read_midi
@@ -17,19 +18,22 @@ def read_midi_song(path: str | Path) -> Song:
 
     A file with chord names as lyrics, as `write_midi` makes them, is a lead sheet and taken as it is; one of
     two tracks, a melody and block chords, is read by `chord_track_song`; from any other, beats, melody,
-    chords and key are found by `plain_song`.
+    chords and key are found by `plain_song`. A damaged file is read as far as it goes, as plain notes.
 
     Args:
         path: a MIDI file.
 
     Returns:
-        The song; its id is the file's stem.
+        The song; its id is the file's stem. Warning: "damaged" (a part of the file was lost).
 
     Raises:
         MidiError: if the file cannot be read (has `.reason`).
         SongError: if it holds no song (has `.reason`).
     """
-    midi = read_midi(path)
+    midi = read_midi(path, damaged=True)
+    if midi.damage:
+        song = plain_song(midi, path)
+        return replace(song, warnings=tuple(sorted({*song.warnings, "damaged"})))
     if is_lead_sheet(midi):
         with suppress(MidiError):  # notes that overlap, say: not written by us, and plain MIDI all the same
             score = lead_sheet_score(midi, path)

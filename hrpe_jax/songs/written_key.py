@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from hrpe_jax.analysis.keys import score_keys
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.key import Key, Mode, key_scores
 
@@ -14,10 +15,13 @@ _MODES: dict[str, tuple[int, Mode]] = {
     "dorian": (2, "minor"), "phrygian": (4, "minor"), "lydian": (5, "major"), "mixolydian": (7, "major"),
     "minor": (9, "minor"), "aeolian": (9, "minor"), "ionian": (0, "major"),
 }  # fmt: skip
-_SAID = 0.12
-_SIGNATURE = ((0, "major", 0.12), (9, "minor", 0.12), (2, "minor", 0.06), (7, "major", 0.04))
 _CHORD_WEIGHT = 0.5
 """Of a chord's note against a melody note of the same length."""
+_PLAIN = 10.0
+"""Nats that a distance of 1 between profiles is worth."""
+# In nats, as `score_keys` counts: how much likelier a key is for what the file says.
+_SAID = 3.0
+_SIGNATURE = ((0, "major", 4.0), (9, "minor", 4.0), (2, "minor", 2.0), (7, "major", 1.5))
 
 
 def said_key(fifths: int | None, mode: str) -> Key | None:
@@ -40,9 +44,10 @@ def find_written_key(
 ) -> Key:
     """The key that notes, chords, signature and the close agree on best.
 
-    Pitch-class profiles judge the sounding notes; a signature leaves four likely keys (its major and minor,
-    and the modal readings that old and folk tunes are written with); music ends on its tonic more often than
-    it begins there. A minor piece may end with a major chord.
+    Two judges share the decision: `score_keys`, which has learned from pop and folk, and pitch-class profiles
+    with the tonic chord and the close, which hold for any style; jazz misleads the first alone. A signature
+    leaves four likely keys (its major and minor, and the modal readings that old and folk tunes are written
+    with). Music ends on its tonic more often than it begins there; a minor piece may end with a major chord.
 
     Args:
         notes: (pitch, ticks) of the melody, in order.
@@ -50,10 +55,21 @@ def find_written_key(
         fifths: sharps (positive) or flats of the signature; None where there is none.
         said: the key that the file names, if it does.
     """
-    notes = list(notes)
-    sounding = np.zeros(12)
-    for pitch, ticks in notes:
-        sounding[pitch % 12] += ticks
+    rows = np.array(list(notes), dtype=np.int64).reshape(-1, 2)
+    ends = np.cumsum(rows[:, 1])
+    scores = score_keys(ends - rows[:, 1], rows[:, 1], rows[:, 0], chords)
+    scores += _PLAIN * _plain_scores(rows, chords)
+    if fifths is not None:
+        for step, mode, bonus in _SIGNATURE:
+            scores[Key((7 * fifths + step) % 12, mode).index] += bonus  # type: ignore[arg-type]
+    if said is not None:
+        scores[said.index] += _SAID
+    return Key.from_index(int(np.argmax(scores)))
+
+
+def _plain_scores(rows: np.ndarray, chords: Sequence[ChordSpan]) -> np.ndarray:
+    """[24] what profiles, the share of the tonic chord and the close say."""
+    sounding = np.bincount(rows[:, 0] % 12, weights=rows[:, 1], minlength=12)
     roots = np.zeros((2, 12))  # major and minor chords by root
     for span in chords:
         for pitch_class in span.chord.pitch_classes:
@@ -61,16 +77,8 @@ def find_written_key(
         if not span.chord.is_none:
             third = (span.chord.root + 3) % 12 in span.chord.pitch_classes
             roots[int(third), span.chord.root] += span.duration
-    scores = key_scores(sounding)
-    if roots.any():  # the tonic chord is heard more than its relative's
-        scores += 0.1 * (roots / roots.sum()).ravel()
-    if fifths is not None:
-        for step, mode, bonus in _SIGNATURE:
-            scores[Key((7 * fifths + step) % 12, mode).index] += bonus  # type: ignore[arg-type]
-    if said is not None:
-        scores[said.index] += _SAID
-    scores += _close(notes, chords)
-    return Key.from_index(int(np.argmax(scores)))
+    scores = key_scores(sounding) + _close(rows.tolist(), chords)
+    return scores + 0.1 * (roots / roots.sum()).ravel() if roots.any() else scores
 
 
 def find_mode(chords: Sequence[ChordSpan], tonic: int) -> Mode:
@@ -96,7 +104,7 @@ def find_mode(chords: Sequence[ChordSpan], tonic: int) -> Mode:
     return "major" if scores[Key(tonic, "major").index] >= scores[Key(tonic, "minor").index] else "minor"
 
 
-def _close(notes: Sequence[tuple[int, int]], chords: Sequence[ChordSpan]) -> np.ndarray:
+def _close(notes: Sequence[Sequence[int]], chords: Sequence[ChordSpan]) -> np.ndarray:
     """[24] what the last note and the last chord say for each key."""
     scores = np.zeros((2, 12))
     if notes:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrpe_jax.analysis.keys import find_keys
+from hrpe_jax.analysis.keys import find_keys, score_keys
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
@@ -68,6 +68,22 @@ def test_notes_alone_and_chords_alone_are_enough():
     assert find_keys([], [], [], [], bars=[]).key == Key(0, "major")
     silent = find_keys([], [], [], spans([(0, "maj")])[:0], bars=bars)
     assert silent.segments == ((0, Key(0, "major")),)
+
+
+def test_a_melody_alone_has_a_key():
+    tune = [60, 62, 64, 60, 60, 62, 64, 60, 64, 65, 67, 64, 65, 67, 67, 69, 67, 65, 64, 60, 60, 55, 60]
+    onset = np.arange(len(tune)) * 12
+    for up in range(12):
+        found = find_keys(onset, np.full(len(tune), 12), np.array(tune) + up, (), bars=np.arange(0, 276, 48))
+        assert found.key == Key(up, "major")
+
+
+def test_beginning_and_end_decide_between_relatives():
+    middle = [(0, "maj"), (9, "min"), (5, "maj"), (2, "min"), (7, "maj"), (4, "min")] * 2
+    for tonic, quality, key in ((0, "maj", Key(0, "major")), (9, "min", Key(9, "minor"))):
+        chords = spans([(tonic, quality), *middle, (tonic, quality)])
+        assert score_keys(*notes_of(chords), chords).argmax() == key.index
+        assert keys_of(chords).key == key
 
 
 def test_weights_count():

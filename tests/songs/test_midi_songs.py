@@ -56,6 +56,17 @@ def test_chord_tracks_and_plain_files(tmp_path: Path) -> None:
     assert [span.chord for span in plain.score.chords] == [span.chord for span in track.score.chords]
 
 
+def test_a_file_that_broke_off_is_a_song_with_a_warning(tmp_path: Path) -> None:
+    long = [(at * 480, 480, 60 + (at * at) % 9) for at in range(128)]
+    data = midi(tempo(500_000) + meter(4, 2), notes(long), notes(BLOCKS, 1), notes(BASS, 2))
+    (tmp_path / "cut.mid").write_bytes(data[:-100])
+    (tmp_path / "whole.mid").write_bytes(data)
+    cut, whole = (read_midi_song(tmp_path / f"{name}.mid") for name in ("cut", "whole"))
+    assert "damaged" in cut.warnings
+    assert "damaged" not in whole.warnings
+    assert cut.score.melody == whole.score.melody
+
+
 def test_karaoke_words_are_no_chord_names(tmp_path: Path) -> None:
     words = b"".join(b"\x83\x60" + text(5, word)[1:] for word in (b"A", b"la", b"Am", b"E") * 8)
     (tmp_path / "words.mid").write_bytes(midi(words, notes(TUNE), notes(BLOCKS, 1), notes(BASS, 2)))
