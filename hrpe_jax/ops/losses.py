@@ -60,20 +60,16 @@ def weighted(values: Array, weights: Array) -> tuple[Array, Array]:
     return jnp.sum(values * weights), jnp.sum(weights)
 
 
-def smoothed(loss: tuple[Array, Array], logits: Array, weights: Array, amount: float) -> tuple[Array, Array]:
+def smoothed(loss: tuple[Array, Array], even: Array, weights: Array, amount: float) -> tuple[Array, Array]:
     """Label smoothing (Szegedy et al., 2016) of a negative log likelihood.
 
     Args:
       loss: the pair (sum, weight) of the likelihood of the targets.
-      logits: ``[..., vocabulary]``. Below -1e8 is what a model calls impossible: no share is spread there.
+      even: of ``target_scores``, ``[...]``.
       weights: ``[...]``.
       amount: share of each target that is spread evenly over what is possible.
 
     Returns:
       The pair of (1 - amount) times the loss plus amount times the cross entropy of the even distribution.
     """
-    logits = logits.astype(jnp.float32)
-    possible = logits > -1e8
-    mean = jnp.sum(jnp.where(possible, logits, 0.0), axis=-1) / jnp.sum(possible, axis=-1)
-    even, _ = weighted(jax.nn.logsumexp(logits, axis=-1) - mean, weights)
-    return (1 - amount) * loss[0] + amount * even, loss[1]
+    return (1 - amount) * loss[0] + amount * weighted(-even, weights)[0], loss[1]

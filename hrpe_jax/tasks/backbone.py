@@ -56,13 +56,14 @@ class BackboneTask(LinenTask):
             rngs = {"dropout": key}
             scores, _ = self.module.apply({"params": params}, segment, train=True, targets=targets, rngs=rngs)
             likelihood = scores.log_likelihood
+            loss = self.trained(losses.weighted(-likelihood, weights), scores.even, weights)
             metrics = {
                 "nll": losses.weighted(-likelihood, events),
                 "accuracy": losses.weighted(scores.is_top, events),
             }
         else:
             logits, _ = self.module.apply({"params": params}, segment)
-            likelihood = losses.log_likelihood(logits, targets)
+            loss = losses.weighted(-losses.log_likelihood(logits, targets), weights)
             metrics = predictions("", logits, targets, events)
             chords, target = root_quality(logits), root_quality_of(targets)
             changes = events * (target > 0) * (target != root_quality_of(segment["input_ids"]))
@@ -71,8 +72,7 @@ class BackboneTask(LinenTask):
             bars = events * jnp.asarray(tokens.BEATS)[targets] / segment["beats_per_bar"]
             total = metrics["nll"][0]
             metrics |= {"nll_per_chord": (total, jnp.sum(changes)), "nll_per_bar": (total, jnp.sum(bars))}
-        loss = losses.weighted(-likelihood, weights)
-        return self.trained(loss, logits, weights) if train else loss, None, metrics
+        return loss, None, metrics
 
 
 def root_quality(logits: Array) -> Array:

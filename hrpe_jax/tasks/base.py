@@ -95,11 +95,11 @@ class LinenTask:
         """See ``Task``."""
         return nn.unbox(self._init(key)["params"])
 
-    def trained(self, loss: Pair, logits: Array, weights: Array) -> Pair:
+    def trained(self, loss: Pair, even: Array, weights: Array) -> Pair:
         """The loss that the gradient is of: the plain one with label smoothing, where there is some."""
         if not self.label_smoothing:
             return loss
-        return losses.smoothed(loss, logits, weights, self.label_smoothing)
+        return losses.smoothed(loss, even, weights, self.label_smoothing)
 
     def param_axes(self) -> Any:
         """See ``Task``."""

@@ -68,9 +68,10 @@ class MelodyTask(LinenTask):
         logits, carry = applied
         targets, weights = segment["target_ids"], segment["weights"]
         if train:
-            correct = losses.is_top(logits, targets)
-            loss = losses.weighted(-losses.log_likelihood(logits, targets), weights)
-            metrics = {"nll": loss, "accuracy": losses.weighted(correct, weights)}
+            scores = losses.target_scores(logits, targets)
+            nll = losses.weighted(-scores.log_likelihood, weights)
+            loss = self.trained(nll, scores.even, weights)
+            metrics = {"nll": nll, "accuracy": losses.weighted(scores.is_top, weights)}
         else:
             metrics = predictions("", logits, targets, weights)
             loss = metrics["nll"]
@@ -78,5 +79,4 @@ class MelodyTask(LinenTask):
             metrics |= predictions("pitch", logits, targets, pitches)
             bars = weights * (targets == tokens.BAR)
             metrics |= {"nll_per_note": (loss[0], jnp.sum(pitches)), "nll_per_bar": (loss[0], jnp.sum(bars))}
-        loss = self.trained(loss, logits, weights) if train else loss
         return loss, jax.lax.stop_gradient(carry), metrics

@@ -24,7 +24,8 @@ def test_label_smoothing_is_a_mixture_with_the_even_distribution_over_what_is_po
     logits[:, 2] = -1e9  # names nothing
     targets, weights = np.array([0, 1, 3, 5]), np.array([1.0, 0.0, 2.0, 0.5])
     loss = losses.weighted(-losses.log_likelihood(logits, targets), weights)
-    total, weight = losses.smoothed(loss, logits, weights, 0.1)
+    even = losses.target_scores(jnp.asarray(logits), jnp.asarray(targets)).even
+    total, weight = losses.smoothed(loss, even, weights, 0.1)
     log_p = logits - np.log(np.exp(logits.astype(np.float64)).sum(-1, keepdims=True))
     target = np.full((4, 6), 0.1 / 5)
     target[:, 2] = 0
