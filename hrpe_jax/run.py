@@ -14,8 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import jax
-
 import hrpe_jax
 from hrpe_jax import cli
 from hrpe_jax.codec.vocabulary import vocabulary_hashes
@@ -29,6 +27,7 @@ from hrpe_jax.metrics.baseline import ngram_baseline
 from hrpe_jax.sampling.model import export_model
 from hrpe_jax.tasks import build_task
 from hrpe_jax.training.checkpoint import Record, check_workdir, checkpoint_folder, whole_steps
+from hrpe_jax.training.distributed import is_first, wait_for_hosts
 from hrpe_jax.training.loop import StageResult, train_stage
 from hrpe_jax.training.partition import host_rows, make_mesh
 
@@ -57,13 +56,13 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
     workdir = Path(workdir)
     check_sampling(config, workdir)
     check_output(workdir, "--workdir")
-    dataset = prepare_data(config.data, workdir)
+    dataset = prepare_together(config.data, workdir)
     record = make_record(config, dataset)
     for stage, _ in config.stages.items():
         check_workdir(workdir, stage, record)  # all of them before the first one is trained
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        if jax.process_index() == 0:
+        if is_first():
             replace_file(workdir / "config.json", (json.dumps(record, indent=2) + "\n").encode())
     except OSError as error:
         raise unwritable(workdir, error) from None
@@ -90,12 +89,26 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
         if result.best:
             counted = ngram_baseline(dataset, stage, "valid", order=NGRAM_ORDER)
             rows.append((stage, f"{NGRAM_ORDER}-gram", counted))
-    if jax.process_index() == 0:
-        print(format_table(rows), flush=True)
-        model, _ = export_model(workdir)
-        if config.sample is not None:
-            sample(config, model, workdir / "pieces")
+    try:
+        if is_first():
+            print(format_table(rows), flush=True)
+            model, _ = export_model(workdir)
+            if config.sample is not None:
+                sample(config, model, workdir / "pieces")
+    finally:
+        wait_for_hosts("end")
     return results
+
+
+def prepare_together(config: DataConfig, workdir: Path) -> Dataset:
+    """As ``prepare_data``, on the first host; the others wait, then open what it made."""
+    if is_first():
+        try:
+            return prepare_data(config, workdir)
+        finally:
+            wait_for_hosts("data")
+    wait_for_hosts("data")
+    return open_dataset(Path(config.path) if config.path else workdir / "data", verify=True)
 
 
 def prepare_data(config: DataConfig, workdir: Path) -> Dataset:
@@ -129,7 +142,7 @@ def prepare_data(config: DataConfig, workdir: Path) -> Dataset:
         )
     elif manifest is not None and (config.input or config.splits):
         cli.say(f"{path}: prepared before, used as it is; data.input and data.splits are not read again")
-    dataset = open_dataset(path)
+    dataset = open_dataset(path, verify=True)  # a changed shard would train something else, silently
     found = dataset.manifest.get("origin", {}).get("format", config.corpus)
     if config.corpus and found != config.corpus:
         raise UserError(

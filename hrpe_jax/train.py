@@ -3,11 +3,13 @@
   python -m hrpe_jax.train                                          the quickstart, into runs/quickstart
   python -m hrpe_jax.train --config=configs/X.py --workdir=DIR
   python -m hrpe_jax.train --config=configs/X.py --config.stages.backbone.steps=500 --config.seed=1
+  python -m hrpe_jax.train ... --coordinator=HOST:PORT --hosts=2 --host=0      on each of two hosts
 
 Values of the config are set with --config.SECTION.KEY=VALUE. The same command again goes on where it was
-stopped. A table of validation figures goes to stdout, progress to stderr. DIR holds afterwards:
-config.json, metrics.jsonl, checkpoints, model (for python -m hrpe_jax.sample --model=DIR), and data and
-pieces where the config asks for them.
+stopped. Ctrl-C and SIGTERM save first, then exit with status 130 and 143; a second signal stops at once. A
+table of validation figures goes to stdout, progress to stderr. DIR holds afterwards: config.json,
+metrics.jsonl, checkpoints, model (for python -m hrpe_jax.sample --model=DIR), and data and pieces where the
+config asks for them.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ def main(args: argparse.Namespace) -> None:
     from hrpe_jax.compilation_cache import enable_compilation_cache
 
     enable_compilation_cache()
+    from hrpe_jax.training.distributed import join_hosts
+
+    join_hosts(args.coordinator, args.hosts, args.host)
     from hrpe_jax.run import train
 
     train(config, workdir)
@@ -51,6 +56,14 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--workdir", metavar="DIR", help="where everything goes (default: runs/NAME of the config)"
     )
+    options.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="several hosts, which all see --workdir: the address of host 0, or auto (TPU slice, Slurm, "
+        "Kubernetes, Open MPI)",
+    )
+    options.add_argument("--hosts", type=cli.at_least(1), metavar="N", help="how many, with HOST:PORT")
+    options.add_argument("--host", type=cli.at_least(0), metavar="I", help="which one this is, from 0")
     return options
 
 

@@ -10,6 +10,7 @@ A song without chords is in melody/ alone, one without a melody in backbone/ alo
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +79,8 @@ class Dataset:
         manifest: `format_version`; `vocabulary` (version and hash of each stage); `counts` of songs, files
             and rejects; `songs`, for each split a list of {id, group, file, format, backbone, melody} with
             the tokens of each stage that has the song, in the order of the records; `shards`, for each stage
-            and split a list of {file, records, bytes, sha256}; and what `data.manifest` adds.
+            and split a list of {file, records, bytes, sha256}; `sha256` of all the rest; and what
+            `data.manifest` adds.
     """
 
     path: Path
@@ -132,6 +134,8 @@ def open_dataset(path: str | Path, *, verify: bool = False) -> Dataset:
         found, expected = manifest["vocabulary"].get(stage), vocabulary_hash(stage)
         if found != expected:
             raise UserError(f"{path}: {stage} vocabulary {found}, this program's is {expected}; {again}")
+    if manifest.get("sha256", own := manifest_checksum(manifest)) != own:
+        raise UserError(f"{path / MANIFEST}: its content has changed since it was made; {again}")
     for shard in _shards(manifest):
         file = path / shard["file"]
         size = file.stat().st_size if file.is_file() else None
@@ -152,6 +156,12 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return manifest if whole else None
+
+
+def manifest_checksum(manifest: dict[str, Any]) -> str:
+    """SHA-256 of what a manifest says, its own `sha256` aside."""
+    said = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _shards(manifest: dict[str, Any]) -> list[dict[str, Any]]:

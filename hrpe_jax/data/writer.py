@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hrpe_jax.codec.vocabulary import STAGES, VERSION, vocabulary_hashes
-from hrpe_jax.data.shards import FORMAT_VERSION, MANIFEST, REJECTS, SPLITS, read_manifest
+from hrpe_jax.data.shards import FORMAT_VERSION, MANIFEST, REJECTS, SPLITS, manifest_checksum, read_manifest
 from hrpe_jax.errors import UserError
 from hrpe_jax.files import check_output, checksum, unwritable
 
@@ -137,6 +137,7 @@ def write_dataset(
                 for split in SPLITS
             },
         }
+        manifest["sha256"] = manifest_checksum(manifest)
         with (partial / MANIFEST).open("w", encoding="utf-8") as stream:
             json.dump(manifest, stream, indent=1, ensure_ascii=False)
             stream.flush()

@@ -140,6 +140,17 @@ def test_changed_bytes_are_found_by_verify(tmp_path: Path):
         open_dataset(tmp_path / "set", verify=True)
 
 
+def test_a_changed_manifest_is_found_when_opened(tmp_path: Path):
+    """Any value of it, even one that nothing else can contradict."""
+    _write(tmp_path / "set")
+    path = tmp_path / "set" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["songs"]["train"][0]["melody"] -= 1
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=r"manifest.json: its content has changed since it was made"):
+        open_dataset(tmp_path / "set")
+
+
 _KILLED = """
 import os, sys
 from pathlib import Path

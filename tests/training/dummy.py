@@ -1,8 +1,7 @@
 """A small Task with a carry and dropout, and batches that are a function of the step: what the trainer asks
 for.
 
-Run as a script it trains until it kills itself: ``WORKDIR KILL_AT_STEP``; or to the end, on four devices
-with sharded parameters: ``WORKDIR mesh``.
+Run as a script it trains until it kills itself: ``WORKDIR KILL_AT_STEP``.
 """
 
 from __future__ import annotations
@@ -22,14 +21,13 @@ from hrpe_jax.config import (
     BatchConfig,
     Config,
     MelodyStageConfig,
-    MeshConfig,
     OptimizerConfig,
     StagesConfig,
 )
 from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.training.loop import StageResult, train_stage
 
-VOCAB, WIDTH, ROWS, LENGTH, SEGMENTS = 12, 8, 4, 5, 2
+VOCAB, WIDTH, ROWS, LENGTH, SEGMENTS = 12, 8, 8, 5, 2
 
 
 @struct.dataclass
@@ -181,8 +179,4 @@ def train(workdir: Any, config: MelodyStageConfig | None = None, **options: Any)
 
 
 if __name__ == "__main__":
-    if sys.argv[2] == "mesh":
-        jax.config.update("jax_num_cpu_devices", 4)
-        train(sys.argv[1], stage_config(mesh=MeshConfig(data=2, model=2, fsdp=True)))
-    else:
-        train(sys.argv[1], batches=Batches(kill_at=int(sys.argv[2])))
+    train(sys.argv[1], batches=Batches(kill_at=int(sys.argv[2])))

@@ -137,20 +137,6 @@ def test_a_killed_run_goes_on_bit_for_bit(
     same_params(tmp_path, whole, 12)
 
 
-def test_a_run_goes_on_with_other_devices_and_sharded_parameters(whole: Path, tmp_path: Path) -> None:
-    shutil.copytree(whole, tmp_path / "copy")
-    shutil.rmtree(checkpoint_folder(tmp_path / "copy", "melody") / "12")
-    done = run_dummy(tmp_path / "copy", "mesh")
-    assert done.returncode == 0, done.stderr.decode()
-    assert "resuming from step 9" in done.stderr.decode()
-    for here, there in zip(read_lines(whole), read_lines(tmp_path / "copy"), strict=True):
-        assert here.pop("split") == there.pop("split")
-        assert here.pop("stage") == there.pop("stage")
-        assert here == pytest.approx(there, rel=1e-4)
-    left, right = load_stage(whole, "melody"), load_stage(tmp_path / "copy", "melody")
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), left.params, right.params)
-
-
 def test_metrics_are_written_once_and_learning_shows(whole: Path) -> None:
     lines = read_lines(whole)
     train = [line for line in lines if line["split"] == "train"]
