@@ -214,7 +214,7 @@ def train_stage(
                         saved = programs.snapshot((run.state, run.carry))
                         progress = run.progress(batches, clock.seconds)
                         checkpoints.save(run.step, *saved, progress, record, run.best.step)
-                if stops or (last and stop.reached(run.step + 1)):
+                if stops or ((last or run.best.exhausted) and stop.reached(run.step + 1)):
                     checkpoints.wait()
                     raise stop.stopped(f"{stage} at step {run.step} of {config.steps}, saved in {folder}")
                 if hears and listener:

@@ -59,10 +59,10 @@ class MetricsFile:
     def __init__(self, path: str | Path, stage: str, step: int) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in old if _is_before(line, stage, step)]
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        kept = "".join(line + "\n" for line in old.splitlines() if _is_before(line, stage, step))
         if kept != old:
-            replace_file(path, "".join(line + "\n" for line in kept).encode())
+            replace_file(path, kept.encode())
         self._stage = stage
         self._file = path.open("ab", buffering=0)  # nothing waits in a buffer for a disk to have room
 
