@@ -31,7 +31,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["hrpe_jax", "hrpe_jax.*"]),
-    package_data={"hrpe_jax": ["py.typed"]},
+    package_data={"hrpe_jax": ["py.typed"], "hrpe_jax.score.page": ["*.css", "*.js"]},
     install_requires=[
         "jax>=0.7.2",
         "flax>=0.11",

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
 
 def compose_files(
-    model: str | os.PathLike[str], output: str | os.PathLike[str], **wishes: Any
+    model: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    formats: str | None = None,
+    audio: str | None = None,
+    programs: str | None = None,
+    explain: bool = True,
+    **wishes: Any,
 ) -> dict[str, Any]:
     """Composes pieces, writes them into a folder, and prints a line for each.
 
@@ -20,6 +27,10 @@ def compose_files(
     Args:
         model: workdir of a training, or a released model.
         output: folder; made if it is not there.
+        formats: see `sampling.outputs.read_outputs`; so are audio, programs and explain.
+        audio: likewise.
+        programs: likewise.
+        explain: likewise.
         **wishes: see `sampling.controls.read_controls`.
 
     Returns:
@@ -31,17 +42,21 @@ def compose_files(
     from hrpe_jax.files import check_output
     from hrpe_jax.sampling.controls import read_controls
     from hrpe_jax.sampling.output import write_pieces
+    from hrpe_jax.sampling.outputs import read_outputs
 
     controls = read_controls(**wishes)
+    wanted = read_outputs(formats, audio, programs, explain)
     check_output(output)
 
     from hrpe_jax.compilation_cache import enable_compilation_cache
+    from hrpe_jax.sampling.explain import explain_pieces
     from hrpe_jax.sampling.model import load_model
     from hrpe_jax.sampling.pipeline import compose
 
     enable_compilation_cache()
-    pieces = compose(load_model(model), controls)
-    files = write_pieces(pieces, output)
+    loaded = load_model(model)
+    pieces = compose(loaded, controls)
+    files = write_pieces(pieces, output, wanted, explain_pieces(loaded, pieces, wanted))
     return {**report(pieces), "seed": controls.seed, "files": [str(file) for file in files]}
 
 

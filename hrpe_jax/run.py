@@ -182,11 +182,13 @@ def check_sampling(config: Config, workdir: Path) -> None:
 def sample(config: Config, model: Any, folder: Path) -> None:
     """Writes the pieces that a config asks for and prints a line for each, with its share of chord tones."""
     from hrpe_jax.compose import report
+    from hrpe_jax.sampling.explain import explain_pieces
+    from hrpe_jax.sampling.outputs import DEFAULT_OUTPUTS
     from hrpe_jax.sampling.pipeline import sample_pieces, write_pieces
 
     assert config.sample is not None
     pieces = sample_pieces(model, **asdict(config.sample))
-    write_pieces(pieces, folder)
+    write_pieces(pieces, folder, choices=explain_pieces(model, pieces, DEFAULT_OUTPUTS))
     report(pieces)
     cli.say(f"pieces: {folder}")
 

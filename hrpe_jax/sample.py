@@ -2,8 +2,9 @@
 
   python -m hrpe_jax.sample --model=runs/quickstart --output=pieces --key="Eb major" --bars=16
 
-writes NAME.mid and NAME.json (tokens, codes and settings) for each piece, prints each piece on a line, and a
-JSON summary on the last line.
+writes for each piece NAME.mid, NAME.musicxml, NAME.abc and NAME.json (tokens, codes and settings), and for
+all of them index.html, a page to look at and listen to; prints each piece on a line, and a JSON summary on
+the last line.
 
 Chords of your own are written as on a lead sheet:
   --chords="C Am F G"            one bar each
@@ -23,13 +24,15 @@ WISHES = (
     "num_pieces", "bars", "key", "meter", "tempo", "chords", "seed", "temperature", "temperature_backbone",
     "top_k", "top_p", "silent_bars",
 )  # fmt: skip
+OUTPUTS = ("formats", "audio", "programs", "explain")
 
 
 def main(args: argparse.Namespace) -> None:
     """Composes, and prints the summary."""
     from hrpe_jax.compose import compose_files
 
-    cli.print_result(compose_files(args.model, args.output, **{name: getattr(args, name) for name in WISHES}))
+    asked = {name: getattr(args, name) for name in (*WISHES, *OUTPUTS)}
+    cli.print_result(compose_files(args.model, args.output, **asked))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,7 +54,20 @@ def parser() -> argparse.ArgumentParser:
     add("--top_p", type=float, default=0.95, metavar="P", help="draw among the likeliest that make up P")
     silent = "whole bars in a row in which the melody may be silent (songs often begin with many)"
     add("--silent_bars", type=int, default=1, metavar="N", help=silent)
+    output_options(options)
     return options
+
+
+def output_options(options: argparse.ArgumentParser) -> None:
+    """The options that say what is written."""
+    add = options.add_argument
+    formats = "some of mid,musicxml,abc,json,html (default: all; html is one page for the run)"
+    add("--formats", metavar="NAMES", help=formats)
+    add("--audio", choices=("wav", "ogg", "mp3"), help="also write sound; ogg and mp3 need the extra audio")
+    programs = "General MIDI programs of melody, chords and bass, such as 73 or 73,0,32 (default: 0,4,33)"
+    add("--programs", metavar="NUMBERS", help=programs)
+    explain = "leave out of the page why the model chose each chord"
+    add("--no_explain", dest="explain", action="store_false", help=explain)
 
 
 if __name__ == "__main__":

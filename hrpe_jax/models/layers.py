@@ -28,6 +28,10 @@ REMAT_POLICIES: dict[str, Any] = {
 }
 """What the backward pass finds kept; see ``ModelConfig.remat``."""
 
+EXPLANATION = "explanation"
+"""Collection in which attention leaves its logits where a caller makes it mutable (with the reference
+implementation); costs nothing otherwise. See `HarmonicAttention`."""
+
 
 class Context(NamedTuple):
     """What every block needs beside its input; the same for all layers.
@@ -95,7 +99,12 @@ class GatedMLP(nn.Module):
 
 
 class HarmonicAttention(nn.Module):
-    """Multi-head attention with RoPE and H-RPE."""
+    """Multi-head attention with RoPE and H-RPE.
+
+    To those who ask for the collection `EXPLANATION` it gives the parts of its logits, float32
+    ``[batch, heads, query, key]`` each: ``content`` (query times key as if they stood at one place),
+    ``distance`` (what RoPE changes of that) and ``harmony`` (H-RPE); the softmax is over their sum.
+    """
 
     config: ModelConfig
     harmony: HarmonyConfig
@@ -126,6 +135,7 @@ class HarmonicAttention(nn.Module):
 
         source = x if past is None else jnp.concatenate([past, x], axis=1)
         q, k, v = project("query", x), project("key", source), project("value", source)
+        plain_k = k
         turned_q, k = rope.rotate(q, context.query_turn), rope.rotate(k, context.key_turn)
         if cached.keys is not None:
             start = (0, 0, context.slot, 0)
@@ -135,6 +145,8 @@ class HarmonicAttention(nn.Module):
         tables = HarmonicTables(self.harmony, heads, head_width, self.categories, name="tables")()
         # The query-dependent term shares the scale of the content term, so that E lives at the size of a key.
         terms = self._harmonic_terms(tables, q * head_width**-0.5, context) if tables else {}
+        if self.is_mutable_collection(EXPLANATION) and cached.keys is None:
+            self._explain(q, plain_k, turned_q, k, terms.get("bias"))
         # A cache is read one event at a time: no kernel is needed, and its keys are not aligned with queries.
         here = "xla" if context.slot is not None and config.attention != "reference" else config.attention
         mixed = attention(
@@ -145,6 +157,19 @@ class HarmonicAttention(nn.Module):
             "out", lecun(heads * head_width, "heads", "kv", "embed"), (heads, head_width, config.width)
         )
         return matmul(mixed, out.reshape(heads * head_width, config.width).astype(x.dtype)), cached
+
+    def _explain(self, q: Array, k: Array, turned_q: Array, turned_k: Array, bias: Array | None) -> None:
+        """Leaves the parts of the logits in `EXPLANATION`."""
+
+        def products(a: Array, b: Array) -> Array:
+            scores = jnp.einsum("bhid,bhjd->bhij", a, b, preferred_element_type=jnp.float32)
+            return scores * a.shape[-1] ** -0.5
+
+        content = products(q, k)
+        parts = {"content": content, "distance": products(turned_q, turned_k) - content}
+        parts["harmony"] = jnp.zeros_like(content) if bias is None else bias
+        for name, part in parts.items():
+            self.sow(EXPLANATION, name, part, reduce_fn=lambda _, new: new, init_fn=lambda: None)
 
     def _harmonic_terms(
         self, tables: tuple[tuple[hrpe.Relation, ...], ...], queries: Array, context: Context
@@ -226,7 +251,7 @@ class Stack(nn.Module):
         if self.config.scan_layers:
             scanned = nn.scan(
                 block,
-                variable_axes={"params": 0},
+                variable_axes={"params": 0, EXPLANATION: 0},
                 split_rngs={"params": True, "dropout": True},
                 in_axes=(0, nn.broadcast),
                 length=self.config.layers,

@@ -1,4 +1,5 @@
-"""Pieces as files: `NAME.mid` to listen to and `NAME.json` with the tokens, and as a line of text."""
+"""Pieces as files: MIDI, MusicXML, ABC, JSON with tokens and settings, sound, the page of the run; and as a
+line of text."""
 
 from __future__ import annotations
 
@@ -15,11 +16,18 @@ from typing import TYPE_CHECKING, Any
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec import vocabulary
 from hrpe_jax.files import check_output, unwritable
-from hrpe_jax.score.midi import write_midi
+from hrpe_jax.sampling.outputs import DEFAULT_OUTPUTS, PAGE_FILE, Outputs
+from hrpe_jax.sampling.run_page import page_of
+from hrpe_jax.score.abc_write import write_abc
+from hrpe_jax.score.audio import write_audio
+from hrpe_jax.score.midi_write import Programs, write_midi
+from hrpe_jax.score.musicxml_write import write_musicxml
 from hrpe_jax.score.score import Score
+from hrpe_jax.score.score_json import score_values
 from hrpe_jax.theory.chord import to_lead_sheet
 
 if TYPE_CHECKING:
+    from hrpe_jax.sampling.explain import ChordChoice
     from hrpe_jax.sampling.pipeline import Piece
 
 FORMAT = 1
@@ -30,7 +38,8 @@ def piece_json(piece: Piece) -> dict[str, Any]:
 
     `backbone` has an object for every chord event with `predicted_id, gen_root_pc, gen_quality,
     gen_function`, and its name and beats for people; `generated_event_ids` are the melody's tokens, BOS to
-    EOS. `metadata` has the fields of the training records.
+    EOS. `metadata` has the fields of the training records. `score` is the music itself
+    (`score.score_json`).
     """
     score = piece.score
     functions = tokens.function_table()[score.key.index]
@@ -63,17 +72,29 @@ def piece_json(piece: Piece) -> dict[str, Any]:
         "nats_per_event": {name: round(value, 4) for name, value in piece.nats.items()},
         "vocabulary": {"version": vocabulary.VERSION, **vocabulary.vocabulary_hashes()},
         "settings": dict(piece.settings),
+        "score": score_values(score),
     }
 
 
-def write_pieces(pieces: Sequence[Piece], folder: str | os.PathLike[str]) -> list[Path]:
-    """Writes `NAME.mid` and `NAME.json` of every piece, all or none; files of the same names are replaced.
+def write_pieces(
+    pieces: Sequence[Piece],
+    folder: str | os.PathLike[str],
+    wanted: Outputs = DEFAULT_OUTPUTS,
+    choices: Sequence[Sequence[ChordChoice]] = (),
+) -> list[Path]:
+    """Writes the files of every piece and the page of all, all or none; files of the same names are replaced.
+
+    Args:
+        pieces: with different ids.
+        folder: made if it is not there.
+        wanted: which files.
+        choices: for each piece what `explain` says of its chords, for the page; empty where nobody was asked.
 
     Returns:
         The files, in order.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or sound that is too long was asked for.
     """
     check_output(folder)
     folder = Path(folder)
@@ -82,11 +103,15 @@ def write_pieces(pieces: Sequence[Piece], folder: str | os.PathLike[str]) -> lis
         folder.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".sample-", dir=folder))
         try:
-            for piece in pieces:
-                write_midi(piece.score, beside / f"{piece.score.id}.mid")
-                text = json.dumps(piece_json(piece), ensure_ascii=False, indent=1)
-                (beside / f"{piece.score.id}.json").write_text(text + "\n", encoding="utf-8")
-            names = [f"{piece.score.id}{suffix}" for piece in pieces for suffix in (".mid", ".json")]
+            names = [
+                write_piece(piece, beside, suffix, wanted.programs)
+                for piece in pieces
+                for suffix in wanted.suffixes
+            ]
+            if "html" in wanted.formats:
+                page = page_of(pieces, wanted, choices)
+                (beside / PAGE_FILE).write_text(page, encoding="utf-8", newline="\n")
+                names.append(PAGE_FILE)
             for name in names:
                 os.replace(beside / name, folder / name)
         finally:
@@ -97,6 +122,24 @@ def write_pieces(pieces: Sequence[Piece], folder: str | os.PathLike[str]) -> lis
                 folder.rmdir()
         raise unwritable(folder, error) from None
     return [folder / name for name in names]
+
+
+def write_piece(piece: Piece, folder: Path, suffix: str, programs: Programs) -> str:
+    """Writes one file of a piece into a folder that is there, and returns its name."""
+    path = folder / f"{piece.score.id}.{suffix}"
+    match suffix:
+        case "mid":
+            write_midi(piece.score, path, programs=programs)
+        case "musicxml":
+            write_musicxml(piece.score, path, programs.melody)
+        case "abc":
+            write_abc(piece.score, path)
+        case "json":
+            text = json.dumps(piece_json(piece), ensure_ascii=False, indent=1)
+            path.write_text(text + "\n", encoding="utf-8", newline="\n")
+        case _:
+            write_audio(piece.score, path, programs)
+    return path.name
 
 
 def describe(piece: Piece) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hrpe_jax import read_score
 from hrpe_jax.codec import backbone_tokens, melody_tokens, vocabulary
 from hrpe_jax.codec.grammar import accepts_backbone, accepts_melody
 from hrpe_jax.errors import UserError
@@ -17,6 +18,7 @@ from hrpe_jax.sampling.melody import sample_melody
 from hrpe_jax.sampling.output import describe, write_pieces
 from hrpe_jax.sampling.pipeline import Piece, round_up, sample_pieces
 from hrpe_jax.score.midi import read_midi
+from hrpe_jax.score.score_json import score_from_values
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -103,14 +105,15 @@ def test_a_model_that_does_not_fit_its_config_is_one_line():
 def test_files(tmp_path: Path):
     pieces = make(meter="4/4", seed=3)
     files = write_pieces(pieces, tmp_path / "a" / "b")
-    names = ["piece-01.mid", "piece-01.json", "piece-02.mid", "piece-02.json"]
+    suffixes = ("mid", "musicxml", "abc", "json")
+    names = [f"piece-0{number}.{suffix}" for number in (1, 2) for suffix in suffixes] + ["index.html"]
     assert [file.name for file in files] == names
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == sorted(names)
     again = write_pieces(make(meter="4/4", seed=3), tmp_path / "again")
     for one, other in zip(files, again, strict=True):
         assert one.read_bytes() == other.read_bytes()
     assert read_midi(files[0]).meters[0] == (0, 4, 4)
-    values = json.loads(files[1].read_text())
+    values = json.loads(files[3].read_text())
     piece = pieces[0]
     assert values["generated_event_ids"] == list(piece.event_ids)
     assert [event["predicted_id"] for event in values["backbone"]] == list(piece.backbone_ids[3:-1])
@@ -128,13 +131,18 @@ def test_files(tmp_path: Path):
     }
     assert values["vocabulary"]["melody"] == vocabulary.vocabulary_hash("melody")
     assert values["settings"]["seed"] == 3
+    assert score_from_values(values["score"]) == piece.score
+    for file in files[1:3]:
+        assert [(n.onset, n.duration, n.pitch) for n in read_score(file).melody] == [
+            (n.onset, n.duration, n.pitch) for n in piece.score.melody
+        ]
 
 
 def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pieces = make(chords="C")
     written: list[str] = []
 
-    def full_disk(score: object, path: Path) -> None:
+    def full_disk(score: object, path: Path, programs: object) -> None:
         if written:
             raise OSError(28, "No space left on device")
         written.append(path.name)

@@ -1,0 +1,102 @@
+"""Explanations are the model's own: parts of logits add up, and probabilities are those of sampling."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hrpe_jax.models.layers
+from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.model_config import BackboneModelConfig
+from hrpe_jax.models.backbone import Backbone
+from hrpe_jax.models.layers import EXPLANATION
+from hrpe_jax.ops.attention import attention
+from hrpe_jax.sampling import explain as explaining
+from hrpe_jax.sampling.explain import explain, explain_pieces
+from hrpe_jax.sampling.outputs import read_outputs
+from hrpe_jax.sampling.pipeline import sample_pieces
+from tests.sampling.tiny import tiny_model
+
+
+@pytest.fixture(scope="module")
+def ids() -> tuple[int, ...]:
+    return sample_pieces(tiny_model(), num_pieces=1, bars=4, key="C", meter="4/4", seed=1)[0].backbone_ids
+
+
+def test_every_event_is_explained(ids: tuple[int, ...]):
+    choices = explain(tiny_model(), ids)
+    events = [token for token in ids if tokens.KIND[token] == tokens.KIND_EVENT]
+    assert len(choices) == len(events)
+    for place, (choice, token) in enumerate(zip(choices, events, strict=True)):
+        chances = [p for _, p in choice.alternatives]
+        assert 0 < choice.probability <= 1
+        assert len(chances) == 3
+        assert chances == sorted(chances, reverse=True)
+        assert sum(chances) + choice.probability <= 1 + 1e-5
+        assert tokens.id_chord(token) not in [chord for chord, _ in choice.alternatives]
+        assert all(-1 <= link.event < place for link in choice.links)
+        assert sum(link.weight for link in choice.links) == pytest.approx(1, abs=0.02 if place < 6 else 1)
+
+
+def test_probabilities_are_those_that_sampling_draws_from(ids: tuple[int, ...]):
+    """The last event must fill the piece, so durations are a part of the grammar that is looked at."""
+    model = tiny_model()
+    batch, left = explaining._inputs(np.asarray(ids[:-1], np.int32))
+    stage = model.stage("backbone")
+    logits, _ = jax.jit(Backbone(stage.config.model).apply)({"params": stage.params}, batch)
+    query = len(ids) - 3  # that chose the last event
+    allowed = explaining.backbone_mask(np.asarray(ids[query]), np.asarray(left[query]))
+    scores = np.where(allowed, np.asarray(logits)[0, query].astype(np.float64), -np.inf)
+    chances = np.exp(scores - scores.max())
+    chances /= chances.sum()
+    wanted = chances[tokens.HARMONY[ids[-2]] == tokens.HARMONY].sum()
+    assert explain(model, ids)[-1].probability == pytest.approx(wanted, rel=1e-4)
+
+
+def test_the_parts_add_up_to_the_logits(monkeypatch: pytest.MonkeyPatch, ids: tuple[int, ...]):
+    """Against what goes into the attention function itself; scanned layers say the same as unrolled ones."""
+    seen = []
+
+    def watched(q: Any, k: Any, v: Any, queries: Any, keys: Any, **rest: Any) -> Any:
+        seen.append(jnp.einsum("bhid,bhjd->bhij", q, k) * q.shape[-1] ** -0.5 + rest["bias"])
+        return attention(q, k, v, queries, keys, **rest)
+
+    stage = tiny_model().stage("backbone")
+    config = replace(stage.config.model, attention="reference")
+    params = stage.params
+    batch, _ = explaining._inputs(np.asarray(ids[:-1], np.int32))
+
+    def parts_of(config: BackboneModelConfig, params: Any) -> Any:
+        _, state = Backbone(config).apply({"params": params}, batch, mutable=[EXPLANATION])
+        return explaining._logit_parts(state[EXPLANATION], config), [] if config.scan_layers else seen
+
+    scanned, _ = jax.jit(parts_of, static_argnums=0)(config, params)
+    stack = params["stack"]
+    layers = {
+        f"block_{i}": jax.tree.map(lambda leaf, i=i: leaf[i], stack["blocks"]) for i in range(config.layers)
+    }
+    unrolled = {**params, "stack": {"final_norm": stack["final_norm"], **layers}}
+    monkeypatch.setattr(hrpe_jax.models.layers, "attention", watched)
+    parts, logits = jax.jit(parts_of, static_argnums=0)(replace(config, scan_layers=False), unrolled)
+    parts = np.asarray(parts)
+    assert parts.shape == (3, config.layers, config.heads, 64, 64)
+    np.testing.assert_allclose(parts, scanned, atol=1e-4)
+    np.testing.assert_allclose(parts.sum(0), np.stack(logits)[:, 0], atol=1e-4)
+    assert np.abs(np.diagonal(parts[1], axis1=-2, axis2=-1)).max() < 1e-4  # no distance, no rotation
+    assert np.abs(parts[2, :, :, :3, :3]).max() == 0  # key and meter have no harmony
+    assert np.abs(parts[2]).max() > 0.1
+
+
+def test_what_is_not_explained(ids: tuple[int, ...]):
+    model = tiny_model()
+    assert explain(replace(model, backbone=None), ids) == []
+    assert explain(model, [*ids[:3], *([ids[3]] * 600), ids[-1]]) == []
+    given = sample_pieces(model, num_pieces=1, chords="C | Am F | G7")
+    assert [len(choices) for choices in explain_pieces(model, given, read_outputs())] == [4]
+    assert explain_pieces(model, given, read_outputs("mid")) == []
+    assert explain_pieces(model, given, read_outputs(explain=False)) == []

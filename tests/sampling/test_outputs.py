@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hrpe_jax.errors import UserError
+from hrpe_jax.sampling.output import write_pieces
+from hrpe_jax.sampling.outputs import FORMATS, read_outputs
+from hrpe_jax.sampling.pipeline import sample_pieces
+from hrpe_jax.score.midi import read_midi
+from hrpe_jax.score.midi_write import Programs
+from tests.sampling.tiny import tiny_model
+
+
+def test_what_is_asked_for():
+    assert read_outputs().formats == FORMATS
+    wanted = read_outputs("xml, midi,", "wav", "73,0")
+    assert wanted.suffixes == ("mid", "musicxml", "wav")
+    assert wanted.programs == Programs(73, 0, 33)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"formats": "mid,pdf"}, "--formats: 'mid,pdf': expected some of mid, musicxml"),
+        ({"formats": ","}, "--formats: ',': expected"),
+        ({"programs": "128"}, "--programs: '128': expected General MIDI programs 0 to 127"),
+        ({"programs": "1,2,3,4"}, "--programs: '1,2,3,4'"),
+        ({"programs": "flute"}, "--programs: 'flute'"),
+        ({"audio": "aiff"}, "audio 'aiff': expected one of wav, ogg, mp3"),
+    ],
+)
+def test_mistakes(asked: dict[str, str], said: str):
+    with pytest.raises(UserError) as caught:
+        read_outputs(**asked)
+    assert said in str(caught.value)
+
+
+def test_only_what_is_asked_for_is_written(tmp_path: Path):
+    (piece,) = sample_pieces(tiny_model(), num_pieces=1, chords="C | Am")
+    files = write_pieces([piece], tmp_path, read_outputs("mid,html", "wav", "73,0,32"))
+    assert [file.name for file in files] == ["piece-01.mid", "piece-01.wav", "index.html"]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    tracks = read_midi(files[0]).tracks
+    assert [(track.name, track.program) for track in tracks] == [("MELODY", 73), ("CHORDS", 0), ("BASS", 32)]
+    page = files[2].read_text(encoding="utf-8")
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert data["pieces"][0]["files"] == [["WAV", "piece-01.wav"]]
