@@ -84,6 +84,7 @@ class Sound {
     const partials = {melody: [["triangle", 1, 0.8], ["sine", 2, 0.3]], chords: [["triangle", 1, 0.9], ["sine", 1.004, 0.5]],
       bass: [["sine", 1, 1], ["triangle", 2, 0.16]]}[voice];
     for (const [type, ratio, level] of partials) {
+      if (frequency * ratio > 0.45 * c.sampleRate) continue;
       const tone = c.createOscillator(), part = c.createGain();
       tone.type = type;
       tone.frequency.value = frequency * ratio;
