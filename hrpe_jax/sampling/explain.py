@@ -104,7 +104,7 @@ def explain(model: Model, backbone_ids: Any, alternatives: int = 3, links: int =
     count = len(ids) - tokens.PREFIX_LENGTH
     if model.backbone is None or not 0 < count <= MAX_EVENTS:
         return []
-    config = replace(model.backbone.config.model, attention="reference", remat=False)
+    config = replace(model.backbone.config.model, attention="reference", remat="none")
     batch, left = _inputs(ids)
     summary = jax.tree.map(np.asarray, _pass(config, model.backbone.params, batch, left))
     return [
