@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
+    from typing import Any
 
+    from hrpe_jax.composer import Composer
     from hrpe_jax.score.score import Score
+
+__all__ = ["Composer", "read_score"]
 
 __version__ = "0.1.0"
 
@@ -28,3 +32,12 @@ def read_score(path: str | os.PathLike[str]) -> Score:
     from hrpe_jax.songs.read import read_first
 
     return read_first(path).score
+
+
+def __getattr__(name: str) -> Any:
+    """`hrpe_jax.Composer` is loaded when it is first asked for, since it starts JAX."""
+    if name == "Composer":
+        from hrpe_jax.composer import Composer
+
+        return Composer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
 
-from hrpe_jax.errors import Stopped, UserError
+from hrpe_jax.errors import Stopped, UserError, WrongUse
 
 _PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
 
@@ -128,7 +128,7 @@ def run(
     except UserError as error:
         if args.debug:
             raise
-        return _fail(f"error: {error}")
+        return _fail(f"error: {error}", 2 if isinstance(error, WrongUse) else 1)
     except Exception as error:
         if args.debug:
             raise

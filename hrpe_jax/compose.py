@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hrpe_jax.errors import UserError, WrongUse
+
 if TYPE_CHECKING:
+    from hrpe_jax.composer import Composer
+    from hrpe_jax.sampling.controls import Controls
+    from hrpe_jax.sampling.model import Model
     from hrpe_jax.sampling.pipeline import Piece
+
+LONG = 256
+"""Bars from which on a piece is also written bar by bar, into `NAME.bars.jsonl`."""
 
 
 def compose_files(
@@ -22,7 +33,8 @@ def compose_files(
 ) -> dict[str, Any]:
     """Composes pieces, writes them into a folder, and prints a line for each.
 
-    The wishes are read and the folder is looked at first, so that mistakes are told at once.
+    The wishes are read, the folder and the model are looked at first, so that mistakes are told at once, and
+    before anything is written.
 
     Args:
         model: workdir of a training, or a released model.
@@ -31,33 +43,97 @@ def compose_files(
         audio: likewise.
         programs: likewise.
         explain: likewise.
-        **wishes: see `sampling.controls.read_controls`.
+        **wishes: see `composer.Composer.compose`.
 
     Returns:
         JSON values: the numbers of `report`, the seed, and the files.
 
     Raises:
-        UserError: a wish, the model or the folder is not as it should be.
+        WrongUse: a wish, the model or the folder is not as it should be.
+        UserError: the pieces cannot be written after all.
     """
+    from hrpe_jax import cli
     from hrpe_jax.files import check_output
-    from hrpe_jax.sampling.controls import read_controls
-    from hrpe_jax.sampling.output import write_pieces
-    from hrpe_jax.sampling.outputs import read_outputs
 
-    controls = read_controls(**wishes)
-    wanted = read_outputs(formats, audio, programs, explain)
-    check_output(output)
+    with _wrong_use():
+        from hrpe_jax.composer import Composer, controls_of
+        from hrpe_jax.sampling.notices import notices
+        from hrpe_jax.sampling.outputs import read_outputs
 
-    from hrpe_jax.compilation_cache import enable_compilation_cache
+        controls = controls_of(**wishes)
+        wanted = read_outputs(formats, audio, programs, explain)
+        check_output(output)
+        composer = Composer.load(model)
+        _check_stages(composer, controls)
+        for line in notices(composer.model, controls):
+            cli.say(f"note: {line}")
+    from hrpe_jax.sampling import pipeline
     from hrpe_jax.sampling.explain import explain_pieces
-    from hrpe_jax.sampling.model import load_model
-    from hrpe_jax.sampling.pipeline import compose
+    from hrpe_jax.sampling.output import write_pieces
 
-    enable_compilation_cache()
-    loaded = load_model(model)
-    pieces = compose(loaded, controls)
-    files = write_pieces(pieces, output, wanted, explain_pieces(loaded, pieces, wanted))
+    files: list[Path] = []
+    alone = controls.num_pieces == 1 and controls.form is None and controls.stage != "backbone"
+    if controls.bars >= LONG and alone:
+        piece, bars = write_bars(composer.model, controls, Path(output))
+        pieces = [piece]
+        files.append(bars)
+    elif controls.num_pieces <= pipeline.MAX_ROWS:
+        pieces = pipeline.compose(composer.model, controls)
+    else:
+        pieces = []
+        with cli.progress("composing", "pieces") as progress:
+            for piece in pipeline.pieces(composer.model, controls):
+                pieces.append(piece)
+                progress(len(pieces), controls.num_pieces)
+    files += write_pieces(pieces, output, wanted, explain_pieces(composer.model, pieces, wanted))
     return {**report(pieces), "seed": controls.seed, "files": [str(file) for file in files]}
+
+
+def write_bars(model: Model, controls: Controls, folder: Path) -> tuple[Piece, Path]:
+    """Writes a long piece bar by bar as it is composed: a line of JSON each, see `BarOfPiece.as_json`.
+
+    Returns:
+        The piece, and the file.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    from hrpe_jax import cli
+    from hrpe_jax.files import unwritable
+    from hrpe_jax.sampling.stream import stream
+
+    path = folder / "piece-01.bars.jsonl"
+    bars = stream(model, controls)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file, cli.progress("composing", "bars") as progress:
+            while True:
+                try:
+                    bar = next(bars)
+                except StopIteration as done:
+                    return done.value, path
+                file.write(json.dumps(bar.as_json()) + "\n")
+                file.flush()
+                progress(bar.number, controls.bars)
+    except OSError as error:
+        raise unwritable(folder, error) from None
+
+
+@contextmanager
+def _wrong_use() -> Iterator[None]:
+    """What is wrong with what was asked for, before any work: exit status 2."""
+    try:
+        yield
+    except UserError as error:
+        raise WrongUse(str(error)) from None
+
+
+def _check_stages(composer: Composer, controls: Controls) -> None:
+    """Raises UserError where the model lacks a stage that these controls need."""
+    if controls.stage != "backbone":
+        composer.model.stage("melody")
+    if not controls.chords_given or controls.continued is not None:
+        composer.model.stage("backbone")
 
 
 def report(pieces: Sequence[Piece]) -> dict[str, Any]:

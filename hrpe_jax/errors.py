@@ -21,3 +21,7 @@ class Stopped(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+class WrongUse(UserError):
+    """A command was asked for something that cannot be, and nothing was done: exit status 2."""

@@ -92,7 +92,9 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
     try:
         if is_first():
             print(format_table(rows), flush=True)
-            model, _ = export_model(workdir)
+            counts = dataset.manifest.get("counts", {})
+            seen = {name: counts[name] for name in ("keys", "meters") if name in counts}
+            model, _ = export_model(workdir, seen=seen or None)
             if config.sample is not None:
                 sample(config, model, workdir / "pieces")
     finally:

@@ -6,11 +6,21 @@ writes for each piece NAME.mid, NAME.musicxml, NAME.abc and NAME.json (tokens, c
 all of them index.html, a page to look at and listen to; prints each piece on a line, and a JSON summary on
 the last line.
 
-Chords of your own are written as on a lead sheet:
-  --chords="C Am F G"            one bar each
-  --chords="C*2 Am*2 F G*3 E7"   with beats; a chord without them fills its bar
-  --chords="C | Am F | G7 | %"   bars between lines; chords of a bar share it, % is the bar before again
+Chords of your own are written as on a lead sheet, in Harte's syntax or as roman numerals:
+  --chords="C Am F G"              one bar each
+  --chords="C*2 Am*2 F G*3 E7"     with beats; a chord without them fills its bar
+  --chords="C | Am F | G7 | %"     bars between lines; chords of a bar share it, % is the bar before again
+  --chords="| Dm7 | G7 ? | ? | I"  ? (or _) is what the model fills, around the chords that are there
 Where --bars asks for more they come round again; N.C. is no chord; slashes name the bass (C/E).
+
+A form says which sections come again:
+  --form=AABA            each letter a section, repeated note for note; the bars are divided among them
+  --form="AA'BA'"        with a mark (or in lower case) the same chords under a new melody
+  --form=A8B4A8          bars of each section
+
+A piece to go on from is any file that preprocess reads; --bars then says how many more:
+  --prime=tune.musicxml --bars=8
+  --prime=song.mid --prime_use=chords      a new melody over its chords
 """
 
 from __future__ import annotations
@@ -20,9 +30,11 @@ import sys
 
 from hrpe_jax import cli
 
+_DRAWS = ("temperature", "top_k", "top_p", "repetition_penalty")
 WISHES = (
-    "num_pieces", "bars", "key", "meter", "tempo", "chords", "seed", "temperature", "temperature_backbone",
-    "top_k", "top_p", "silent_bars",
+    "num_pieces", "bars", "key", "mode", "meter", "tempo", "chords", "form", "prime", "prime_use", "stage",
+    "seed", *(name + stage for name in _DRAWS for stage in ("", "_backbone", "_melody")),
+    "silent_bars", "candidates",
 )  # fmt: skip
 OUTPUTS = ("formats", "audio", "programs", "explain")
 
@@ -42,18 +54,46 @@ def parser() -> argparse.ArgumentParser:
     add("--model", required=True, metavar="DIR", help="workdir of a training, or a released model")
     add("--output", required=True, metavar="DIR", help="where the pieces go; made if it is not there")
     add("--num_pieces", type=int, default=4, metavar="N", help="how many pieces")
-    add("--bars", type=int, metavar="N", help="bars of each, 1 to 128 (default: 16, or those of --chords)")
+    add("--bars", type=int, metavar="N", help="bars of each (default: 16, or those of --chords or --form)")
     add("--key", metavar="KEY", help='such as "Eb major" or C#m (default: the model chooses)')
+    add(
+        "--mode",
+        metavar="MODE",
+        help="major or minor, in a key that the model chooses or on the tonic of --key",
+    )
     add("--meter", metavar="N/D", help="such as 4/4 or 6/8 (default: the model chooses; 4/4 with --chords)")
-    add("--tempo", type=float, default=120.0, metavar="BPM", help="quarter notes a minute, 20 to 400")
+    add(
+        "--tempo", type=float, metavar="BPM", help="quarter notes a minute (default: 120, or that of --prime)"
+    )
     add("--chords", metavar="CHORDS", help="your own chords, see above (default: the model writes them)")
+    add("--form", metavar="FORM", help="sections that come again, see above")
+    add("--prime", metavar="FILE", help="MIDI, MusicXML or ABC to go on from, see above")
+    add(
+        "--prime_use",
+        default="continue",
+        metavar="USE",
+        help="continue, or chords: a new melody over its chords",
+    )
+    add(
+        "--stage",
+        default="both",
+        metavar="STAGE",
+        help="both, backbone (chords alone) or melody (over --chords)",
+    )
     add("--seed", type=int, default=0, metavar="N", help="the same seed gives the same pieces")
     add("--temperature", type=float, default=1.0, metavar="T", help="of the draws; lower is safer")
-    add("--temperature_backbone", type=float, metavar="T", help="that of the chords (default: the same)")
     add("--top_k", type=int, default=0, metavar="K", help="draw among the K likeliest tokens; 0 is all")
     add("--top_p", type=float, default=0.95, metavar="P", help="draw among the likeliest that make up P")
+    repeated = "make the last eight pitches, and chords, R times less likely"
+    add("--repetition_penalty", type=float, default=1.0, metavar="R", help=repeated)
+    for name in _DRAWS:
+        for stage in ("backbone", "melody"):
+            kind = int if name == "top_k" else float
+            add(f"--{name}_{stage}", type=kind, metavar=name[0].upper(), help=f"--{name} of that stage alone")
     silent = "whole bars in a row in which the melody may be silent (songs often begin with many)"
     add("--silent_bars", type=int, default=1, metavar="N", help=silent)
+    chosen = "chord progressions of which the one that leads best into your chords, or the end, is kept"
+    add("--candidates", type=int, default=4, metavar="N", help=chosen)
     output_options(options)
     return options
 

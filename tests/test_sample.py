@@ -39,7 +39,11 @@ def test_pieces_are_written_and_told(model: Path, tmp_path: Path, capsys: pytest
     [
         (["--key=H"], "--key: 'H' is no key"),
         (["--chords="], "--chords: none given"),
-        (["--bars=1000"], "--bars: 1 to 128 expected, got 1000"),
+        (["--bars=0"], "--bars: 1 to 10000 expected, got 0"),
+        (["--chords=C | Fmaj7x"], "--chords: bar 2: chord label 'Fmaj7x'"),
+        (["--form=A4B4", "--bars=9"], "--form: A4B4 has 8 bars, --bars=9 asks for more"),
+        (["--prime=nowhere.mid"], "nowhere.mid"),
+        (["--prime=setup.py"], "--prime: setup.py"),
         (["--model=nowhere"], "nowhere: no such folder"),
         (["--output=setup.py/x"], "setup.py: is no folder"),
     ],
@@ -47,7 +51,7 @@ def test_pieces_are_written_and_told(model: Path, tmp_path: Path, capsys: pytest
 def test_mistakes(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ):
-    assert run(f"--model={model}", f"--output={tmp_path / 'out'}", *arguments) == 1
+    assert run(f"--model={model}", f"--output={tmp_path / 'out'}", *arguments) == 2
     told = capsys.readouterr()
     assert said in told.err
     assert told.err.count("\n") == 1

@@ -46,15 +46,18 @@ from hrpe_jax.config_file import load_config
 from hrpe_jax.data.batches import backbone_batch, melody_batch
 from hrpe_jax.data.plan import BatchShape
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.backbone import FREE, sample_backbone
+from hrpe_jax.models.history import capacity, grow
+from hrpe_jax.sampling import chords as backbone_loop
+from hrpe_jax.sampling import melodies as melody_loop
+from hrpe_jax.sampling.backbone import run_backbone
+from hrpe_jax.sampling.cache import unroll
 from hrpe_jax.sampling.controls import chord_tokens
-from hrpe_jax.sampling.logits import Settings
-from hrpe_jax.sampling.melody import max_events, sample_melody
-from hrpe_jax.sampling.pipeline import melody_plan, round_up
+from hrpe_jax.sampling.logits import Settings, row_keys
+from hrpe_jax.sampling.melody import run_melody
 from hrpe_jax.tasks import build_task
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
-from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter
+from hrpe_jax.theory.meter import Meter
 from hrpe_jax.training.partition import leaf_sharding, make_mesh, replicated
 from hrpe_jax.training.step import make_programs
 
@@ -115,28 +118,62 @@ def lower_training(stage: str, config: StageConfig, mesh: Mesh) -> Any:
 
 
 def lower_sampling(stage: str, config: StageConfig, device: Any, pieces: int) -> Any:
-    """The sampler's loop for some pieces side by side, on one chip."""
+    """The sampler's loop for some pieces side by side, on one chip, with as large a cache as it gets."""
     mesh = Mesh(np.array([device]), ("one",))
-    params = jax.eval_shape(build_task(stage, config.model).init_params, jax.random.key(0))
-    chords = chord_tokens(((Chord(0, "maj"), 4),) * BARS, Key(0, "major"), Meter(4, 4))
-    rows: Any = np.arange(pieces, dtype=np.int32)
+    shapes = jax.eval_shape(build_task(stage, config.model).init_params, jax.random.key(0))
+    params = jax.eval_shape(lambda tree: unroll(config.model, tree)[1], shapes)
+    unrolled = dataclasses.replace(config.model, scan_layers=False, remat="none")
+    keys = jax.eval_shape(lambda: row_keys(0, 0, jax.numpy.arange(pieces)))
     settings = Settings(np.float32(1), np.int32(0), np.float32(1))
-
-    def given(length: int, first: int) -> np.ndarray:
-        ids = np.full((pieces, length), FREE, np.int32)
-        ids[:, 0] = first
-        return ids
-
+    arguments: Any
     if stage == "backbone":
-        ids = given(round_up(BARS * backbone_tokens.MAX_BEATS_PER_BAR + 4), backbone_tokens.BOS)
-        function: Any = sample_backbone
-        static: tuple = (config.model,)
-        arguments: Any = (params, ids, np.int32(BARS), np.uint32(0), rows, settings)
+        # A prefix as long as what the model looks back at makes the cache as large as it can be.
+        said = [backbone_tokens.BOS, backbone_tokens.KEY0, backbone_tokens.meter_id(Meter(4, 4))]
+        said += [backbone_tokens.chord_id(Chord(0, "maj")), backbone_tokens.chord_id(Chord(7, "maj"))] * BARS
+        chords = backbone_loop.Request(
+            key=said[1],
+            keys=np.ones(24, bool),
+            meter=said[2],
+            locks=[],
+            sources=None,
+            prefix=said,
+            phases=[],
+            offset=0,
+            bars=BARS,
+            candidates=1,
+            window=config.batch.length,
+        )
+        state = jax.eval_shape(
+            lambda tree: backbone_loop.start(unrolled, tree, chords, [said] * pieces), params
+        )
+        cache = jax.eval_shape(lambda c: grow(c, max(config.batch.length, capacity(c))), state.history)
+        function: Any = run_backbone
+        arguments = (params, backbone_loop.plan_of(chords), state._replace(history=cache))
+        arguments = (*arguments, np.int32(1), np.int32(1), keys, settings)
+        static: tuple = (unrolled, backbone_loop.STEPS)
     else:
-        ids = given(max_events(round_up(BARS, 16), MAX_BAR_TICKS), melody_tokens.BOS)
-        function, static = sample_melody, (config.model, config.batch.length)
-        plan = melody_plan([chords] * pieces, BARS, 120.0)
-        arguments = (params, plan, ids, np.uint32(0), rows, settings)
+        ids = chord_tokens(((Chord(0, "maj"), 4),) * BARS, Key(0, "major"), Meter(4, 4))
+        asked = melody_loop.Request(
+            bars=BARS,
+            tempo=120.0,
+            silent_bars=1,
+            form=None,
+            prefix=[melody_tokens.BOS],
+            opening=None,
+            segment=config.batch.length,
+        )
+        scores = [melody_loop.score_of(ids)] * pieces
+        plan = melody_loop.melody_plan(scores, asked)
+        start = jax.eval_shape(lambda tree: melody_loop.start(unrolled, tree, asked, scores, pieces), params)
+        most = config.model.memory + config.batch.length
+        events = jax.eval_shape(lambda c: grow(c, most), start.history.events)
+        start = start._replace(history=start.history._replace(events=events))
+        window = melody_loop.Window(
+            jax.ShapeDtypeStruct((pieces, (config.batch.length // 2 + 2) * 18, 3), np.int32),
+            np.zeros(pieces, np.int32),
+        )
+        function, static = run_melody, (unrolled, config.batch.length)
+        arguments = (params, plan, window, start, np.int32(1), keys, settings)
     arguments = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=replicated(mesh)), arguments
     )

@@ -104,9 +104,4 @@ class Backbone(nn.Module):
 
 def init_cache(config: BackboneModelConfig, batch: int, capacity: int) -> History:
     """An empty cache for up to ``capacity`` events."""
-    shape = (config.layers, batch, config.heads, capacity, config.head_width)
-    dtype = jnp.dtype(config.dtype)
-    past = Past(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))
-    relations = config.harmony.relations
-    cache = histories.empty(batch, capacity, relations, config.width, len(CATEGORIES), past)
-    return cache._replace(slot=jnp.zeros((), jnp.int32))
+    return histories.empty_cache(config, batch, capacity, config.harmony.relations, len(CATEGORIES))

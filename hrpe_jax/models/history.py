@@ -31,7 +31,7 @@ class History(NamedTuple):
       segments: int, 0 where the slot is empty or of another song.
       codes: what H-RPE relates.
       previous: embedding of the last event, ``[batch, width]``, zero at a song's start.
-      past: the layers' states, layers leading.
+      past: the layers' states, layers leading; in a cache a list of them without ``scan_layers``.
       slot: int scalar, where (after the margin) the next event goes; only in a cache.
     """
 
@@ -39,7 +39,7 @@ class History(NamedTuple):
     segments: Array
     codes: hrpe.Codes
     previous: Array
-    past: Past
+    past: Any
     slot: Any = None
 
 
@@ -48,12 +48,62 @@ def margin(lags: Lags) -> int:
     return max((max(pair) for pair in lags), default=0)
 
 
-def empty(batch: int, capacity: int, lags: Lags, width: int, categories: int, past: Past) -> History:
+def empty(batch: int, capacity: int, lags: Lags, width: int, categories: int, past: Any) -> History:
     """A history without events."""
     shape = (batch, margin(lags) + capacity)
     zeros = jnp.zeros(shape, jnp.int32)
     codes = hrpe.Codes(zeros, (zeros,) * categories, jnp.zeros(shape, bool))
     return History(zeros, zeros, codes, jnp.zeros((batch, width), jnp.float32), past)
+
+
+def empty_cache(config: ModelConfig, batch: int, slots: int, lags: Lags, categories: int) -> History:
+    """A cache of keys and values with room for ``slots`` events; without ``scan_layers`` layer by layer."""
+    shape, dtype = (batch, config.heads, slots, config.head_width), jnp.dtype(config.dtype)
+
+    def layer(*leading: int) -> Past:
+        return Past(keys=jnp.zeros((*leading, *shape), dtype), values=jnp.zeros((*leading, *shape), dtype))
+
+    past: Any = layer(config.layers) if config.scan_layers else [layer() for _ in range(config.layers)]
+    cache = empty(batch, slots, lags, config.width, categories, past)
+    return cache._replace(slot=jnp.zeros((), jnp.int32))
+
+
+def capacity(cache: History) -> int:
+    """For how many events a cache has room."""
+    layer = cache.past[0] if isinstance(cache.past, list) else cache.past
+    return int(layer.keys.shape[-2])
+
+
+def grow(cache: History, slots: int) -> History:
+    """The cache with room for ``slots`` events."""
+    more = slots - capacity(cache)
+
+    def pad(x: Array, axis: int) -> Array:
+        widths = [(0, 0)] * x.ndim
+        widths[axis] = (0, more)
+        return jnp.pad(x, widths)
+
+    sides = jax.tree.map(lambda x: pad(x, 1), (cache.positions, cache.segments, cache.codes))
+    past = jax.tree.map(lambda x: pad(x, x.ndim - 2), cache.past)
+    return cache._replace(positions=sides[0], segments=sides[1], codes=sides[2], past=past)
+
+
+def drop(cache: History, count: Any) -> History:
+    """The cache without its first ``count`` events; codes that lags need stay in the margin."""
+
+    def shift(x: Array, axis: int) -> Array:
+        return jnp.roll(x, -count, axis)
+
+    sides = jax.tree.map(lambda x: shift(x, 1), (cache.positions, cache.segments, cache.codes))
+    # What stood at the front is now behind the last event and must not be taken for one.
+    columns = jnp.arange(sides[1].shape[1]) < sides[1].shape[1] - count
+    return cache._replace(
+        positions=sides[0],
+        segments=jnp.where(columns, sides[1], 0),
+        codes=sides[2],
+        past=jax.tree.map(lambda x: shift(x, x.ndim - 2), cache.past),
+        slot=cache.slot - count,
+    )
 
 
 def forget(history: History, reset: Array) -> History:
@@ -71,7 +121,7 @@ def append(history: History, positions: Array, segments: Array, codes: hrpe.Code
         joined = jax.tree.map(lambda a, b: jnp.concatenate([a, b.astype(a.dtype)], axis=1), old, new)
     else:
         # Slot 0 lies behind the margin, whose width is what the arrays have more than the cached keys.
-        column = history.segments.shape[1] - history.past.keys.shape[-2] + history.slot
+        column = history.segments.shape[1] - capacity(history) + history.slot
         joined = jax.tree.map(
             lambda a, b: jax.lax.dynamic_update_slice(a, b.astype(a.dtype), (0, column)), old, new
         )
@@ -81,8 +131,7 @@ def append(history: History, positions: Array, segments: Array, codes: hrpe.Code
 def context(history: History, new: int, config: ModelConfig, harmony: HarmonyConfig) -> Context:
     """The context of the last ``new`` events (in a cache: of those at ``slot``) among all of ``history``."""
     lags, edge = harmony.relations, margin(harmony.relations)
-    capacity = history.segments.shape[1] - edge
-    start = capacity - new if history.slot is None else history.slot
+    start = history.segments.shape[1] - edge - new if history.slot is None else history.slot
 
     def keys(x: Array) -> Array:
         return x[:, edge:]

@@ -231,23 +231,25 @@ class Stack(nn.Module):
     categories: tuple[int, ...]
 
     @nn.compact
-    def __call__(self, x: Array, past: Past, context: Context, train: bool) -> tuple[Array, Past]:
+    def __call__(self, x: Array, past: Any, context: Context, train: bool) -> tuple[Array, Any]:
         """Runs the layers.
 
         Args:
           x: ``[batch, length, width]``.
-          past: with a leading axis of layers; an empty ``Past`` for none.
+          past: with a leading axis of layers; an empty ``Past`` for none. Without ``scan_layers`` it may be a
+            list with one ``Past`` for each layer: a cache that is written where it lies, not copied.
           context: see there.
           train: whether dropout is on.
 
         Returns:
-          Normed output ``[batch, length, width]`` and what each layer remembers, layers leading.
+          Normed output ``[batch, length, width]`` and what each layer remembers, in the form of ``past``.
         """
         block = Block
         if self.config.remat != "none":
             policy = REMAT_POLICIES[self.config.remat]
             block = nn.remat(Block, prevent_cse=not self.config.scan_layers, policy=policy)
         arguments = (self.config, self.harmony, self.categories, train)
+        remembered: Any
         if self.config.scan_layers:
             scanned = nn.scan(
                 block,
@@ -261,8 +263,10 @@ class Stack(nn.Module):
         else:
             kept = []
             for i in range(self.config.layers):
-                layer = jax.tree.map(lambda leaf, i=i: leaf[i], past)
+                layer = past[i] if isinstance(past, list) else jax.tree.map(lambda leaf, i=i: leaf[i], past)
                 x, kept_here = block(*arguments, name=f"block_{i}")(x, layer, context)
                 kept.append(kept_here)
-            remembered = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kept)
+            remembered = kept
+            if not isinstance(past, list):
+                remembered = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kept)
         return RMSNorm(x.dtype, name="final_norm")(divide(x, "data")), remembered

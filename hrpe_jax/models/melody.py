@@ -35,7 +35,6 @@ from hrpe_jax.theory.meter import MAX_BAR_TICKS
 PITCHES = melody_tokens.PITCHES
 NO_PITCH = -1
 MAX_METER = 32
-SEGMENT_CAPACITY = 256  # default room in a cache beside the memory
 
 
 def _event_kinds() -> np.ndarray:
@@ -158,39 +157,15 @@ def init_memory(config: MelodyModelConfig, batch: int) -> MelodyHistory:
     return MelodyHistory(_empty(config, batch, config.memory, past), jnp.full((batch,), NO_PITCH))
 
 
-def init_cache(config: MelodyModelConfig, batch: int, segment: int = SEGMENT_CAPACITY) -> MelodyHistory:
-    """A cache that sees exactly what training sees with segments of ``segment`` events: see ``advance``."""
-    capacity = config.memory + segment
-    shape = (config.layers, batch, config.heads, capacity, config.head_width)
-    dtype = jnp.dtype(config.dtype)
-    past = Past(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))
-    events = _empty(config, batch, capacity, past)._replace(slot=jnp.asarray(config.memory, jnp.int32))
+def init_cache(config: MelodyModelConfig, batch: int, capacity: int) -> MelodyHistory:
+    """An empty cache for up to ``capacity`` events.
+
+    It sees what training sees with segments of n events if it has room for ``config.memory + n``, and after
+    every n events all but the last ``config.memory`` are dropped (``history.drop``).
+    """
+    categories = len(CATEGORIES[config.harmony.codes])
+    events = histories.empty_cache(config, batch, capacity, config.harmony.relations, categories)
     return MelodyHistory(events, jnp.full((batch,), NO_PITCH))
-
-
-def advance(config: MelodyModelConfig, cache: MelodyHistory) -> MelodyHistory:
-    """Where the cache is full, makes its last ``memory`` events the memory of a new segment. Jittable."""
-    events = cache.events
-    capacity = events.past.keys.shape[-2]
-    segment = capacity - config.memory
-
-    def move(old: History) -> History:
-        def roll(x: Array, axis: int) -> Array:
-            return jnp.roll(x, -segment, axis)
-
-        sides = jax.tree.map(lambda x: roll(x, 1), (old.positions, old.segments, old.codes))
-        # What stood before the roll at the front is now behind the last event and must not be taken for one.
-        slots = jnp.arange(sides[1].shape[1]) < sides[1].shape[1] - segment
-        past = jax.tree.map(lambda x: roll(x, -2), old.past)
-        return old._replace(
-            positions=sides[0],
-            segments=jnp.where(slots, sides[1], 0),
-            codes=sides[2],
-            past=past,
-            slot=jnp.asarray(config.memory, old.slot.dtype),
-        )
-
-    return cache._replace(events=jax.lax.cond(events.slot >= capacity, move, lambda old: old, events))
 
 
 def forget(history: MelodyHistory, reset: Array) -> MelodyHistory:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,14 @@ class Model:
         path: where it came from, for messages.
         backbone: the chord stage.
         melody: the melody stage.
+        seen: songs of the training data by key and by meter, `{"keys": {"C major": 58}, "meters": {...}}`;
+            None where the model does not say.
     """
 
     path: str
     backbone: StageModel | None = None
     melody: StageModel | None = None
+    seen: Mapping[str, Mapping[str, int]] | None = None
 
     def stage(self, name: str) -> StageModel:
         """A stage that must be there.
@@ -107,7 +110,8 @@ def read_checkpoints(workdir: str | os.PathLike[str]) -> Model:
     """The best checkpoint of every stage trained in a workdir. Raises as `load_model`."""
     from hrpe_jax.training import checkpoint
 
-    workdir, stages = Path(workdir), {}
+    workdir = Path(workdir)
+    stages: dict[str, Any] = {}
     for name in vocabulary.STAGES:
         steps = checkpoint.whole_steps(checkpoint.checkpoint_folder(workdir, name))
         if steps:
@@ -126,7 +130,7 @@ def read_released(folder: Path) -> Model:
     from safetensors import SafetensorError, safe_open
 
     about = _read_config(folder)
-    stages = {}
+    stages: dict[str, Any] = {}
     for name, entry in about["stages"].items():
         path = _weights(folder, name)
         _check_vocabulary(folder, name, about["vocabulary"][name])
@@ -144,7 +148,8 @@ def read_released(folder: Path) -> Model:
             )
         config = build(_CONFIGS[name], entry["config"], f"{folder / CONFIG_FILE}: {name}")
         stages[name] = StageModel(config, _nested(flat), entry["step"], entry["latest"])
-    return Model(str(folder), **stages)
+    seen = about.get("seen")
+    return replace(Model(str(folder), **stages), seen=seen if isinstance(seen, dict) else None)
 
 
 def write_released(model: Model, folder: str | os.PathLike[str]) -> Path:
@@ -162,6 +167,7 @@ def write_released(model: Model, folder: str | os.PathLike[str]) -> Path:
         "vocabulary_version": vocabulary.VERSION,
         "vocabulary": {},
         "stages": {},
+        **({} if model.seen is None else {"seen": model.seen}),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -183,9 +189,16 @@ def write_released(model: Model, folder: str | os.PathLike[str]) -> Path:
 
 
 def export_model(
-    workdir: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None
+    workdir: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | None = None,
+    seen: Mapping[str, Mapping[str, int]] | None = None,
 ) -> tuple[Model, Path]:
     """Writes the best checkpoints of a workdir as a released model, by default into `WORKDIR/model`.
+
+    Args:
+        workdir: of a training.
+        folder: of the model.
+        seen: as `Model.seen`.
 
     Returns:
         The model and its folder.
@@ -193,7 +206,7 @@ def export_model(
     Raises:
         UserError: as `load_model` and `write_released`.
     """
-    model = read_checkpoints(workdir)
+    model = replace(read_checkpoints(workdir), seen=seen)
     return model, write_released(model, Path(workdir) / EXPORT_FOLDER if folder is None else folder)
 
 

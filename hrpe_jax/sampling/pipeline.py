@@ -8,25 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
+import jax
 import numpy as np
 from flax.errors import FlaxError
 
-from hrpe_jax.codec import backbone, backbone_tokens, melody_tokens
-from hrpe_jax.codec.melody import Harmony
+from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.codec.backbone import prefix_of
 from hrpe_jax.codec.piece import decode_piece
-from hrpe_jax.codec.tempo import tempo_bin
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling import melody as melody_loop
-from hrpe_jax.sampling.backbone import FREE, sample_backbone
-from hrpe_jax.sampling.controls import DEFAULT_SILENT_BARS, Controls, chord_tokens, read_controls
+from hrpe_jax.model_config import BackboneModelConfig, MelodyModelConfig
+from hrpe_jax.sampling import chords as chord_stage
+from hrpe_jax.sampling import melodies as melody_stage
+from hrpe_jax.sampling.backbone import FREE
+from hrpe_jax.sampling.cache import unroll
+from hrpe_jax.sampling.controls import Controls, Drawing, chord_tokens, read_controls
 from hrpe_jax.sampling.logits import Settings
-from hrpe_jax.sampling.melody import Plan, sample_melody
 from hrpe_jax.sampling.model import Model, export_model, load_model
 from hrpe_jax.sampling.output import describe, write_pieces
 from hrpe_jax.score.score import Score
-from hrpe_jax.theory.meter import MAX_BAR_TICKS
 
 __all__ = [
     "Model",
@@ -39,20 +40,19 @@ __all__ = [
     "write_pieces",
 ]
 
-MAX_ROWS = 16  # pieces side by side
-_SMALLEST = 64
+MAX_ROWS = 32  # pieces side by side
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece that both stages wrote.
+    """A piece that the stages wrote.
 
     Attributes:
         score: its music.
         backbone_ids: its chords as tokens, BOS to EOS.
-        event_ids: its melody as tokens, BOS to EOS.
+        event_ids: its melody as tokens, BOS to EOS; empty where only chords were asked for.
         nats: by stage, the mean negative log likelihood of its events under the model itself; without
-            "backbone" where the chords were given.
+            "backbone" where the chords were given, without "melody" where none was asked for.
         settings: what was asked for, plain values.
     """
 
@@ -68,8 +68,7 @@ def sample_pieces(model: Model, **wishes: Any) -> list[Piece]:
 
     Args:
         model: from `load_model`.
-        **wishes: of `controls.read_controls`: `num_pieces, bars, key, meter, tempo, chords, seed,
-            temperature, temperature_backbone, top_k, top_p, silent_bars`.
+        **wishes: of `controls.read_controls`.
 
     Raises:
         UserError: a wish that cannot be read, or a stage that the model lacks.
@@ -79,163 +78,182 @@ def sample_pieces(model: Model, **wishes: Any) -> list[Piece]:
 
 def compose(model: Model, controls: Controls) -> list[Piece]:
     """`sample_pieces` with wishes that were read before."""
-    numbers = list(range(controls.num_pieces))
-    pieces: list[Piece] = []
-    try:
-        for first in range(0, len(numbers), MAX_ROWS):
-            pieces += _compose_rows(model, controls, numbers[first : first + MAX_ROWS])
-    except FlaxError as error:
-        detail = str(error).splitlines()[0][:160]
-        raise UserError(f"{model.path}: its parameters do not fit its config ({detail})") from None
-    return pieces
+    return list(pieces(model, controls))
+
+
+def pieces(model: Model, controls: Controls) -> Iterator[Piece]:
+    """`compose`, giving each piece as soon as those beside it are done."""
+    for numbers in _batches(controls):
+        try:
+            yield from _compose_rows(model, controls, numbers)
+        except FlaxError as error:
+            raise misfit(model, error) from None
+
+
+def misfit(model: Model, error: FlaxError) -> UserError:
+    """What to say where parameters do not have the shapes that their config asks for."""
+    detail = str(error).splitlines()[0][:160]
+    return UserError(f"{model.path}: its parameters do not fit its config ({detail})")
+
+
+def _batches(controls: Controls) -> Iterator[list[int]]:
+    for first in range(0, controls.num_pieces, MAX_ROWS):
+        yield list(range(first, min(first + MAX_ROWS, controls.num_pieces)))
 
 
 def _compose_rows(model: Model, controls: Controls, numbers: Sequence[int]) -> Iterator[Piece]:
-    chords, chord_nats = _chords(model, controls, numbers)
-    events, event_nats = _melodies(model, controls, numbers, chords)
-    digits = max(2, len(str(controls.num_pieces)))
+    chords, chord_nats = write_chords(model, controls, numbers)
+    events: list[list[int]] = [[] for _ in numbers]
+    nats: list[list[float]] = [[] for _ in numbers]
+    if controls.stage != "backbone":
+        events = [melody_prefix(controls) for _ in numbers]
+        for ids, likelihood in melody_calls(model, controls, numbers, chords):
+            for row in range(len(numbers)):
+                said = ids[row] != melody_tokens.PAD
+                events[row] += ids[row, said].tolist()
+                nats[row] += likelihood[row, said].tolist()
     for row, number in enumerate(numbers):
-        name = f"piece-{number + 1:0{digits}}"
-        key, _ = backbone.prefix_of(chords[row])
-        yield Piece(
-            score=decode_piece(
-                chords[row],
-                events[row],
-                tempo_bpm=controls.tempo,
-                id=name,
-                title=f"Piece {number + 1} in {key.name}",
-            ),
-            backbone_ids=tuple(chords[row]),
-            event_ids=tuple(events[row]),
-            nats={**({"backbone": chord_nats[row]} if chord_nats else {}), "melody": event_nats[row]},
-            settings=_plain(controls, number),
-        )
+        costs = {"backbone": chord_nats[row]} if chord_nats else {}
+        if nats[row]:
+            costs["melody"] = -float(np.mean(nats[row]))
+        yield finish(controls, number, chords[row], events[row], costs)
 
 
-def _chords(model: Model, controls: Controls, numbers: Sequence[int]) -> tuple[list[list[int]], list[float]]:
+def finish(
+    controls: Controls, number: int, chords: Sequence[int], events: Sequence[int], nats: Mapping[str, float]
+) -> Piece:
+    """A piece of its tokens."""
+    digits = max(2, len(str(controls.num_pieces)))
+    key, _ = prefix_of(chords)
+    prime = controls.continued
+    about: dict[str, Any] = {
+        "tempo_bpm": controls.tempo,
+        "id": f"piece-{number + 1:0{digits}}",
+        "title": f"Piece {number + 1} in {key.name}"
+        if prime is None
+        else f"{prime.score.title or 'A piece'} and on",
+    }
+    if events:
+        score = decode_piece(chords, events, **about)
+    else:
+        opening = prime.score if prime is not None else None
+        score = melody_stage.score_of(chords, opening, **about)
+    return Piece(score, tuple(chords), tuple(events), dict(nats), plain(controls, number))
+
+
+def write_chords(
+    model: Model, controls: Controls, numbers: Sequence[int]
+) -> tuple[list[list[int]], list[float]]:
     """Each piece's chord tokens, and their mean negative log likelihoods; those are none for given chords."""
-    key, meter, bars = controls.key, controls.meter, controls.bars
-    if controls.chords is not None:
+    key, meter, prime = controls.key, controls.meter, controls.continued
+    if controls.chords_given and prime is None:
+        assert controls.chords is not None
         assert key is not None  # `read_controls` sees to both
         assert meter is not None
         return [chord_tokens(controls.chords, key, meter)] * len(numbers), []
     stage = model.stage("backbone")
-    beats = bars * (meter.beats_per_bar if meter else backbone_tokens.MAX_BEATS_PER_BAR)
-    given = np.full((round_up(len(numbers), 1), round_up(beats + 4)), FREE, np.int32)
-    given[:, 0] = _first(len(given), len(numbers), backbone_tokens.BOS, backbone_tokens.EOS)
-    if key is not None:
-        given[:, 1] = backbone_tokens.key_id(key)
-    if meter is not None:
-        given[:, 2] = backbone_tokens.meter_id(meter)
-    sampled = sample_backbone(
-        stage.config.model,
-        stage.params,
-        given,
-        np.int32(bars),
-        np.uint32(controls.seed),
-        _rows(numbers, len(given)),
-        _settings(controls, controls.temperature_backbone),
+    config, params = unroll(cast(BackboneModelConfig, stage.config.model), stage.params)
+    locks = _locks(controls)
+    form = controls.form
+    request = chord_stage.Request(
+        key=FREE if key is None else backbone_tokens.key_id(key),
+        keys=np.array([controls.mode in (None, "major")] * 12 + [controls.mode in (None, "minor")] * 12),
+        meter=FREE if meter is None else backbone_tokens.meter_id(meter),
+        locks=locks,
+        sources=form.chord_sources() if form is not None and controls.chords is None else None,
+        prefix=prime.backbone_ids if prime is not None else [backbone_tokens.BOS],
+        phases=prime.phases if prime is not None else [],
+        offset=len(prime.harmony) if prime is not None else 0,
+        bars=controls.bars - (prime.bars if prime is not None else 0),
+        candidates=controls.candidates,
+        window=stage.config.batch.length,
     )
-    return _finished(sampled, len(numbers), backbone_tokens.EOS)
+    return chord_stage.sample_chords(
+        config, jax.device_put(params), request, numbers, controls.seed, _settings(controls.backbone)
+    )
 
 
-def _melodies(
-    model: Model, controls: Controls, numbers: Sequence[int], chords: Sequence[Sequence[int]]
-) -> tuple[list[list[int]], list[float]]:
-    """Each piece's melody events, and their mean negative log likelihoods."""
+def _locks(controls: Controls) -> list[int]:
+    """What must sound at each beat, as far as it is known."""
+    locks = list(controls.continued.harmony) if controls.continued is not None else []
+    for chord, beats in controls.chords or ():
+        token = FREE if chord is None else backbone_tokens.chord_id(chord.absorb_bass())
+        locks += [token] * beats
+    return locks
+
+
+def melody_prefix(controls: Controls) -> list[int]:
+    """The events that every melody begins with."""
+    prime = controls.continued
+    return [melody_tokens.BOS] if prime is None else list(prime.event_ids)
+
+
+def melody_calls(
+    model: Model,
+    controls: Controls,
+    numbers: Sequence[int],
+    chords: Sequence[Sequence[int]],
+    steps: int | None = None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The events of melodies over these chords, as `melodies.melodies` gives them."""
     stage = model.stage("melody")
-    rows = round_up(len(numbers), 1)
-    padded = [*chords, *[chords[0]] * (rows - len(chords))]
-    capacity = melody_loop.max_events(_room(controls.bars), MAX_BAR_TICKS)
-    given = np.full((rows, capacity), FREE, np.int32)
-    given[:, 0] = _first(rows, len(numbers), melody_tokens.BOS, melody_tokens.EOS)
-    sampled = sample_melody(
-        stage.config.model,
-        stage.config.batch.length,
-        stage.params,
-        melody_plan(padded, controls.bars, controls.tempo, controls.silent_bars),
-        given,
-        np.uint32(controls.seed),
-        _rows(numbers, rows),
-        _settings(controls, controls.temperature),
+    config, params = unroll(cast(MelodyModelConfig, stage.config.model), stage.params)
+    prime = controls.continued
+    request = melody_stage.Request(
+        bars=controls.bars,
+        tempo=controls.tempo,
+        silent_bars=controls.silent_bars,
+        form=controls.form,
+        prefix=melody_prefix(controls),
+        opening=None if prime is None else prime.score,
+        segment=stage.config.batch.length,
     )
-    return _finished(sampled, len(numbers), melody_tokens.EOS)
-
-
-def melody_plan(
-    chords: Sequence[Sequence[int]], bars: int, tempo: float, silent_bars: int = DEFAULT_SILENT_BARS
-) -> Plan:
-    """What the melody sampler is told of pieces whose chords are these backbone sequences."""
-    ticks = _room(bars) * MAX_BAR_TICKS + 1
-    scores = [backbone.decode(ids) for ids in chords]
-    meters = [score.meter for score in scores]
-    harmonies = [Harmony.of_beats(*backbone.harmony_of_beats(score)) for score in scores]
-
-    def column(values: Iterable[int]) -> Any:
-        return np.fromiter(values, np.int32, len(scores))
-
-    mask: Any = np.stack([melody_loop.mask_table(meter.bar_ticks) for meter in meters])
-    harmony: Any = np.stack([melody_loop.harmony_table(harmony, ticks) for harmony in harmonies])
-    return Plan(
-        harmony=harmony,
-        mask=mask,
-        key=column(score.key.index for score in scores),
-        meter_num=column(meter.numerator for meter in meters),
-        meter_den=column(meter.denominator for meter in meters),
-        tempo_bin=column(tempo_bin(tempo) for _ in scores),
-        bar_ticks=column(meter.bar_ticks for meter in meters),
-        bars=column(bars for _ in scores),
-        silent_bars=column(silent_bars for _ in scores),
+    return melody_stage.melodies(
+        config,
+        jax.device_put(params),
+        request,
+        chords,
+        numbers,
+        controls.seed,
+        _settings(controls.melody),
+        steps,
     )
 
 
-def round_up(size: int, smallest: int = _SMALLEST) -> int:
-    """The next of smallest * (1, 1.5, 2, 3, 4, 6, 8, ...), or of its powers of 2 where it is odd."""
-    step = smallest
-    while step < size:
-        if smallest % 2 == 0 and step * 3 // 2 >= size:
-            return step * 3 // 2
-        step *= 2
-    return step
+def _settings(drawing: Drawing) -> Settings:
+    penalty = drawing.repetition_penalty
+    return Settings(
+        np.float32(drawing.temperature),
+        np.int32(drawing.top_k),
+        np.float32(drawing.top_p),
+        None if penalty == 1 else np.float32(penalty),
+    )
 
 
-def _room(bars: int) -> int:
-    """Bars that tables of ticks and events have room for: room is cheap there, and few sizes compile less."""
-    return round_up(bars, 16)
-
-
-def _first(rows: int, wanted: int, begin: int, end: int) -> np.ndarray:
-    """The first token of each row: rows that only fill the shape have ended before they begin."""
-    return np.where(np.arange(rows) < wanted, begin, end)
-
-
-def _rows(numbers: Sequence[int], rows: int) -> np.ndarray:
-    return np.pad(np.asarray(numbers, np.int32), (0, rows - len(numbers)))
-
-
-def _settings(controls: Controls, temperature: float) -> Settings:
-    return Settings(np.float32(temperature), np.int32(controls.top_k), np.float32(controls.top_p))
-
-
-def _finished(sampled: Any, rows: int, eos: int) -> tuple[list[list[int]], list[float]]:
-    """Each wanted row up to its EOS, and the mean of what its tokens cost in nats."""
-    ids, likelihood = np.asarray(sampled.ids)[:rows], np.asarray(sampled.log_probability)[:rows]
-    sequences, nats = [], []
-    for row, chances in zip(ids.tolist(), likelihood, strict=True):
-        length = row.index(eos) + 1
-        sequences.append(row[:length])
-        nats.append(-float(chances[1:length].mean()))
-    return sequences, nats
-
-
-def _plain(controls: Controls, number: int) -> dict[str, Any]:
-    """The controls as JSON values."""
-    wanted = asdict(controls)
-    del wanted["chords"]
+def plain(controls: Controls, number: int) -> dict[str, Any]:
+    """The controls as JSON values: what asks for this piece again."""
+    prime, form = controls.prime, controls.form
     return {
-        **wanted,
-        "key": controls.key and controls.key.name,
-        "meter": controls.meter and str(controls.meter),
-        "chords_given": controls.chords is not None,
         "number": number,
+        "seed": controls.seed,
+        "num_pieces": controls.num_pieces,
+        "stage": controls.stage,
+        "bars": controls.bars,
+        "key": controls.key and controls.key.name,
+        "mode": controls.mode,
+        "meter": controls.meter and str(controls.meter),
+        "tempo": controls.tempo,
+        "chords": None if controls.chords is None else _chart(controls.chords),
+        "form": form and form.text,
+        "prime": prime
+        and {"id": prime.score.id, "title": prime.score.title, "use": prime.use, "bars": prime.bars},
+        "backbone": asdict(controls.backbone),
+        "melody": asdict(controls.melody),
+        "silent_bars": controls.silent_bars,
+        "candidates": controls.candidates,
     }
+
+
+def _chart(chords: Iterable[tuple[Any, int]]) -> str:
+    """Chords as `--chords` reads them again."""
+    return " ".join(f"{'?' if chord is None else chord}*{beats}" for chord, beats in chords)

@@ -14,7 +14,8 @@ import pytest
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.model_config import MelodyHarmonyConfig, MelodyModelConfig
 from hrpe_jax.models import melody as models
-from hrpe_jax.models.melody import Melody, advance, forget, init_cache, init_memory, last_pitches
+from hrpe_jax.models.history import drop
+from hrpe_jax.models.melody import Melody, forget, init_cache, init_memory, last_pitches
 
 LENGTH = 24
 LAGS = ((0, 0), (0, 1), (2, 3))
@@ -92,9 +93,11 @@ def test_cached_decoding_equals_segments(memory: int) -> None:
     shape, segment = config(memory), 8
     params, batch = noisy_params(shape), draw_batch()
     expected = by_segments(shape, params, batch, segment)
-    step = jax.jit(lambda p, b, h: Melody(shape).apply({"params": p}, b, advance(shape, h)))
-    cache = init_cache(shape, 2, segment)
+    step = jax.jit(lambda p, b, h: Melody(shape).apply({"params": p}, b, h))
+    cache, move = init_cache(shape, 2, memory + segment), jax.jit(drop)
     for at in range(LENGTH):
+        if at % segment == 0 and int(cache.events.slot) > memory:
+            cache = cache._replace(events=move(cache.events, cache.events.slot - memory))
         logits, cache = step(params, cut(batch, at, at + 1), cache)
         np.testing.assert_allclose(logits[:, 0], expected[:, at], atol=5e-5)
 

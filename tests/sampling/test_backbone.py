@@ -1,6 +1,8 @@
-"""The chord loop: it computes what training computed, obeys the grammar, and honours what is given."""
+"""The chord loop: it computes what training computed, obeys the grammar, and honours what is asked."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,8 +15,12 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.grammar import accepts_backbone
 from hrpe_jax.data.features import BACKBONE_FIELDS, backbone_song
 from hrpe_jax.models.backbone import Backbone
-from hrpe_jax.sampling.backbone import FREE, features, sample_backbone
-from hrpe_jax.sampling.logits import Settings
+from hrpe_jax.sampling.backbone import FREE, features, run_backbone
+from hrpe_jax.sampling.cache import unroll
+from hrpe_jax.sampling.chart import read_chords
+from hrpe_jax.sampling.chords import NO_STOP, Request, blocks, choose, sample_chords
+from hrpe_jax.sampling.form import read_form
+from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
@@ -22,42 +28,40 @@ from hrpe_jax.theory.meter import Meter
 from tests.codec.scores import scores
 from tests.sampling.tiny import BACKBONE, tiny_model
 
-CAPACITY = 96
 COLUMNS = [name for name in BACKBONE_FIELDS if name != "target_ids"]
-PREFIX = (tokens.BOS, tokens.key_id(Key(3, "minor")), tokens.meter_id(Meter(3, 4)))
-
-
-def ask(rows: int = 3, **fixed: int) -> np.ndarray:
-    """A free table; `p2=5` gives token 5 at place 2 to all rows."""
-    table = np.full((rows, CAPACITY), FREE, np.int32)
-    table[:, 0] = tokens.BOS
-    for place, token in fixed.items():
-        table[:, int(place[1:])] = token
-    return table
+KEY, METER = tokens.key_id(Key(3, "minor")), tokens.meter_id(Meter(3, 4))
+ROWS, CANDIDATES = 4, 2
 
 
 def run(
-    given: np.ndarray,
-    bars: int = 4,
     seed: int = 0,
+    numbers: tuple[int, ...] = tuple(range(ROWS)),
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-) -> tuple[list[list[int]], np.ndarray]:
-    """Sequences up to their EOS, and the log probabilities."""
-    sampled = sample_backbone(
-        BACKBONE.model,
-        tiny_model().stage("backbone").params,
-        given,
-        np.int32(bars),
-        np.uint32(seed),
-        np.arange(len(given), dtype=np.int32),
-        Settings(np.float32(temperature), np.int32(top_k), np.float32(top_p)),
+    penalty: float | None = None,
+    **asked: Any,
+) -> tuple[list[list[int]], list[float]]:
+    """Sequences, and their mean negative log likelihoods."""
+    config, params = unroll(BACKBONE.model, tiny_model().stage("backbone").params)
+    request = Request(
+        **{
+            "key": FREE,
+            "keys": np.ones(24, bool),
+            "meter": FREE,
+            "locks": [],
+            "sources": None,
+            "prefix": [tokens.BOS],
+            "phases": [],
+            "offset": 0,
+            "bars": 4,
+            "candidates": CANDIDATES,
+            "window": 64,
+            **asked,
+        }
     )
-    rows = [row[: row.index(tokens.EOS) + 1] for row in np.asarray(sampled.ids).tolist()]
-    for row, whole in zip(rows, np.asarray(sampled.ids), strict=True):
-        assert (whole[len(row) :] == tokens.PAD).all()
-    return rows, np.asarray(sampled.log_probability)
+    settings = Settings(np.float32(temperature), np.int32(top_k), np.float32(top_p), penalty)
+    return sample_chords(config, params, request, numbers, seed, settings)
 
 
 def check(ids: list[int], bars: int) -> None:
@@ -66,9 +70,24 @@ def check(ids: list[int], bars: int) -> None:
     assert backbone.decode(ids).end == bars * meter.bar_ticks
 
 
-def test_cached_sampling_is_teacher_forcing_on_the_training_record():
-    ids, chances = run(ask(), bars=3)
-    batch = {name: np.zeros((len(ids), CAPACITY), np.int32) for name in (*BACKBONE_FIELDS, "segment_ids")}
+def harmonies(ids: list[int]) -> list[int]:
+    """One-beat token of every beat."""
+    return np.repeat(tokens.HARMONY[ids], tokens.BEATS[ids]).tolist()
+
+
+def locks_of(text: str, meter: str = "4/4") -> list[int]:
+    timed, _ = read_chords(text, Meter.parse(meter), Key(0, "major"))
+    return [FREE if chord is None else tokens.chord_id(chord) for chord, beats in timed for _ in range(beats)]
+
+
+@pytest.mark.parametrize("prefix", [1, 9])
+def test_cached_sampling_is_teacher_forcing_on_the_training_record(prefix: int):
+    """Also where the cache has grown, and where it has read a beginning in parallel."""
+    asked = {"bars": 100, "meter": METER, "candidates": 1, "window": 128}
+    given = run(**asked)[0][0][:prefix]
+    ids, nats = run(**asked, prefix=given)
+    assert 64 < max(map(len, ids)) <= 128
+    batch = {name: np.zeros((len(ids), 128), np.int32) for name in (*BACKBONE_FIELDS, "segment_ids")}
     for number, row in enumerate(ids):
         record = backbone.encode(backbone.decode(row))
         assert [*record["input_ids"], record["target_id"]] == row
@@ -80,9 +99,9 @@ def test_cached_sampling_is_teacher_forcing_on_the_training_record():
     )
     steps = np.asarray(jax.nn.log_softmax(logits))
     for number, row in enumerate(ids):
-        expected = steps[number, np.arange(len(row) - 1), np.array(row[1:])]
-        np.testing.assert_allclose(chances[number, 1 : len(row)], expected, atol=2e-4)
-        assert not chances[number, len(row) :].any()
+        assert row[:prefix] == given
+        expected = steps[number, np.arange(len(row) - 1), np.array(row[1:])][prefix - 1 :]
+        np.testing.assert_allclose(nats[number], -expected.mean(), rtol=1e-4)
 
 
 @hypothesis_settings(max_examples=25)
@@ -91,67 +110,118 @@ def test_features_are_those_of_the_records(score: Score):
     regular = Score(score.id, "", score.key, score.meter, score.tempo_bpm, score.melody, score.chords)
     song = backbone_song(backbone.encode(regular)).fields
     ids = song[0]
-    table = np.zeros((1, 512), np.int32)
-    table[0, : len(ids)] = ids
-    beats = np.cumsum(tokens.BEATS[ids], dtype=np.int32)
-    for place in np.unique(np.linspace(0, len(ids) - 1, 12).astype(int)).tolist():
-        made = jax.jit(features)(table, np.int32(place), beats[place : place + 1])
-        expected = dict(zip(BACKBONE_FIELDS, song[:, place].tolist(), strict=True))
-        if place < 2:  # the model masks what it may not know yet
-            expected |= {"beats_per_bar": int(made["beats_per_bar"][0, 0])}
-        if place < 1:
-            expected |= {"key": int(made["key"][0, 0])}
-        assert {name: int(made[name][0, 0]) for name in COLUMNS} == {name: expected[name] for name in COLUMNS}
-        assert made["segment_ids"].tolist() == [[1]]
+    phases = np.cumsum(tokens.BEATS[ids], dtype=np.int64) % score.meter.beats_per_bar
+    made = features(
+        ids, np.arange(len(ids)), np.full_like(ids, ids[1]), np.full_like(ids, ids[2]), phases, xp=np
+    )
+    for name, expected in zip(BACKBONE_FIELDS, song, strict=True):
+        if name != "target_ids":
+            assert made[name].tolist() == expected.tolist(), name
+    assert made["segment_ids"].all()
 
 
 @pytest.mark.parametrize("temperature", [1e-4, 1.0, 1e4])
-@pytest.mark.parametrize("bars", [1, 4])
-def test_every_sequence_is_accepted_and_full(temperature: float, bars: int):
-    for seed in range(3):
-        ids, _ = run(ask(), bars=bars, seed=seed, temperature=temperature)
-        for row in ids:
+def test_every_sequence_is_accepted_and_full(temperature: float):
+    for seed, bars in ((0, 1), (1, 4), (2, 4)):
+        for row in run(seed, bars=bars, temperature=temperature)[0]:
             check(row, bars)
 
 
-def test_given_tokens_are_kept_and_the_rest_is_drawn():
-    chord = tokens.chord_id(Chord(7, "7"), 2)
-    given = ask(p1=PREFIX[1], p2=PREFIX[2], p4=chord)
-    given[2, 3:7] = [
-        tokens.chord_id(Chord(0, "maj"), 6),
-        chord,
-        tokens.chord_id(Chord(5, "maj"), 4),
-        tokens.EOS,
-    ]
-    ids, _ = run(given)
-    for row in ids:
-        assert tuple(row[:3]) == PREFIX
-        assert row[4] == chord
-        check(row, 4)
-    assert ids[2][3:] == given[2, 3:7].tolist()
-    assert len({tuple(row) for row in ids}) == 3
+@pytest.mark.parametrize("temperature", [1.0, 1e4])
+@pytest.mark.parametrize(
+    "text",
+    ["C | ? | F ? | G7", "? | C | ? ? F C | ?", "C*2 ?*1 C*1 | ?*1 Am*3", "C | C | C | ?", "? ? ? Dm7"],
+)
+def test_locked_chords_sound_at_their_beats_and_the_rest_is_drawn(text: str, temperature: float):
+    locks = locks_of(text if "|" in text else f"{text} |")
+    bars = len(locks) // 4
+    for seed in range(2):
+        ids, _ = run(
+            seed, bars=bars, locks=locks, key=KEY, meter=tokens.meter_id(Meter(4, 4)), temperature=temperature
+        )
+        for row in ids:
+            check(row, bars)
+            assert row[1] == KEY
+            assert all(lock in (FREE, said) for lock, said in zip(locks, harmonies(row), strict=True))
+        assert len({tuple(row) for row in ids}) > 1
+
+
+def test_every_length_of_lock_and_gap_at_random():
+    """What is locked is kept whatever stands beside what: no mask runs into a dead end."""
+    generator = np.random.default_rng(0)
+    chords = [tokens.chord_id(Chord(root, "maj")) for root in (0, 5, 7)] + [FREE, FREE]
+    for seed in range(4):
+        locks: list[int] = []
+        while len(locks) < 32:
+            locks += [int(generator.choice(chords))] * int(generator.integers(1, 12))
+        locks = locks[:32]
+        for row in run(seed, bars=8, locks=locks, meter=tokens.meter_id(Meter(4, 4)), temperature=50.0)[0]:
+            check(row, 8)
+            assert all(lock in (FREE, said) for lock, said in zip(locks, harmonies(row), strict=True))
+
+
+@pytest.mark.parametrize("text", ["AABA", "A1A1A1A1", "A1B1A1B1", "A2A'2"])
+def test_sections_that_come_again_have_the_same_chords(text: str):
+    form = read_form(text, None if any(map(str.isdigit, text)) else 4)
+    for temperature in (1.0, 50.0):
+        for row in run(bars=4, sources=form.chord_sources(), meter=METER, temperature=temperature)[0]:
+            check(row, 4)
+            beats = harmonies(row)
+            for bar, source in enumerate(form.chord_sources()):
+                if source >= 0:
+                    assert beats[3 * bar : 3 * bar + 3] == beats[3 * source : 3 * source + 3]
+
+
+def test_candidates_are_chosen_in_proportion_to_their_weights():
+    keys, weights = row_keys(0, 0, np.arange(2000)), np.log(np.tile([0.7, 0.2, 0.1], (2000, 1)))
+    chosen = np.asarray(choose(keys, weights, 3))
+    np.testing.assert_allclose(np.bincount(chosen) / 2000, [0.7, 0.2, 0.1], atol=0.04)
+    assert (chosen == np.asarray(choose(keys, weights + 5, 3))).all()
+    assert (chosen != np.asarray(choose(keys, weights, 4))).any()
+
+
+def test_blocks_end_where_locked_chords_do():
+    c = tokens.chord_id(Chord(0, "maj"))
+    locks = [c, c, FREE, FREE, c, c, FREE, c, FREE]
+    assert blocks(locks, [False] * 9) == [6, 8, NO_STOP]
+    assert blocks([FREE] * 4, [False, False, True, False]) == [3, NO_STOP]
+    assert blocks([c] * 4, [False] * 4) == [NO_STOP]
+
+
+def test_keys_and_modes():
+    minor = np.arange(24) >= 12
+    assert all(backbone.prefix_of(row)[0].mode == "minor" for row in run(keys=minor)[0])
+    assert all(row[1:3] == [KEY, METER] for row in run(key=KEY, meter=METER)[0])
+
+
+def test_a_penalty_makes_chords_come_back_less_often():
+    def returning(penalty: float) -> float:
+        rows = run(bars=8, meter=METER, penalty=np.float32(penalty), temperature=0.02)[0]
+        said = [[tokens.HARMONY[token] for token in row[3:-1]] for row in rows]
+        return float(np.mean([len(set(row)) / len(row) for row in said]))
+
+    assert returning(1e6) > returning(1.0)
 
 
 def test_seeds():
-    free, again, other = run(ask())[0], run(ask())[0], run(ask(), seed=1)[0]
+    free, again, other = run()[0], run()[0], run(1)[0]
     assert free == again
     assert free != other
-    assert len({tuple(row) for row in free}) == 3
-    greedy = run(ask(), top_k=1)[0]
-    assert greedy[0] == greedy[1] == greedy[2] == run(ask(), seed=9, top_p=1e-6)[0][0]
-
-
-def test_rows_that_are_not_wanted_end_before_they_begin():
-    given = ask()
-    given[1, 0] = tokens.EOS
-    ids, chances = run(given)
-    assert ids[1] == [tokens.EOS]
-    assert not chances[1].any()
-    assert ids[0] == run(ask())[0][0]
+    assert len({tuple(row) for row in free}) == ROWS
+    assert run(numbers=(2, 0, 1, 3))[0][0] == free[2]
+    greedy = run(top_k=1)[0]
+    assert greedy[0] == greedy[1] == greedy[2] == run(9, top_p=1e-6)[0][0]
 
 
 def test_calls_with_other_wishes_do_not_compile_anew():
-    run(ask())
-    before = sample_backbone._cache_size()
-    run(ask(p1=PREFIX[1]), bars=2, seed=3, temperature=0.7, top_k=4, top_p=0.8)
-    assert sample_backbone._cache_size() == before
+    run()
+    before = run_backbone._cache_size()
+    run(3, key=KEY, bars=2, temperature=0.7, top_k=4, top_p=0.8)
+    assert run_backbone._cache_size() == before
+
+
+def test_a_piece_longer_than_what_the_model_looks_back_at():
+    """The cache moves on, and every bar is full all the same."""
+    (row,), _ = run(bars=300, meter=METER, numbers=(0,), temperature=20.0)
+    assert len(row) > 2 * 64
+    check(row, 300)

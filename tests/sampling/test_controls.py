@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,16 +10,18 @@ import pytest
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec.grammar import accepts_backbone
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.controls import chord_tokens, read_chords, read_controls
-from hrpe_jax.theory.chord import to_lead_sheet
+from hrpe_jax.sampling.chart import read_chords, suggest
+from hrpe_jax.sampling.controls import Drawing, chord_tokens, read_controls
+from hrpe_jax.sampling.form import read_form
+from hrpe_jax.score.score import ChordSpan, Note, Score
+from hrpe_jax.theory.chord import Chord, to_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 
 
-def spelled(text: str, meter: str = "4/4") -> str:
-    return " ".join(
-        f"{to_lead_sheet(chord)}*{beats}" for chord, beats in read_chords(text, Meter.parse(meter))
-    )
+def spelled(text: str, meter: str = "4/4", key: str | None = None) -> str:
+    timed, _ = read_chords(text, Meter.parse(meter), None if key is None else Key.parse(key))
+    return " ".join(f"{'?' if chord is None else to_lead_sheet(chord)}*{beats}" for chord, beats in timed)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,8 @@ def spelled(text: str, meter: str = "4/4") -> str:
         ("C | N.C. | F#m7b5/C Bb", "6/8", "C*2 N.C.*2 F#m7b5/C*1 Bb*1"),
         ("C7(b9) A7(#9)", "2/4", "C7(b9)*2 A7(#9)*2"),
         ("Cmaj7/E", "12/8", "Cmaj7/E*4"),
+        ("| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |", "4/4", "Am7*2 D7*2 Gmaj7*4 C/E*2 ?*2 Am*2 D*1 G*1"),
+        ("_ | C ?*1 F | ? | %", "4/4", "?*4 C*2 ?*1 F*1 ?*4 ?*4"),
     ],
 )
 def test_chords(text: str, meter: str, expected: str):
@@ -40,6 +45,7 @@ def test_chords(text: str, meter: str, expected: str):
 
 def test_chords_become_tokens_that_decode_to_them():
     controls = read_controls(chords="C C | Am*1 F | G7", bars=8)
+    assert controls.chords_given
     assert controls.key == Key(0, "major")
     assert controls.meter == Meter(4, 4)
     assert controls.bars == 8
@@ -58,20 +64,83 @@ def test_a_foreign_bass_becomes_a_chord_note_where_there_is_such_a_chord():
     assert to_lead_sheet(score.chords[0].chord) == "Am7/G"
 
 
+def test_numerals_need_a_key():
+    assert spelled("ii65 V7 | I6 bVII V7/V", key="Eb major") == "Fm7/Ab*2 Bb7*2 Eb/G*2 Db*1 F7*1"
+    assert spelled("i | bVI V7", key="A minor") == "Am*4 F*2 E7*2"
+    with pytest.raises(UserError, match=r"--chords: bar 1: 'ii' needs a key: add --key"):
+        read_controls(chords="ii V I")
+
+
 def test_defaults():
     controls = read_controls(temperature=0.8)
     assert (controls.bars, controls.key, controls.meter, controls.chords) == (16, None, None, None)
-    assert controls.temperature_backbone == 0.8
+    assert controls.tempo == 120
     assert read_controls(chords="C F").bars == 2
     assert read_controls(chords="C F", key="a minor", meter="3/4").key == Key(9, "minor")
+
+
+def test_each_stage_may_draw_in_its_own_way():
+    controls = read_controls(
+        temperature=0.8, temperature_backbone=0.5, top_k_melody=9, repetition_penalty=1.5
+    )
+    assert controls.backbone == Drawing(0.5, 0, 0.95, 1.5)
+    assert controls.melody == Drawing(0.8, 9, 0.95, 1.5)
+
+
+def test_keys_and_modes():
+    assert read_controls(mode="minor").mode == "minor"
+    controls = read_controls(key="A", mode="minor")
+    assert (controls.key, controls.mode) == (Key(9, "minor"), None)
+    assert read_controls(chords="Am Dm E7 Am", mode="minor").key == Key(9, "minor")
+    assert read_controls(chords="? ?").key is None
+
+
+def test_forms():
+    assert [(s.name, s.first, s.bars, s.source, s.varied) for s in read_form("AA'B4a2", 22).sections] == [
+        ("A", 0, 8, None, False), ("A", 8, 8, 0, True), ("B", 16, 4, None, False), ("A", 20, 2, 0, True),
+    ]  # fmt: skip
+    assert read_form("AABA").bars == 32
+    form = read_form("A2A'2A2")
+    assert form.chord_sources() == [-1, -1, 0, 1, 0, 1]
+    assert form.melody_sources() == [-1, -1, -1, -1, 0, 1]
+    assert read_controls(form="AABA", bars=16).bars == 16
+    controls = read_controls(form="A2A2B1A2", chords="C F | G | Am")
+    names = ["?" if chord is None else to_lead_sheet(chord) for chord, _ in controls.chords or ()]
+    assert names[::4] == ["C", "G", "C", "G", "Am", "C", "G"]
+    assert names[2] == "F"
+
+
+PRIME = Score(
+    "tune", "Tune", Key(7, "major"), Meter(3, 4), 90.0, (Note(0, 12, 67), Note(36, 24, 71)),
+    (ChordSpan(0, 36, Chord(7, "maj")), ChordSpan(36, 24, Chord(2, "7"))),
+)  # fmt: skip
+UPBEAT = Score(
+    "upbeat", "", Key(7, "major"), Meter(3, 4), 90.0, (Note(0, 12, 67), Note(12, 36, 71)),
+    (ChordSpan(12, 36, Chord(2, "7")),), bar_resets=(12,),
+)  # fmt: skip
+
+
+def test_a_prime_says_key_meter_tempo_and_length():
+    controls = read_controls(prime=PRIME, bars=6)
+    assert (controls.key, controls.meter, controls.tempo, controls.bars) == (PRIME.key, PRIME.meter, 90.0, 8)
+    assert controls.continued is not None
+    assert controls.continued.event_ids[-1] < 189  # the rest at its end is open
+    assert controls.continued.harmony[-1] == -1  # and so is the last beat's chord
+    assert read_controls(prime=PRIME, tempo=150).tempo == 150
+    over = read_controls(prime=PRIME, prime_use="chords")
+    assert over.bars == 2
+    assert over.chords_given
+    assert over.continued is None
+    assert read_controls(prime=UPBEAT, prime_use="chords").bars == 1
+    assert read_controls(prime=UPBEAT, bars=2).bars == 4
 
 
 @pytest.mark.parametrize(
     ("wishes", "message"),
     [
-        ({"bars": 0}, "--bars: 1 to 128 expected, got 0"),
-        ({"bars": 129}, "--bars: 1 to 128 expected"),
-        ({"num_pieces": 0}, "--num_pieces: 1 to 1000"),
+        ({"bars": 0}, "--bars: 1 to 10000 expected, got 0"),
+        ({"bars": 20000}, "--bars: 1 to 10000 expected"),
+        ({"num_pieces": 0}, "--num_pieces: 1 to 10000"),
         ({"seed": -1}, "--seed: 0 to"),
         ({"tempo": 5}, "--tempo: 20 to 400"),
         ({"tempo": float("nan")}, "--tempo: 20 to 400"),
@@ -89,6 +158,46 @@ def test_defaults():
         ({"chords": " | "}, "--chords: none given"),
         ({"chords": "C | | F"}, "--chords: bar 2: empty"),
         ({"chords": "C Xyz"}, "--chords: bar 2: chord label 'Xyz'"),
+        (
+            {"chords": "C | F Hm7"},
+            "expected a lead-sheet chord, such as Cmaj7, F#m7b5/C or N.C.; did you mean Bm7?",
+        ),
+        ({"chords": "C dm7"}, "--chords: bar 2: chord label 'dm7'"),
+        ({"chords": "C dm7"}, "did you mean Dm7?"),
+        ({"chords": "C:foo"}, "--chords: bar 1: chord label 'C:foo'"),
+        ({"chords": "V7/X", "key": "C"}, "expected a roman numeral"),
+        ({"chords": "C ? | F", "stage": "melody"}, "--stage: the melody alone needs chords for every bar"),
+        ({"stage": "melody"}, "--stage: the melody alone needs chords"),
+        ({"stage": "bass"}, "--stage: one of both, backbone, melody expected"),
+        ({"key": "C major", "mode": "minor"}, "--mode: minor, but --key=C major is C major"),
+        ({"key": "a", "mode": "major"}, "--mode: major, but --key=a is A minor"),
+        ({"mode": "dorian"}, "--mode: major or minor expected"),
+        ({"chords": "C F G C", "mode": "minor"}, "--mode: minor, but --chords are in C major"),
+        ({"form": "AA2B", "bars": 7}, "--form: AA2B: 5 bars cannot be divided among 2 equal sections"),
+        ({"form": "A4A4B4", "bars": 32}, "--form: A4A4B4 has 12 bars, --bars=32 asks for more"),
+        ({"form": "A4A8"}, "section A comes again with 8 bars, but has only 4"),
+        ({"form": "A?"}, "--form: 'A?': expected letters"),
+        ({"form": "A'B"}, "A' varies A, which has not been there before"),
+        (
+            {"form": "AB", "bars": 4, "chords": "C F"},
+            "--chords: 2 bars, but the different sections of --form=AB have 4",
+        ),
+        ({"prime": PRIME, "key": "C"}, "--key: the prime is in G major; leave --key (or --prime) out"),
+        ({"prime": PRIME, "meter": "4/4"}, "--meter: the prime is in 3/4"),
+        ({"prime": PRIME, "form": "AABA"}, "--form: a prime has its own form"),
+        (
+            {"prime": PRIME, "prime_use": "chords", "bars": 9},
+            "--bars: the prime has 2 bars of chords, --bars=9",
+        ),
+        ({"prime": PRIME, "prime_use": "melody"}, "--prime_use: 'melody': one of continue, chords"),
+        (
+            {"prime": replace(PRIME, melody=())},
+            "--prime: tune has no melody to go on from; --prime_use=chords writes",
+        ),
+        ({"prime": replace(PRIME, chords=()), "prime_use": "chords"}, "has no chords to write a melody over"),
+        ({"repetition_penalty": 0.5}, "--repetition_penalty: 1 (none) or more expected"),
+        ({"top_p_melody": 0}, "--top_p_melody: above 0"),
+        ({"candidates": 0}, "--candidates: 1 to 64 expected"),
         ({"chords": "% | C"}, '--chords: bar 1: "%" needs'),
         ({"chords": "C*5"}, "--chords: bar 1 (C*5): its chords do not fill the 4 beats"),
         ({"chords": "C*3"}, "--chords: bar 1 (C*3): its chords do not fill the 4 beats"),
@@ -96,7 +205,7 @@ def test_defaults():
         ({"chords": "C*x"}, "must be a whole number, got 'x'"),
         ({"chords": "C D E F G |"}, "do not fill the 4 beats of a 4/4 bar"),
         ({"chords": "C F G", "bars": 2}, "--chords: 3 bars of chords do not fit --bars=2"),
-        ({"chords": "C " * 129}, "--chords: at most 128 bars"),
+        ({"chords": "C " * 10001}, "--chords: at most 10000 bars"),
     ],
 )
 def test_mistakes_are_one_line_that_names_the_option(wishes: dict[str, Any], message: str):
@@ -104,3 +213,19 @@ def test_mistakes_are_one_line_that_names_the_option(wishes: dict[str, Any], mes
         read_controls(**wishes)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("label", "meant"),
+    [
+        ("Hm7", "Bm7"),
+        ("cmaj7", "Cmaj7"),
+        ("Am7b", "Am7"),
+        ("G7xyz", "G7"),
+        ("V77", "V7"),
+        ("[C]", "C"),
+        ("???", None),
+    ],
+)
+def test_what_an_unreadable_chord_could_have_been(label: str, meant: str | None):
+    assert suggest(label) == meant

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hrpe_jax.sampling.logits import Settings, draw, log_probability, restrict, row_keys
+from hrpe_jax.sampling.logits import Settings, log_probability, pick, restrict, row_keys, uniforms
 
 
 def restrict_by_loops(
@@ -58,7 +58,9 @@ def test_no_temperature_breaks_the_mask(temperature: float):
     allowed = jnp.array([[True, False, False, True, False]])
     scores = restrict(logits, allowed, Settings(temperature, 0, 0.9))
     assert not np.isnan(scores).any()
-    drawn = [int(draw(row_keys(seed, 0, jnp.arange(1)), jnp.array(3), scores)[0]) for seed in range(20)]
+    drawn = [
+        int(pick(uniforms(row_keys(seed, 0, jnp.arange(1)), jnp.array(3)), scores)[0]) for seed in range(20)
+    ]
     assert set(drawn) <= {0, 3}
     if temperature < 1:
         assert set(drawn) == {0}
@@ -67,7 +69,7 @@ def test_no_temperature_breaks_the_mask(temperature: float):
 def test_draws_follow_the_scores():
     scores = jnp.log(jnp.array([0.5, 0.3, 0.2, 0.0]))
     keys = row_keys(1, 0, jnp.arange(4000))
-    drawn = np.asarray(draw(keys, jnp.array(0), jnp.tile(scores, (4000, 1))))
+    drawn = np.asarray(pick(uniforms(keys, jnp.array(0)), jnp.tile(scores, (4000, 1))))
     np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 4000, [0.5, 0.3, 0.2, 0.0], atol=0.03)
 
 

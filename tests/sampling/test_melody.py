@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -11,25 +10,27 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from hrpe_jax.codec import backbone, melody
+from hrpe_jax.codec import backbone_tokens, melody
 from hrpe_jax.codec import melody_tokens as tokens
 from hrpe_jax.codec.grammar import accepts_melody
-from hrpe_jax.codec.melody import Harmony
-from hrpe_jax.codec.tempo import tempo_bin
 from hrpe_jax.data.features import MELODY_FIELDS, MELODY_ROW_FIELDS, melody_song
 from hrpe_jax.models.melody import Melody, init_memory
+from hrpe_jax.sampling import melodies as driver
 from hrpe_jax.sampling import melody as loop
+from hrpe_jax.sampling.cache import unroll
 from hrpe_jax.sampling.controls import chord_tokens, read_controls
+from hrpe_jax.sampling.form import read_form
 from hrpe_jax.sampling.logits import Settings
-from hrpe_jax.sampling.melody import Clock, Plan, sample_melody
-from hrpe_jax.sampling.pipeline import melody_plan
+from hrpe_jax.sampling.melodies import Request, beat_table, melodies, melody_plan, score_of
+from hrpe_jax.sampling.melody import Window, run_melody
+from hrpe_jax.sampling.prime import Prime
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 from tests.codec.scores import scores
 from tests.sampling.tiny import MELODY, SEGMENT, tiny_model
 
-CAPACITY = 1024
+EVENTS, BEATS = 200, 2048
 COLUMNS = [name for name in MELODY_FIELDS if name != "target_ids"]
 
 
@@ -45,136 +46,123 @@ PIECES = [
 ]
 
 
-def plan_of(score: Score, ticks: int) -> Plan:
-    """What the sampler is told of a score's chords, short bars included."""
-    harmony = Harmony.of_beats(*backbone.harmony_of_beats(score))
-    row: dict[str, Any] = {
-        "harmony": loop.harmony_table(harmony, ticks),
-        "mask": loop.mask_table(score.meter.bar_ticks),
-        "key": score.key.index,
-        "meter_num": score.meter.numerator,
-        "meter_den": score.meter.denominator,
-        "tempo_bin": tempo_bin(score.tempo_bpm),
-        "bar_ticks": score.meter.bar_ticks,
-        "bars": len(score.bar_starts()),
-        "silent_bars": 10_000,
-    }
-    return Plan(**{name: jnp.asarray(value)[None] for name, value in row.items()})
+def request(bars: int = 4, **asked: Any) -> Request:
+    about = {"silent_bars": bars, "form": None, "prefix": [tokens.BOS], "opening": None, "segment": SEGMENT}
+    return Request(**{"bars": bars, "tempo": 120.0, **about, **asked})
 
 
-@partial(jax.jit, static_argnames="rows")
-def replay(ids: jax.Array, plan: Plan, rows: int = 1) -> dict[str, jax.Array]:
-    """The features of given events, computed step by step as in the loop: `[rows, events]` each."""
-
-    def step(clock: Clock, now: tuple[jax.Array, jax.Array]) -> tuple[Clock, dict[str, jax.Array]]:
+@jax.jit
+def _replay(ids: Any, plan: Any, window: Any) -> Any:
+    def step(clock: Any, now: Any) -> Any:
         event, place = now
-        clock = loop.hear(clock, event, plan.bar_ticks)
-        return clock, loop.features(event, place, clock, plan)
+        clock = loop.hear(clock, event[None])
+        return clock, loop.features(event[None], place, clock, plan, window)
 
-    _, made = jax.lax.scan(step, loop.start_clock(rows), (ids.T, jnp.arange(ids.shape[1])))
-    return {name: x[..., 0].T if x.ndim == 3 else x.T for name, x in made.items()}
+    return jax.lax.scan(step, loop.start_clock(1), (ids, jnp.arange(len(ids))))[1]
 
 
-def check_replay(score: Score, capacity: int, ticks: int) -> None:
-    record = melody.encode(score)
-    song = melody_song(record)
-    length = song.fields.shape[1]
-    assert length <= capacity
-    assert score.end + 72 < ticks
-    ids = np.full((1, capacity), tokens.PAD, np.int32)
-    ids[0, :length] = song.fields[0]
-    made = replay(ids, plan_of(score, ticks))
-    for name, expected in zip(MELODY_FIELDS, song.fields, strict=True):
+def replay(score: Score, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """The features of at most `EVENTS` given events, computed one by one as in the loop: `[1, n]` each."""
+    table = np.full((BEATS, 3), (backbone_tokens.NO_CHORD0, backbone_tokens.NO_CHORD0, 200), np.int32)
+    beats = beat_table(score)[:BEATS]
+    table[: len(beats)] = beats
+    padded = np.full(EVENTS, tokens.PAD, np.int32)
+    padded[: len(ids)] = ids
+    plan = melody_plan([score], request(10_000, tempo=score.tempo_bpm))
+    made = _replay(padded, plan, Window(table[None], np.zeros(1, np.int32)))
+    return {name: np.asarray(value).reshape(1, -1)[:, : len(ids)] for name, value in made.items()}
+
+
+@settings(max_examples=40)
+@given(scores())
+def test_features_are_those_of_the_records(score: Score):
+    regular = Score(score.id, "", score.key, score.meter, score.tempo_bpm, score.melody, score.chords)
+    song = melody_song(melody.encode(regular))
+    made = replay(regular, song.fields[0][:EVENTS])
+    for name, expected in zip(MELODY_FIELDS, song.fields[:, :EVENTS], strict=True):
         if name != "target_ids":
-            np.testing.assert_array_equal(made[name][0, :length], expected, err_msg=name)
+            np.testing.assert_array_equal(made[name][0], expected, err_msg=name)
     for name, value in zip(MELODY_ROW_FIELDS, song.row, strict=True):
         assert int(made[name][0, 0]) == value
 
 
-@settings(max_examples=60)
-@given(scores())
-def test_features_are_those_of_the_records(score: Score):
-    check_replay(score, 1024, 8192)
-
-
-def test_features_are_those_of_the_records_of_real_songs(shared_data):
-    from hrpe_jax.songs.pop909 import read_pop909
-
-    songs = [
-        read_pop909(folder) for folder in sorted((shared_data / "pop909").glob("**/[0-9][0-9][0-9]"))[:4]
-    ]
-    if not songs:
-        pytest.skip("POP909 is not here")
-    for song in songs:
-        check_replay(getattr(song, "score", song), 4096, 16384)
-
-
 def run(
-    bars: int = 4, seed: int = 0, temperature: float = 1.0, first: np.ndarray | None = None, **chosen: Any
-) -> tuple[np.ndarray, np.ndarray, Plan]:
-    """Event ids, log probabilities, and the plan of `PIECES`."""
-    plan = melody_plan(PIECES, bars, 120.0, chosen.get("silent_bars", bars))
-    table = np.full((len(PIECES), CAPACITY), loop.FREE, np.int32)
-    table[:, 0] = tokens.BOS
-    if first is not None:
-        table[:, : first.shape[1]] = first
-    sampled = sample_melody(
-        MELODY.model,
-        SEGMENT,
-        tiny_model().stage("melody").params,
-        plan,
-        table,
-        np.uint32(seed),
-        np.arange(len(PIECES), dtype=np.int32),
-        Settings(
-            np.float32(temperature), np.int32(chosen.get("top_k", 0)), np.float32(chosen.get("top_p", 1))
-        ),
-    )
-    return np.asarray(sampled.ids), np.asarray(sampled.log_probability), plan
+    seed: int = 0,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    penalty: float | None = None,
+    pieces: list[list[int]] = PIECES,
+    steps: int | None = None,
+    **asked: Any,
+) -> tuple[list[list[int]], list[list[float]]]:
+    """Events from BOS to EOS, and the log probabilities of those after the prefix."""
+    config, params = unroll(MELODY.model, tiny_model().stage("melody").params)
+    wanted = request(**asked)
+    draws = Settings(np.float32(temperature), np.int32(top_k), np.float32(top_p), penalty)
+    rows = [list(wanted.prefix) for _ in pieces]
+    chances: list[list[float]] = [[] for _ in pieces]
+    for ids, likelihood in melodies(config, params, wanted, pieces, range(len(pieces)), seed, draws, steps):
+        for row, events in enumerate(ids):
+            said = events != tokens.PAD
+            assert not said[np.argmin(said) :].any() or said.all()
+            rows[row] += events[said].tolist()
+            chances[row] += likelihood[row, said].tolist()
+    return rows, chances
 
 
-def rows_of(ids: np.ndarray) -> list[list[int]]:
-    rows = [row[: row.index(tokens.EOS) + 1] for row in ids.tolist()]
-    for row, whole in zip(rows, ids, strict=True):
-        assert (whole[len(row) :] == tokens.PAD).all()
-    return rows
-
-
-def check_rows(rows: list[list[int]], bars: int) -> None:
-    for row, chords in zip(rows, PIECES, strict=True):
-        score = backbone.decode(chords)
+def check_rows(rows: list[list[int]], bars: int = 4, pieces: list[list[int]] = PIECES) -> None:
+    for row, chords in zip(rows, pieces, strict=True):
+        score = score_of(chords)
         assert accepts_melody(row, score.meter, short_bars=False) is None
         assert row.count(tokens.BAR) == bars
         line = melody.decode(row, score.meter)
         assert line.end == bars * score.meter.bar_ticks == score.end
         assert line.bar_resets == ()
+        assert line.notes[-1].end > line.end - score.meter.bar_ticks  # it sounds into the last bar
 
 
-def test_cached_sampling_is_training_with_memory_over_many_segments():
-    ids, chances, plan = run()
-    rows = rows_of(ids)
+@pytest.mark.parametrize("opening", [False, True])
+def test_cached_sampling_is_training_with_memory_over_many_segments(opening: bool):
+    """Also behind an opening of several segments that is read in parallel."""
+    asked: dict[str, Any] = {}
+    skip = 1
+    if opening:
+        notes = [note for note in melody.decode(run(3)[0][0], Meter(4, 4)).notes if note.onset < 3 * 48]
+        prime = Prime(Score("", "", Key(3, "major"), Meter(4, 4), 120.0, tuple(notes), ()))
+        asked = {"prefix": prime.event_ids, "opening": prime.score}
+        skip = len(prime.event_ids)
+        assert skip > 2 * SEGMENT
+    pieces = PIECES[:1] * 3 if opening else PIECES
+    rows, chances = run(pieces=pieces, **asked)
     longest = max(map(len, rows))
     assert longest > 3 * SEGMENT  # so that the cache has moved on several times
-    batch = replay(ids, plan, rows=len(rows))
     model, params = Melody(MELODY.model), tiny_model().stage("melody").params
     apply = jax.jit(lambda params, segment, memory: model.apply({"params": params}, segment, memory))
-    memory, logits = init_memory(MELODY.model, len(rows)), []
-    for start in range(0, longest, SEGMENT):
-        segment = {name: batch[name][:, start : start + SEGMENT] for name in COLUMNS}
-        segment |= {name: getattr(plan, name) for name in MELODY_ROW_FIELDS}
-        scored, memory = apply(params, segment, memory)
-        logits.append(scored)
-    steps = jax.nn.log_softmax(jnp.concatenate(logits, axis=1))
+    # A row that was read in parallel has its segments end where the reading ended.
+    lead = -(skip - 1) % SEGMENT if opening else 0
     for number, row in enumerate(rows):
-        expected = steps[number, np.arange(len(row) - 1), np.array(row[1:])]
-        np.testing.assert_allclose(chances[number, 1 : len(row)], expected, atol=2e-4)
-        assert not chances[number, len(row) :].any()
+        made = replay(score_of(pieces[number]), np.array(row))
+        memory, logits = init_memory(MELODY.model, 1), []
+        size = -(-(len(row) + lead) // SEGMENT) * SEGMENT
+        for start in range(0, size, SEGMENT):
+            part = {
+                name: np.pad(made[name], ((0, 0), (lead, size - lead - len(row))), constant_values=fill)
+                for name, fill in {**dict.fromkeys(COLUMNS, 0), "event_ids": tokens.PAD}.items()
+            }
+            segment = {name: value[:, start : start + SEGMENT] for name, value in part.items()}
+            segment |= {name: made[name][:, 0] for name in MELODY_ROW_FIELDS}
+            scored, memory = apply(params, segment, memory)
+            logits.append(scored)
+        steps = np.asarray(jax.nn.log_softmax(jnp.concatenate(logits, axis=1)))[0, lead:]
+        expected = steps[np.arange(skip - 1, len(row) - 1), np.array(row[skip:])]
+        np.testing.assert_allclose(chances[number], expected, atol=2e-4)
 
 
 @pytest.mark.parametrize("temperature", [1e-4, 1.0, 1e4])
 def test_every_melody_is_accepted_and_as_long_as_its_chords(temperature: float):
     for seed in range(4):
-        check_rows(rows_of(run(seed=seed, temperature=temperature)[0]), 4)
+        check_rows(run(seed, temperature)[0])
 
 
 def test_a_melody_never_outgrows_its_bound():
@@ -189,10 +177,12 @@ def test_a_melody_never_outgrows_its_bound():
 @pytest.mark.parametrize("limit", [0, 1, 2])
 def test_silence_is_no_longer_than_allowed(limit: int):
     """Also where the piece begins with as much silence as is allowed."""
-    silence = np.array([[tokens.BOS, *(tokens.BAR, tokens.REST) * limit]] * len(PIECES))
+    silence = [tokens.BOS, *(tokens.BAR, tokens.REST) * limit]
+    opening = Score("", "", Key(3, "major"), Meter(4, 4), 120.0, (), ())
+    pieces = PIECES[:1] * 3
     for seed in range(3):
-        rows = rows_of(run(seed=seed, first=silence, silent_bars=limit)[0])
-        check_rows(rows, 4)
+        rows, _ = run(seed, pieces=pieces, prefix=silence, opening=opening, silent_bars=limit)
+        check_rows(rows, pieces=pieces)
         for row in rows:
             bars = " ".join(map(str, row)).split(str(tokens.BAR))[1:]
             sounding = [any(int(event) < tokens.PITCHES for event in bar.split()) for bar in bars]
@@ -201,20 +191,53 @@ def test_silence_is_no_longer_than_allowed(limit: int):
             assert "." * (limit + 1) not in silent
 
 
-def test_given_events_are_kept_and_the_melody_goes_on():
-    first = np.array(
-        [tokens.BOS, tokens.BAR, 60, tokens.duration_id(6), tokens.REST, tokens.position_id(12), 64]
-    )
-    ids, _, _ = run(first=np.tile(first, (3, 1)))
-    rows = rows_of(ids)
-    check_rows(rows, 4)
-    assert all(row[: len(first)] == first.tolist() for row in rows)
+@pytest.mark.parametrize("text", ["A2A2", "A1B1A1B1", "A1A1A'1A1"])
+def test_sections_that_come_again_are_the_same_notes(text: str):
+    form = read_form(text)
+    chords = chords_of("Eb | Cm7 | Eb | Cm7", "4/4") if "B" in text else chords_of("Eb | Eb | Eb | Eb", "4/4")
+    pieces = [chords] * 3
+    rows, _ = run(pieces=pieces, form=form)
+    check_rows(rows, pieces=pieces)
+    varied = []
+    for row in rows:
+        bars = [bar.split() for bar in " ".join(map(str, row[1:-1])).split(str(tokens.BAR))[1:]]
+        line = melody.decode(row, Meter(4, 4)).notes
+        for bar, source in enumerate(form.melody_sources()):
+            if source >= 0:
+                assert bars[bar] == bars[source]
+                notes = [
+                    [
+                        (note.onset - 48 * at, note.pitch, note.velocity)
+                        for note in line
+                        if note.onset // 48 == at
+                    ]
+                    for at in (bar, source)
+                ]
+                assert notes[0] == notes[1]
+        varied.append(bars[2] != bars[0])
+    assert any(varied) == ("'" in text)
+
+
+def test_calls_of_any_size_write_the_same():
+    whole, by_five = run()[0], run(steps=5)[0]
+    assert whole == by_five
+
+
+def test_a_penalty_makes_pitches_come_back_less_often():
+    def returning(penalty: float) -> float:
+        pitches = [
+            [event for event in row if event < tokens.PITCHES] for row in run(penalty=np.float32(penalty))[0]
+        ]
+        return float(np.mean([len(set(row)) / len(row) for row in pitches]))
+
+    assert returning(1e6) > returning(1.0)
 
 
 def test_seeds_and_shapes():
-    free, again, other = rows_of(run()[0]), rows_of(run()[0]), rows_of(run(seed=1)[0])
+    free, again, other = run()[0], run()[0], run(1)[0]
     assert free == again
     assert free != other
-    before = sample_melody._cache_size()
-    run(seed=5, temperature=0.5, top_k=3, top_p=0.5)
-    assert sample_melody._cache_size() == before
+    before = run_melody._cache_size()
+    run(5, 0.5, top_k=3, top_p=0.5)
+    assert run_melody._cache_size() == before
+    assert driver.room(1, 20) == 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,17 @@ from hrpe_jax.codec import backbone_tokens, melody_tokens, vocabulary
 from hrpe_jax.codec.grammar import accepts_backbone, accepts_melody
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling import output
-from hrpe_jax.sampling.melody import sample_melody
+from hrpe_jax.sampling.cache import round_up
+from hrpe_jax.sampling.controls import read_controls
+from hrpe_jax.sampling.melody import run_melody
+from hrpe_jax.sampling.notices import notices
 from hrpe_jax.sampling.output import describe, write_pieces
-from hrpe_jax.sampling.pipeline import Piece, round_up, sample_pieces
+from hrpe_jax.sampling.pipeline import Piece, sample_pieces
+from hrpe_jax.sampling.stream import BarOfPiece, stream
 from hrpe_jax.score.midi import read_midi
+from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.score.score_json import score_from_values
-from hrpe_jax.theory.chord import to_lead_sheet
+from hrpe_jax.theory.chord import Chord, to_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 from tests.sampling.tiny import tiny_model
@@ -74,14 +80,84 @@ def test_the_same_seed_gives_the_same_pieces_however_many_are_asked_for():
 
 def test_keys_meters_and_settings_do_not_compile_the_melody_anew():
     make(chords="C F G")
-    before = sample_melody._cache_size()
+    before = run_melody._cache_size()
     make(chords="C F G", meter="6/8", key="a minor", temperature=0.5, top_k=9, seed=4, tempo=200)
     make(chords="Db", bars=2)
-    assert sample_melody._cache_size() == before
+    assert run_melody._cache_size() == before
+
+
+PRIME = Score(
+    "tune", "Tune", Key(7, "major"), Meter(3, 4), 90.0,
+    (Note(0, 12, 67), *(Note(12 + 12 * n, 12, 71 - n) for n in range(8)), Note(108, 24, 67)),
+    (ChordSpan(12, 36, Chord(7, "maj")), ChordSpan(48, 60, Chord(2, "7"))), bar_resets=(12,),
+)  # fmt: skip
+
+
+def test_a_prime_goes_on():
+    """With a pickup, over several segments of the melody, its last chord and its last rest still open."""
+    for piece in make(prime=PRIME, bars=2):
+        score = piece.score
+        assert (score.key, score.meter, score.tempo_bpm) == (PRIME.key, PRIME.meter, 90.0)
+        assert score.bar_resets == PRIME.bar_resets
+        assert len(score.bar_starts()) == 5 + 2
+        assert score.chords[-1].end == 12 + 6 * 36
+        assert score.melody[-1].end > 12 + 5 * 36
+        begun = [(note.onset, note.pitch) for note in score.melody[: len(PRIME.melody)]]
+        assert begun == [(note.onset, note.pitch) for note in PRIME.melody]
+        assert [span.chord for span in score.chords[:3]] == [Chord.NONE, Chord(7, "maj"), Chord(2, "7")]
+    alone = make(prime=PRIME, stage="backbone", bars=2)[0].score
+    assert alone.chords == make(prime=PRIME, bars=2)[0].score.chords
+    assert alone.melody == ()
+
+
+def test_a_new_melody_over_the_chords_of_a_prime():
+    model = replace(tiny_model(), backbone=None)
+    for piece in sample_pieces(model, prime=PRIME, prime_use="chords", num_pieces=2):
+        check(piece, 4)
+        assert [to_lead_sheet(span.chord) for span in piece.score.chords] == ["G", "D7", "N.C."]
+
+
+def test_one_stage_alone():
+    chords = make(meter="4/4", stage="backbone")
+    assert [piece.backbone_ids for piece in chords] == [piece.backbone_ids for piece in make(meter="4/4")]
+    assert all(piece.event_ids == () and set(piece.nats) == {"backbone"} for piece in chords)
+    over = sample_pieces(replace(tiny_model(), backbone=None), stage="melody", chords="C F", num_pieces=1)
+    assert set(over[0].nats) == {"melody"}
+
+
+@pytest.mark.parametrize("asked", [{"chords": "C F | G ?", "bars": 9}, {"prime": PRIME, "bars": 9}])
+def test_bars_of_a_stream_are_those_of_the_piece(asked: dict[str, Any]):
+    (piece,) = make(num_pieces=1, **asked)
+    ended: list[Piece] = []
+
+    def collect() -> Generator[BarOfPiece, None, None]:
+        whole = yield from stream(tiny_model(), read_controls(num_pieces=1, **asked))
+        ended.append(whole)
+
+    bars = list(collect())
+    (whole,) = ended
+    assert whole.event_ids == piece.event_ids
+    assert whole.nats == pytest.approx(piece.nats, rel=1e-5)
+    assert [bar.number for bar in bars] == list(range(1, len(piece.score.bar_starts()) + 1))
+    assert tuple(bar.onset for bar in bars) == piece.score.bar_starts()
+    assert [note for bar in bars for note in bar.notes] == list(piece.score.melody)
+    assert [span for bar in bars for span in bar.chords] == list(piece.score.chords)
+
+
+def test_notices():
+    seen = {"keys": {"C major": 3}, "meters": {"4/4": 3}}
+    model = replace(tiny_model(), seen=seen)
+    assert notices(model, read_controls(key="Eb", meter="4/4")) == []  # songs are transposed in training
+    (line,) = notices(model, read_controls(key="Eb", meter="3/4"))
+    assert line.startswith("the model never saw a piece in 3/4 (it knows 4/4)")
+    (line,) = notices(model, read_controls(key="a"))
+    assert "A minor" in line
+    assert notices(tiny_model(), read_controls(key="a", meter="7/8")) == []
+    assert any("looks back" in line for line in notices(tiny_model(), read_controls(prime=PRIME)))
 
 
 def test_round_up():
-    assert [round_up(size) for size in (1, 64, 65, 96, 97, 129, 200, 300)] == [
+    assert [round_up(size, 64) for size in (1, 64, 65, 96, 97, 129, 200, 300)] == [
         64,
         64,
         96,

@@ -1,0 +1,76 @@
+"""Caches of keys and values that grow with a piece up to what the model sees, and then move on.
+
+A step costs what its cache holds, so a piece begins with room for few events; the room doubles, from one
+compiled size to the next, until it is what training saw. From there on the oldest events are dropped and
+time and memory stay what they are, however long the piece.
+
+The layers are unrolled, each with an array of its own: scanned, every step would copy the whole cache, while
+an array that a loop carries is written where it lies.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+from hrpe_jax.model_config import ModelConfig
+from hrpe_jax.models import history as histories
+from hrpe_jax.models.history import History
+
+SMALLEST = 128
+_Config = TypeVar("_Config", bound=ModelConfig)
+
+
+def unroll(config: _Config, params: Any) -> tuple[_Config, Any]:
+    """A stage's config and parameters with one module for each layer instead of a scan over them."""
+    if not config.scan_layers:
+        return replace(config, remat="none"), params
+    stack = {name: value for name, value in params["stack"].items() if name != "blocks"}
+    for layer in range(config.layers):
+        stack[f"block_{layer}"] = jax.tree.map(
+            lambda leaf, layer=layer: leaf[layer], params["stack"]["blocks"]
+        )
+    return replace(config, scan_layers=False, remat="none"), {**params, "stack": stack}
+
+
+def room(events: int, most: int, smallest: int = SMALLEST) -> int:
+    """The compiled size that holds so many events: smallest, twice that, ... up to `most`."""
+    size = smallest
+    while size < events:
+        size *= 2
+    return min(size, most)
+
+
+def round_up(size: int, smallest: int) -> int:
+    """The next of smallest * (1, 1.5, 2, 3, 4, 6, 8, ...), or of its powers of 2 where it is odd."""
+    step = smallest
+    while step < size:
+        if smallest % 2 == 0 and step * 3 // 2 >= size:
+            return step * 3 // 2
+        step *= 2
+    return step
+
+
+@functools.partial(jax.jit, static_argnames="slots")
+def grow(cache: History, slots: int) -> History:
+    """`history.grow`, compiled."""
+    return histories.grow(cache, slots)
+
+
+@functools.partial(jax.jit, donate_argnames="cache")
+def drop(cache: History, count: Any) -> History:
+    """`history.drop`, compiled, in place."""
+    return histories.drop(cache, count)
+
+
+def left_padded(rows: list[Any], length: int, fill: int) -> np.ndarray:
+    """Sequences of different lengths, ending together: int32 `[rows, length]`."""
+    table = np.full((len(rows), length), fill, np.int32)
+    for row, values in zip(table, rows, strict=True):
+        if len(values):
+            row[length - len(values) :] = values
+    return table

@@ -1,0 +1,197 @@
+"""Chords as a user writes them, with places that are left to the model.
+
+    C Am F G            one bar each; "C*2 Am*2 F" gives beats, a chord without them fills its bar
+    C | Am F | G7 | %   bars between lines; the chords of a bar share it, "%" is the bar before once more
+    C | ? | F ? | G     "?" (or "_"), a bar or a part of one, is for the model to fill with some chords
+    ii V7/V bVII i6     roman numerals, in the key that is asked for or that the other chords are in
+
+A chord is written as on a lead sheet (F#m7b5/C), in Harte's syntax (F#:hdim7/b5) or as a roman numeral;
+"N.C." is no chord. A beat is a quarter, in 6/8, 9/8 and 12/8 a dotted quarter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hrpe_jax.analysis.keys import find_keys
+from hrpe_jax.errors import UserError
+from hrpe_jax.score.score import ChordSpan
+from hrpe_jax.theory.chord import Chord, ChordError, parse_harte, parse_lead_sheet
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+from hrpe_jax.theory.roman import is_roman, parse_roman
+
+GAP = None
+"""In place of a chord: the model fills it."""
+
+Timed = list[tuple[Chord | None, int]]
+"""Chords (or `GAP`) with their beats."""
+
+_GAPS = ("?", "_")
+
+
+def read_chords(text: str, meter: Meter, key: Key | None = None) -> tuple[Timed, Key | None]:
+    """Chords and gaps with their beats, whole bars in all, and their key.
+
+    The module says how they are written.
+
+    Args:
+        text: of the user.
+        meter: says how many beats a bar has.
+        key: in which roman numerals are read; None for that of the chords which are no numerals.
+
+    Returns:
+        The chords, and `key` or the one that was found; None where there are no chords to find it by.
+
+    Raises:
+        UserError: a name that is no chord, a bar that is not full, numerals without a key, or no chord at
+            all; the message names the symbol and its bar.
+    """
+    if "|" not in text:
+        bars = _bars_of(text, meter.beats_per_bar)
+    else:
+        inner = text.strip().removeprefix("|").removesuffix("|").split("|")
+        bars = [part.split() for part in inner]
+        if not any(bars):
+            bars = []
+    _check(bool(bars), 'none given; expected names such as "C Am F G" or "C | Am F | G7 | ?"')
+    key = key or _key_of_names(bars)
+    timed: Timed = []
+    before: Timed = []
+    for number, names in enumerate(bars, 1):
+        if names == ["%"]:
+            _check(bool(before), f'bar {number}: "%" needs a bar before it')
+        else:
+            before = _bar(names, meter, number, key)
+        timed += before
+    return timed, key or key_of(timed)
+
+
+def key_of(chords: Sequence[tuple[Chord | None, int]]) -> Key | None:
+    """The key that best explains some chords (`analysis.keys`); None where none sounds."""
+    spans, beat = [], 0
+    for chord, beats in chords:
+        if chord is not None and not chord.is_none:
+            spans.append(ChordSpan(beat, beats, chord))
+        beat += beats
+    return find_keys([], [], [], spans, bars=[0]).key if spans else None
+
+
+def come_round(chords: Timed, beats: int) -> Timed:
+    """The chords again and again until so many beats are full."""
+    filled: Timed = []
+    while beats > 0:
+        for chord, length in chords:
+            if beats > 0:
+                filled.append((chord, min(length, beats)))
+                beats -= length
+    return filled
+
+
+def per_beat(chords: Sequence[tuple[Chord | None, int]]) -> list[Chord | None]:
+    """What is asked of each beat."""
+    return [chord for chord, beats in chords for _ in range(beats)]
+
+
+def _key_of_names(bars: Sequence[Sequence[str]]) -> Key | None:
+    """The key of the chords that are no numerals, each counted once; None without numerals or such chords."""
+    labels = [name.rstrip(",").partition("*")[0] for names in bars for name in names]
+    if not any(map(is_roman, labels)):
+        return None
+    chords = []
+    for label in labels:
+        try:
+            chords.append(
+                (_symbol(label), 1) if label not in ("%", *_GAPS) and not is_roman(label) else (None, 1)
+            )
+        except ChordError:  # told with its bar when the bars are read
+            continue
+    return key_of(chords)
+
+
+def _symbol(label: str) -> Chord:
+    """A lead-sheet symbol or a label in Harte's syntax."""
+    return parse_harte(label) if ":" in label else parse_lead_sheet(label)
+
+
+def _read(label: str, number: int, key: Key | None) -> Chord | None:
+    if label in _GAPS:
+        return GAP
+    try:
+        if is_roman(label):
+            _check(
+                key is not None,
+                f"bar {number}: {label!r} needs a key: add --key, such as --key=Eb",
+            )
+            assert key is not None
+            return parse_roman(label, key)
+        return _symbol(label)
+    except ChordError as error:
+        meant = suggest(label, key)
+        hint = f"; did you mean {meant}?" if meant else ""
+        raise UserError(f"--chords: bar {number}: {error}{hint}") from None
+
+
+def suggest(label: str, key: Key | None = None) -> str | None:
+    """A chord that an unreadable label could have been, or None.
+
+    Tried in this order: the letter in upper case, the German H, other case of a numeral, and what is left
+    when letters are taken from the end.
+    """
+    bare = label.strip("()[]{}.,;\"'")
+    starts = [bare, bare[:1].upper() + bare[1:]]
+    if bare[:1] in "Hh":
+        starts.append("B" + bare[1:])
+    for start in starts:
+        for end in range(len(start), 0, -1):
+            text = start[:end].rstrip("/:(*")
+            try:
+                parse_roman(text, key or Key(0, "major")) if is_roman(text) else _symbol(text)
+            except ChordError:
+                continue
+            if text and text != label:
+                return text
+    return None
+
+
+def _bars_of(text: str, per_bar: int) -> list[list[str]]:
+    """Names without bar lines, put into bars: those with beats until a bar is full, others by themselves."""
+    bars: list[list[str]] = []
+    left = 0
+    for name in text.split():
+        _, _, beats = name.rstrip(",").partition("*")
+        lasts = int(beats) if beats.isascii() and beats.isdigit() else 0
+        if left <= 0:
+            bars.append([])
+            left = per_bar
+        bars[-1].append(name)
+        left -= lasts or left
+    return bars
+
+
+def _bar(names: list[str], meter: Meter, number: int, key: Key | None) -> Timed:
+    """The chords of one bar with beats that fill it."""
+    per_bar = meter.beats_per_bar
+    where = f"bar {number} ({' '.join(names)})"
+    chords: list[Chord | None] = []
+    beats: list[int | None] = []
+    for name in names:
+        label, star, said = name.rstrip(",").partition("*")
+        chords.append(_read(label, number, key))
+        digits = said.isascii() and said.isdigit() and int(said) > 0
+        _check(not star or digits, f'{where}: beats after "*" must be a whole number, got {said!r}')
+        beats.append(int(said) if star else None)
+    _check(bool(chords), f'bar {number}: empty; write a chord, "?", "%" or "N.C."')
+    open_places = [place for place, value in enumerate(beats) if value is None]
+    left = per_bar - sum(value or 0 for value in beats)
+    fits = left >= len(open_places) if open_places else left == 0
+    _check(fits, f"{where}: its chords do not fill the {per_bar} beats of a {meter} bar")
+    for index, place in enumerate(open_places):
+        share, rest = divmod(left, len(open_places))
+        beats[place] = share + (index < rest)
+    return [(chord, value or 0) for chord, value in zip(chords, beats, strict=True)]
+
+
+def _check(holds: bool, message: str) -> None:
+    if not holds:
+        raise UserError(f"--chords: {message}")

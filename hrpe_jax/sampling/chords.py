@@ -1,0 +1,298 @@
+"""Chords of many pieces at once: stretches of candidates, of which one each is kept; see `backbone`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hrpe_jax.codec import backbone
+from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.model_config import BackboneModelConfig
+from hrpe_jax.models import backbone as models
+from hrpe_jax.sampling.backbone import (
+    BEATS_PER_BAR,
+    FREE,
+    RECENT,
+    STAGE,
+    UNKNOWN,
+    Plan,
+    State,
+    features,
+    read_backbone,
+    run_backbone,
+)
+from hrpe_jax.sampling.cache import drop, grow, left_padded, room, round_up
+from hrpe_jax.sampling.logits import Settings, row_keys
+
+STEPS = 128  # tokens written by one call of the compiled loop, at most
+NO_STOP = 2**30
+_SMALLEST = 64  # room of the first cache
+
+
+@dataclass(frozen=True)
+class Request:
+    """What chords are asked for.
+
+    Attributes:
+        key: token, or `FREE`.
+        keys: bool `[24]`, which may be drawn where none is asked for.
+        meter: token, or `FREE`.
+        locks: one-beat tokens of the beats that are locked, `FREE` elsewhere.
+        sources: of bars, see `Plan`; None without a form.
+        prefix: tokens that the piece begins with, BOS first.
+        phases: beat of the bar at each beat of the prefix's music, where bars may be short.
+        offset: beats before regular bars begin.
+        bars: regular bars after them.
+        candidates: of every stretch.
+        window: events that the model was trained to look back at.
+    """
+
+    key: int
+    keys: np.ndarray
+    meter: int
+    locks: list[int]
+    sources: list[int] | None
+    prefix: list[int]
+    phases: list[int]
+    offset: int
+    bars: int
+    candidates: int
+    window: int
+
+
+def blocks(locks: Sequence[int], repeats: Sequence[bool]) -> list[int]:
+    """Beats at which stretches end: where a run of locked beats ends that has free ones before it.
+
+    Args:
+        locks: of the beats, `FREE` where nothing is locked.
+        repeats: for each beat, whether it repeats an earlier bar.
+    """
+    ends, open_before, held = [], False, False
+    for beat, lock in enumerate(locks):
+        locked = lock != FREE or repeats[beat]
+        if not locked:
+            if held and open_before:
+                ends.append(beat)
+                open_before = False
+            open_before = True
+        held = locked
+    return [*ends, NO_STOP]
+
+
+def sample_chords(
+    config: BackboneModelConfig,
+    params: Any,
+    request: Request,
+    numbers: Sequence[int],
+    seed: int,
+    settings: Settings,
+) -> tuple[list[list[int]], list[float]]:
+    """The chord tokens of pieces, BOS to EOS, and the mean negative log likelihood of what was drawn.
+
+    Args:
+        config: of the model, unrolled.
+        params: likewise.
+        request: what is asked of every piece.
+        numbers: of the pieces; each draws by its own.
+        seed: of all draws.
+        settings: of the draws.
+    """
+    rows = round_up(len(numbers), 1)
+    padded = [*numbers, *[numbers[0]] * (rows - len(numbers))]
+    pieces = [list(request.prefix) for _ in padded]
+    costs: list[list[float]] = [[] for _ in padded]
+    keys, choices = _keys(seed, padded, request.candidates)
+    for number, stop in enumerate(_stops(request)):
+        drawn, chances, weights = _stretch(config, params, request, pieces, stop, keys, settings)
+        chosen = np.asarray(choose(choices, weights, np.int32(number)))
+        for piece, cost, candidates, prices, best in zip(pieces, costs, drawn, chances, chosen, strict=True):
+            piece += candidates[best]
+            cost += prices[best]
+    done = [backbone.encode_ids(backbone.decode(piece)) if request.sources else piece for piece in pieces]
+    nats = [-float(np.mean(cost)) if cost else 0.0 for cost in costs]
+    return done[: len(numbers)], nats[: len(numbers)]
+
+
+def _stops(request: Request) -> list[int]:
+    if all(lock == FREE for lock in request.locks) and not request.sources:
+        return [NO_STOP]
+    per_bar = int(BEATS_PER_BAR[request.meter]) if request.meter != FREE else 0
+    if not per_bar:  # a form without a meter: bars are not yet counted in beats, so all is one stretch
+        return [NO_STOP]
+    beats = request.offset + request.bars * per_bar
+    locks = [*request.locks, *[FREE] * (beats - len(request.locks))]
+    sources = request.sources or []
+    repeats = [
+        beat >= request.offset
+        and (bar := (beat - request.offset) // per_bar) < len(sources)
+        and sources[bar] >= 0
+        for beat in range(beats)
+    ]
+    return blocks(locks, repeats)
+
+
+def _stretch(
+    config: BackboneModelConfig,
+    params: Any,
+    request: Request,
+    pieces: Sequence[Sequence[int]],
+    stop: int,
+    keys: Any,
+    settings: Settings,
+) -> tuple[list[list[list[int]]], list[list[list[float]]], np.ndarray]:
+    """Candidates of each piece's next stretch, log probabilities of their tokens, and log weights."""
+    count = request.candidates
+    rows = [piece for piece in pieces for _ in range(count)]
+    plan, state = plan_of(request), start(config, params, request, rows)
+    drawn: list[list[int]] = [[] for _ in rows]
+    chances: list[list[float]] = [[] for _ in rows]
+    slot = int(state.history.slot)
+    most = max(_SMALLEST, round_up(request.window, _SMALLEST))
+    while True:
+        slots = int(state.history.segments.shape[1]) - _margin(config)
+        if slot == slots:
+            if slots < most:
+                state = state._replace(history=grow(state.history, room(slots + 1, most, _SMALLEST)))
+            else:
+                state = state._replace(history=drop(state.history, np.int32(slots // 2)))
+                slot -= slots // 2
+            continue
+        limit = min(STEPS, slots - slot)
+        state, said = run_backbone(
+            config, STEPS, params, plan, state, np.int32(limit), np.int32(stop), keys, settings
+        )
+        ids, likelihood = np.asarray(said.ids), np.asarray(said.log_probability)
+        steps = int((ids != tokens.PAD).any(axis=0).sum())
+        slot += steps
+        for row in range(len(rows)):
+            here = ids[row] != tokens.PAD
+            drawn[row] += ids[row, here].tolist()
+            chances[row] += likelihood[row, here].tolist()
+        if steps < limit or _all_stopped(drawn, state, stop):
+            break
+    weights = np.asarray(state.weight).reshape(len(pieces), count)
+
+    def by_piece(values: list[Any]) -> list[list[Any]]:
+        return [values[first : first + count] for first in range(0, len(values), count)]
+
+    return by_piece(drawn), by_piece(chances), weights
+
+
+def _all_stopped(drawn: list[list[int]], state: State, stop: int) -> bool:
+    beats = np.asarray(state.beats)
+    return all(row[-1] == tokens.EOS or beats[number] >= stop for number, row in enumerate(drawn))
+
+
+def _margin(config: BackboneModelConfig) -> int:
+    return max((max(pair) for pair in config.harmony.relations), default=0)
+
+
+def plan_of(request: Request) -> Plan:
+    """What the compiled loop is told of a request; sizes are rounded up."""
+    locks = np.full(round_up(max(1, len(request.locks)), 64), FREE, np.int32)
+    locks[: len(request.locks)] = request.locks
+    sources = None
+    if request.sources is not None:
+        sources = np.full(round_up(len(request.sources), 16), -1, np.int32)
+        sources[: len(request.sources)] = request.sources
+    return Plan(
+        np.int32(request.key),
+        np.asarray(request.keys, bool),
+        np.int32(request.meter),
+        locks,
+        sources,
+        np.int32(request.offset),
+        np.int32(request.bars),
+    )
+
+
+def start(config: BackboneModelConfig, params: Any, request: Request, rows: Sequence[Sequence[int]]) -> State:
+    """Rows that have said these tokens: all but the last are in the cache."""
+    columns = [_columns(request, row) for row in rows]
+    longest = min(max(len(row) - 1 for row in rows), request.window)
+    most = max(_SMALLEST, round_up(request.window, _SMALLEST))
+    length = room(longest, most, _SMALLEST) if longest else 0
+    history = _empty(config, len(rows), room(length + 1, 2 * most, _SMALLEST))
+    if length:
+        # Rows end together, so that they share a slot; padding before them is never attended to.
+        fills = {"input_ids": tokens.PAD, "quality_code": tokens.NO_QUALITY_CODE}
+        batch = {
+            name: left_padded([column[name][:-1][-length:] for column in columns], length, fills.get(name, 0))
+            for name in columns[0]
+        }
+        history = read_backbone(config, params, batch, history)
+
+    def column(values: Sequence[int]) -> np.ndarray:
+        return np.asarray(values, np.int32)
+
+    said = None
+    harmonies = [_harmony(row) for row in rows]
+    if request.sources is not None:
+        most_beats = round_up(request.offset + request.bars * tokens.MAX_BEATS_PER_BAR, 64)
+        said = np.full((len(rows), most_beats), UNKNOWN, np.int32)
+        for row, harmony in zip(said, harmonies, strict=True):
+            row[: len(harmony)] = harmony
+    recent = [[int(tokens.HARMONY[token]) for token in row if tokens.BEATS[token]][-RECENT:] for row in rows]
+    state = State(
+        place=column([len(row) - 1 for row in rows]),
+        event=column([row[-1] for row in rows]),
+        key=column([row[1] if len(row) > 1 else 0 for row in rows]),
+        meter=column([row[2] if len(row) > 2 else 0 for row in rows]),
+        beats=column([len(harmony) for harmony in harmonies]),
+        weight=np.zeros(len(rows), np.float32),
+        recent=left_padded(recent, RECENT, 0),
+        said=said,
+        history=history,
+    )
+    return jax.tree.map(jnp.asarray, state)
+
+
+_empty = jax.jit(models.init_cache, static_argnums=(0, 1, 2))  # compiled: no two arrays are one buffer
+
+
+def _harmony(row: Sequence[int]) -> np.ndarray:
+    """One-beat token of every beat that a row has said."""
+    ids = np.asarray(row)
+    return np.repeat(tokens.HARMONY[ids], tokens.BEATS[ids])
+
+
+def _columns(request: Request, row: Sequence[int]) -> dict[str, np.ndarray]:
+    """The model's inputs for all tokens of a row."""
+    ids = np.asarray(row, np.int64)
+    beats = np.cumsum(tokens.BEATS[ids], dtype=np.int64)
+    key, meter = int(ids[min(1, len(ids) - 1)]), int(ids[min(2, len(ids) - 1)])
+    per_bar = max(1, int(BEATS_PER_BAR[meter]))
+    phases = (beats - request.offset) % per_bar
+    if request.offset:
+        of_prime = np.asarray(request.phases)[np.minimum(beats, len(request.phases) - 1)]
+        phases = np.where(beats < request.offset, of_prime, phases)
+    return features(ids, np.arange(len(ids)), np.full_like(ids, key), np.full_like(ids, meter), phases, xp=np)
+
+
+def _keys(seed: int, numbers: Sequence[int], candidates: int) -> tuple[Any, Any]:
+    """Random keys: of every candidate of every piece, and of the pieces' choices."""
+    pieces = row_keys(np.uint32(seed), STAGE, np.asarray(numbers, np.int32))
+    return _candidate_keys(pieces, candidates), pieces
+
+
+@jax.jit
+def choose(keys: Any, weights: Any, block: Any) -> Any:
+    """One candidate of each piece, in proportion to exp(weights) `[pieces, candidates]`."""
+
+    def one(key: Any, row: Any) -> Any:
+        key = jax.random.fold_in(jax.random.fold_in(key, 2**31 - 1), block)
+        return jax.random.categorical(key, row)
+
+    return jax.vmap(one)(keys, weights)
+
+
+def _candidate_keys(pieces: Any, candidates: int) -> Any:
+    def of(key: Any) -> Any:
+        return jax.vmap(lambda number: jax.random.fold_in(key, number))(jnp.arange(candidates))
+
+    return jax.vmap(of)(pieces).reshape(-1)
