@@ -76,8 +76,10 @@ class Browser:
         command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": size}
         self.send("POST", "/goog/cdp/execute", command)
 
-    def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.send("GET", "/screenshot")))
+    def screenshot(self, path: Path, selector: str = "") -> None:
+        """A picture of the window, or of what an element shows of itself in it."""
+        of = f"/element/{self.find(selector)}" if selector else ""
+        path.write_bytes(base64.b64decode(self.send("GET", f"{of}/screenshot")))
 
 
 @contextmanager
