@@ -33,7 +33,10 @@ def main(args: argparse.Namespace) -> None:
     from hrpe_jax.judge import judge_pieces
 
     options = ("training", "bars", "meter", "draws", "seed", "workers", "limit", "split", "output", "report")
-    wishes = {name: getattr(args, name) for name in options} | {"show_pieces": not args.no_pieces}
+    wishes = {name: getattr(args, name) for name in options} | {
+        "show_pieces": not args.no_pieces,
+        "say": cli.say,
+    }
     with cli.progress("reading", "files") as tell:
         cli.print_result(judge_pieces(args.generated, args.reference, on_progress=tell, **wishes))
 

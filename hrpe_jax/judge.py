@@ -80,6 +80,7 @@ def judge_pieces(
     workers: int | None = None,
     limit: int | None = None,
     on_progress: Callable[[int, int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Compares pieces with real music, prints tables, and writes all numbers and a report.
 
@@ -98,6 +99,7 @@ def judge_pieces(
         workers: processes that read files; 0 for none, None for one for every processor.
         limit: read only the first so many files of each.
         on_progress: called with (files done, files in all, files left out).
+        say: told what a person wants to know while waiting.
 
     Returns:
         Counts, and value and interval of the recommended structure metrics.
@@ -129,6 +131,8 @@ def judge_pieces(
             on_progress=on_progress,
         )
     pieces = {name: found.pieces for name, found in sets.items()}
+    if say:
+        say(f"comparing {len(pieces['generated'])} pieces with {len(pieces['reference'])} and the controls")
     found = compare(
         pieces["generated"],
         pieces["reference"],
