@@ -16,6 +16,7 @@ EXTRAS = {
         "hypothesis>=6.100",
         "ruff>=0.6",
         "mypy>=1.11",
+        "mir_eval>=0.7",
         "music21>=9.1",
         "lxml>=5",  # with the next: checks what is written against the schema of MusicXML 4.0
         "musicxml>=1.4",

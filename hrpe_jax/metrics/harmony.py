@@ -144,7 +144,7 @@ def out_of_key_share(music: Music, of: Literal["all", "sounding"] = "all") -> fl
     Formula: 16ths in which an out-of-key note sounds / 16ths; minor has both sixths and both sevenths
     Range: 0..1; not defined for an empty piece. Silence has 0 where all 16ths count.
     Direction: closest to real music.
-    Source: scale consistency as in Dong et al., "MusPy", ISMIR 2020, here by time and in the piece's own key.
+    Source: Zhu et al., "FGG", ICML 2025 (steps with an out-of-key note), here in the piece's own key.
 
     Args:
         music: the melody and its key.

@@ -4,6 +4,7 @@ pieces."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,8 +17,8 @@ from hrpe_jax.metrics.distances import GENERATED, Distance, SsmDistances, value_
 from hrpe_jax.metrics.fitness import structureness
 from hrpe_jax.metrics.registry import Metric
 from hrpe_jax.metrics.select import Selection
-from hrpe_jax.metrics.structure import bar_ssm, energy_distance, lag_curve, similarity_error
-from hrpe_jax.metrics.values import NO_MELODY, Scapes, Values, measure
+from hrpe_jax.metrics.structure import bar_ssm, energy_distance, lag_curve, paired_ssmd, similarity_error
+from hrpe_jax.metrics.values import NO_MELODY, PairedSsmds, Scapes, Values, measure
 
 ROWS = (GENERATED, *CONTROLS)
 """The sets of a comparison, in the order of its rows."""
@@ -46,6 +47,7 @@ class Judge:
         for name in CONTROLS:
             self._sets[name] = make_control(name, reference, rng)
         self._scapes = Scapes(workers)
+        self._paired_ssmds = PairedSsmds()
         self._made: dict[tuple[int, int], Draws] = {}
         self.pairing, self._targets = self._pair(rng)
         self._ssms, self._ssm_ids = self._bar_ssms(rng)
@@ -248,6 +250,8 @@ class Judge:
         silent = name == "silence"
         if metric.kind == "pair":
             targets = self._targets.get(name, [])
+            if metric.function is paired_ssmd:
+                metric = replace(metric, function=self._paired_ssmds)
             return measure(metric, pieces[: self._limit], targets, silent) if targets else measure(metric, [])
         if metric.function is structureness:
             return self._scapes.measure(metric, pieces, silent)

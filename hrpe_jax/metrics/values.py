@@ -12,6 +12,7 @@ import numpy as np
 from hrpe_jax.metrics import fitness
 from hrpe_jax.metrics.arrays import Piece, Undefined
 from hrpe_jax.metrics.registry import Metric
+from hrpe_jax.metrics.structure import paired_ssmds
 
 NO_MELODY = "it has no melody"
 _BATCH = 32
@@ -60,6 +61,20 @@ def measure(
         except Undefined as reason:
             reasons[str(reason)] += 1
     return Values(number, defined, dict(reasons))
+
+
+class PairedSsmds:
+    """Paired SSMD of sets of pieces, both norms in one pass."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], tuple[float, float]] = {}
+
+    def __call__(self, piece: Piece, target: Piece, norm: str) -> float:
+        """`structure.paired_ssmd`; the pieces must outlive this."""
+        key = id(piece), id(target)
+        if key not in self._known:
+            self._known[key] = paired_ssmds(piece, target)
+        return self._known[key][("l1", "l2").index(norm)]
 
 
 class Scapes:
