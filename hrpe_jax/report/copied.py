@@ -13,14 +13,14 @@ from hrpe_jax.report.draw import Series, number
 from hrpe_jax.report.figures import figure
 
 HEAD = ("longest passage shared with training", "", "mean", "median", "largest", "share", "pieces")
-UNITS = {"melody": "notes", "chords": "chords"}
+NAMES = {"melody": "melody, in notes", "chords": "progression, in chords"}
 _SETS = (("generated", "generated", "generated"), ("held_out", "real, not in training", "reference"))
 
 
 def copying_lines(copying: Mapping[str, Any]) -> list[list[str]]:
     """The lines of a table: melody and chords of generated and of real pieces outside the training set."""
     lines = [list(HEAD)]
-    for of, unit in UNITS.items():
+    for of, shared in NAMES.items():
         for name, title, _ in _SETS:
             found = copying[of][name]
             if found["mean"] is None:
@@ -28,7 +28,7 @@ def copying_lines(copying: Mapping[str, Any]) -> list[list[str]]:
             else:
                 cells = [number(found["mean"]), f"{found['median']:g}", str(found["largest"])]
                 cells.append(f"{found['share']:.1%}")
-            lines.append([f"{of}, {unit}", title, *cells, str(len(found["pieces"]))])
+            lines.append([shared, title, *cells, str(len(found["pieces"]))])
     return lines
 
 
@@ -39,7 +39,7 @@ def copied(comparison: Mapping[str, Any]) -> str:
     if not copying:
         return ""
     parts = []
-    for of, unit in UNITS.items():
+    for of, shared in NAMES.items():
         series = [
             Series(
                 "real" if name == "held_out" else title,
@@ -50,10 +50,10 @@ def copied(comparison: Mapping[str, Any]) -> str:
             if (found := copying[of][name]["pieces"])
         ]
         caption = (
-            f"Longest passage of each piece that stands in the training set, in {unit}, in any key; "
+            "Longest passage of each piece that stands in the training set, in any key; "
             f"{copying['training']} training pieces. Real: the reference outside of the training set."
         )
-        parts.append(figure(draw.boxes(series, f"shared {of}"), caption, f"Shared {of}, {unit}"))
+        parts.append(figure(draw.boxes(series, f"shared {of}"), caption, f"Shared {shared}"))
     head, *lines = copying_lines(copying)
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
     titles = "".join(f"<th>{escape(cell)}</th>" for cell in head)

@@ -50,6 +50,7 @@ img{image-rendering:pixelated;border:1px solid var(--line);display:block}
 table{border-collapse:collapse;font-size:.84rem;font-variant-numeric:tabular-nums}
 th,td{padding:.18rem .55rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}
 th{font-weight:600;white-space:nowrap}th:first-child,td:first-child{text-align:left}
+td:first-child{min-width:8rem;overflow-wrap:break-word}
 td small{color:var(--soft);white-space:nowrap}td.why{text-align:left;color:var(--soft)}
 tr.plain td:first-child{color:var(--soft)}
 td.generated,th.generated{color:var(--generated)}td.reference,th.reference{color:var(--reference)}

@@ -60,11 +60,13 @@ def comparison_table(comparison: Mapping[str, Any], about: Mapping[str, Mapping[
     blocks = []
     for name in (GENERATED, "reference"):
         counts, used = about[name], sets[name]["used"]
-        left = sum(counts["left_out"].values())
+        again = counts["left_out"].get("other_rendering", 0)
+        left = sum(counts["left_out"].values()) - again
         analysed = counts["found_by_analysis"].get("chords", 0)
         blocks.append(
             f"{name}: {counts['name']}: {counts['pieces']} read"
-            + (f", {left} left out" if left else "")
+            + (f" ({again} files are the same pieces in other formats)" if again else "")
+            + (f", {left} could not be read" if left else "")
             + f", {used} compared"
             + (f"; chords of {analysed} found by analysis" if analysed else "")
         )

@@ -94,7 +94,7 @@ def test_copies_are_found_and_named() -> None:
     real = [piece(seed) for seed in range(8)]
     found = compare([piece(2).transpose(3), piece(30)], real, draws=100, training=real[:4]).to_dict()
     line = next(
-        line for line in copying_lines(found["copying"]) if line[:2] == ["melody, notes", "generated"]
+        line for line in copying_lines(found["copying"]) if line[:2] == ["melody, in notes", "generated"]
     )
     assert line[4] == str(len(piece(2).melody))
     text = copied(found)
