@@ -1,7 +1,7 @@
 """Fits what sounds, chords and ends say about the key, on training songs of three corpora.
 
     python tools/fit_keys.py --pop909=DIR --nottingham=DIR --billboard=DIR --splits=DIR
-        [--output=hrpe_jax/analysis/key_weights.py]
+        [--output=hrpe_jax/analysis/key_weights.py] [--measure=test]
 
 --splits holds pop909.json, nottingham.json and billboard.json; --nottingham the ABC books. A linear model
 with softmax over the 24 keys, whose features are relative to the tonic, so that all keys share two sets of
@@ -11,7 +11,7 @@ chords, of which only the tonic is known. One corpus and one way alone are learn
 for no other.
 
 Prints five-fold cross-validation over training songs: the share of exact keys (Billboard: tonics) by corpus
-and way.
+and way. With --measure nothing is fitted: prints how the weights in use do on that split.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 from measure_keys import read_song
 from scipy.optimize import minimize
 
+from hrpe_jax.analysis import key_weights as kw
 from hrpe_jax.analysis.key_features import KINDS, key_features
 from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.songs.abc_tunes import iterate_abc
@@ -223,6 +224,12 @@ def source(weights: np.ndarray, bias: np.ndarray) -> str:
     return "\n".join(lines) + "\n"
 
 
+def in_use() -> tuple[np.ndarray, np.ndarray]:
+    """The weights that `hrpe_jax.analysis.keys` has, as `fit` gives them."""
+    table = (kw.CLASS_WEIGHTS[:, None], kw.CHORD_WEIGHTS, kw.FIRST_WEIGHTS, kw.LAST_WEIGHTS)
+    return np.concatenate(table, axis=1).reshape(2, -1), kw.MODE_WEIGHTS
+
+
 def main() -> None:
     """Fits, prints, writes."""
     parser = argparse.ArgumentParser(
@@ -233,24 +240,27 @@ def main() -> None:
         parser.add_argument(f"--{name}", required=True, help="folder of the corpus")
     parser.add_argument("--splits", required=True, help="folder of the split files")
     parser.add_argument("--output", help="module to write")
-    parser.add_argument("--limit", type=int, help="training songs of each corpus")
+    parser.add_argument("--limit", type=int, help="songs of each corpus")
+    parser.add_argument("--measure", choices=("train", "valid", "test"), help="measure on this split instead")
     args = parser.parse_args()
     examples: list[Example] = []
     for name, read in corpora.items():
-        names = json.loads(Path(args.splits, f"{name}.json").read_text())["train"][: args.limit]
-        examples += read(Path(getattr(args, name)), names)
+        names = json.loads(Path(args.splits, f"{name}.json").read_text())[args.measure or "train"]
+        examples += read(Path(getattr(args, name)), names[: args.limit])
     songs = {song: number for number, song in enumerate(sorted({(e.corpus, e.song) for e in examples}))}
     folds = np.array([songs[e.corpus, e.song] % 5 for e in examples])
     features, keys = turned(examples), np.array([e.key for e in examples])
     tonic_only = np.array([e.tonic_only for e in examples])
     weight = np.array([WEIGHTS.get(e.way, 1.0) for e in examples])
     guess = np.zeros(len(keys), dtype=np.int64)
-    for held in range(5):
+    if args.measure:
+        guess = scores_of(features, *in_use()).argmax(axis=1)
+    for held in range(0 if args.measure else 5):
         out = folds == held
         fitted = fit(features[~out], keys[~out], tonic_only[~out], weight[~out])
         guess[out] = scores_of(features[out], *fitted).argmax(axis=1)
     shares = report(examples, guess)
-    if args.output:
+    if args.output and not args.measure:
         Path(args.output).write_text(source(*fit(features, keys, tonic_only, weight)))
     for name, value in shares.items():
         print(f"{name:24} {value}")
