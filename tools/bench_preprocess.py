@@ -4,10 +4,13 @@ much memory it takes: songs in, shards of both stages out.
     python tools/bench_preprocess.py --input=POP909 [--format=midi] [--splits=FILE] [--runs=3] [--limit=N]
     python tools/bench_preprocess.py --input=POP909 --beam_options="--direct_num_workers=2 ..." --beam
     python tools/bench_preprocess.py --input=POP909 --memory=100,300,900
+    python tools/bench_preprocess.py --input=POP909 --reading
 
 Every run is a process of its own and writes into a new folder; the ways to run take turns, so that a machine
 that gets busier slows all of them alike. Prints a table and, last, one JSON object. With --memory it reads so
-many files in turn and prints the peak resident memory of the parent and of its largest worker.
+many files in turn and prints the peak resident memory of the parent and of its largest worker. With
+--reading it only reads the MIDI files: bytes to notes, in this process; files a second of processor time,
+best run.
 
 Seconds are wall time of the whole command; files a second are those of the median run, start included; "cpu"
 is processor time of the parent and of all workers together. All runs must write the same shards.
@@ -16,6 +19,7 @@ is processor time of the parent and of all workers together. All runs must write
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import subprocess
@@ -99,6 +103,33 @@ def memory(arguments: list[str], limits: list[int]) -> dict[str, Any]:
     return report
 
 
+def reading(folder: Path, runs: int) -> dict[str, float]:
+    """Files a second of processor time: what `read_midi` does, and the parser in it alone."""
+    import symusic
+
+    from hrpe_jax.score.midi import MidiError, read_midi
+
+    def read(path: Path) -> None:
+        with contextlib.suppress(MidiError):
+            read_midi(path)
+
+    def parse(path: Path) -> None:
+        with contextlib.suppress(RuntimeError, ValueError):
+            symusic.Score.from_midi(path.read_bytes())
+
+    files = sorted(folder.rglob("*.mid"))
+    best = {"read_midi": float("inf"), "symusic": float("inf")}
+    for _ in range(runs + 1):  # the first fills the caches
+        for name, function in (("read_midi", read), ("symusic", parse)):
+            start = time.process_time()
+            for path in files:
+                function(path)
+            best[name] = min(best[name], time.process_time() - start)
+    report = {name: round(len(files) / seconds, 1) for name, seconds in best.items()}
+    print(f"{len(files)} files: " + ", ".join(f"{name} {rate} a second" for name, rate in report.items()))
+    return report
+
+
 def main() -> None:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(
@@ -115,7 +146,11 @@ def main() -> None:
         "--beam_options", default="--direct_num_workers=2 --direct_running_mode=multi_threading"
     )
     parser.add_argument("--memory", help="measure memory for these numbers of files, separated by commas")
+    parser.add_argument("--reading", action="store_true", help="measure reading alone")
     args = parser.parse_args()
+    if args.reading:
+        print(json.dumps(reading(Path(args.input), args.runs)))
+        return
     source = args.input if args.input == "chorales" else str(Path(args.input).resolve())
     arguments = [f"--input={source}", f"--format={args.format}"]
     if args.splits:
