@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import re
@@ -36,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESUMED = re.compile(r"resuming from step (\d+)")
 SAVED = re.compile(r"stopped: \w+ at step (\d+)")
 TIMES = ("steps_per_second", "events_per_second", "seconds", "busy", "peak_share")
-PATIENCE = 600.0  # seconds without any progress
+FIRST_STEP = 1800.0  # seconds until a life is given up that computes none
 
 
 def write_config(path: Path, args: argparse.Namespace) -> None:
@@ -76,7 +77,7 @@ class Life:
         """Whether it still runs."""
         return self.process.poll() is None
 
-    def until(self, condition: Any, seconds: float = PATIENCE) -> None:
+    def until(self, condition: Any, seconds: float = math.inf) -> None:
         """Waits until something holds, the process ends, or time is over."""
         limit = time.monotonic() + seconds
         while self.alive() and not condition() and time.monotonic() < limit:
@@ -126,8 +127,8 @@ def torment(config: Path, folder: Path, kills: int, rng: random.Random) -> tuple
                 kind = "while starting"
                 life.until(life.steps, rng.uniform(0.0, 6.0))
             else:
-                kind = "while training"
-                life.until(life.steps)
+                life.until(life.steps, FIRST_STEP)
+                kind = "while training" if life.steps() else "while starting"
                 life.until(lambda: False, rng.uniform(0.0, 1.5))
                 if number == signal.SIGKILL and rng.random() < 0.5:
                     life.until(life.saves)
@@ -224,7 +225,7 @@ def main() -> int:
         config = folder / "torture.py"
         write_config(config, args)
         alone = Life(config, folder / "alone")
-        alone.until(lambda: False, 10 * PATIENCE)
+        alone.until(lambda: False)
         if alone.process.returncode != 0:
             print(alone.said(), file=sys.stderr)
             return 1
