@@ -13,7 +13,8 @@ first step. When a training comes to its end before all kills are done, another 
 - at the end: every array of the last checkpoint (parameters, optimizer, memory) and the whole record of
   metrics are those of the training left alone, to the last bit, no step missing and none twice.
 
-The last line on stdout is a JSON object with the counts; the exit status is 1 if anything differs.
+With --workdir the tool itself may be stopped, and goes on where it was. The last line on stdout is a JSON
+object with the counts; the exit status is 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +111,50 @@ def last_whole(folder: Path) -> int:
     return max(map(int, names), default=0)
 
 
+@dataclass
+class State:
+    """How far the torment has come; ``tormented.json`` in its folder.
+
+    Attributes:
+      kills: left to do.
+      trainings: begun.
+      expected: the step that the next life goes on from at least; 0 for a training that begins.
+      exact: the very step that it goes on from, 0 if that is not known.
+      counts: of everything; keys "wrong: ..." are failures.
+    """
+
+    kills: int
+    trainings: int = 1
+    expected: int = 0
+    exact: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def save(self, path: Path) -> None:
+        """Writes the file."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+def load_state(path: Path, kills: int) -> State:
+    """The state of a folder, a new one where there is none."""
+    if not path.exists():
+        return State(kills)
+    state = State(**json.loads(path.read_text(encoding="utf-8")))
+    state.counts = Counter(state.counts)
+    return state
+
+
 def torment(config: Path, folder: Path, kills: int, rng: random.Random) -> tuple[list[Path], Counter[str]]:
     """Trains and kills until all kills are done and the last training has ended.
 
     Returns:
-      The workdirs, each with a training that came to its end, and counts; keys "wrong: ..." are failures.
+      The workdirs, each with a training that came to its end, and the counts.
     """
-    counts: Counter[str] = Counter()
-    workdirs = [folder / "killed0"]
-    expected = exact = 0  # the step that the next life goes on from at least, or exactly (0: nothing known)
+    path = folder / "tormented.json"
+    state = load_state(path, kills)
+    counts, expected, exact, kills = state.counts, state.expected, state.exact, state.kills
+    workdirs = [folder / f"killed{number}" for number in range(state.trainings)]
     while True:
+        State(kills, len(workdirs), expected, exact, counts).save(path)
         life = Life(config, workdirs[-1])
         number = rng.choice([signal.SIGKILL, signal.SIGTERM])
         kind = ""
@@ -236,7 +272,7 @@ def main() -> int:
     for line in wrong:
         print(line, file=sys.stderr)
     summary = {
-        "kills": args.kills,
+        "kills": sum(counts[name] for name in counts if name.startswith("SIG")),
         "trainings": len(workdirs),
         "steps": args.steps,
         "checkpoint_bytes": size,
