@@ -106,7 +106,7 @@ def output_options(options: argparse.ArgumentParser) -> None:
     add("--audio", choices=("wav", "ogg", "mp3"), help="also write sound; ogg and mp3 need the extra audio")
     programs = "General MIDI programs of melody, chords and bass, such as 73 or 73,0,32 (default: 0,4,33)"
     add("--programs", metavar="NUMBERS", help=programs)
-    explain = "leave out of the page why the model chose each chord"
+    explain = "leave out of the page why the model chose each chord (by default it tells)"
     add("--no_explain", dest="explain", action="store_false", help=explain)
 
 

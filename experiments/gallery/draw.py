@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "form": ("--form=AABA --bars=16 --meter=4/4 --seed=2", "page"),
     "prime": ("--prime=experiments/gallery/pieces/piece-01.musicxml --prime_use=chords --seed=3", "notes"),
-    "programs": ("--mode=minor --tempo=84 --programs=73,24,32 --audio=wav --bars=8 --seed=4", "phone"),
+    "programs": ("--mode=minor --tempo=84 --programs=73,24,32 --audio=wav --bars=16 --seed=4", "phone"),
 }
 
 
@@ -57,7 +57,7 @@ def photograph(window: Browser, folder: Path, what: str, picture: Path) -> None:
     window.open(folder / "index.html")
     window.run("player.seek(pieces[0], pieces[0].bars[4][0]); scrollTo(0, 0)")
     if what == "phone":
-        window.run("const bar = pieces[0].bars[3][0]; pieces[0].buttons.find((b) => b[2] >= bar)[0].click()")
+        window.run("pieces[0].buttons.filter((b) => b[1] >= 0).at(-1)[0].click()")  # the last chord
         window.run("pieces[0].why.scrollIntoView({block: 'center'})")
         time.sleep(0.3)
         window.screenshot(picture)

@@ -26,7 +26,7 @@ from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.models.layers import EXPLANATION
 from hrpe_jax.ops.attention import NOTHING
 from hrpe_jax.sampling.model import Model
-from hrpe_jax.sampling.outputs import Outputs
+from hrpe_jax.sampling.outputs import MAX_ON_PAGE, Outputs
 from hrpe_jax.theory.chord import Chord
 
 if TYPE_CHECKING:
@@ -114,10 +114,10 @@ def explain(model: Model, backbone_ids: Any, alternatives: int = 3, links: int =
 
 
 def explain_pieces(model: Model, pieces: Sequence[Piece], wanted: Outputs) -> list[list[ChordChoice]]:
-    """What `write_pieces` needs for the page: each piece explained, or nothing where that is not wanted."""
+    """What `write_pieces` needs: each piece of the page explained, or nothing where that is not wanted."""
     if "html" not in wanted.formats or not wanted.explain or model.backbone is None:
         return []
-    return [explain(model, piece.backbone_ids) for piece in pieces]
+    return [explain(model, piece.backbone_ids) for piece in pieces[:MAX_ON_PAGE]]
 
 
 def _inputs(ids: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:

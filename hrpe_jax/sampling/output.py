@@ -88,7 +88,7 @@ def write_pieces(
         pieces: with different ids.
         folder: made if it is not there.
         wanted: which files.
-        choices: for each piece what `explain` says of its chords, for the page; empty where nobody was asked.
+        choices: what `explain_pieces` says of the chords of those on the page; empty where nobody was asked.
 
     Returns:
         The files, in order.

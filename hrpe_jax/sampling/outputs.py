@@ -11,6 +11,8 @@ from hrpe_jax.score.midi_write import DEFAULT_PROGRAMS, Programs
 
 FORMATS = ("mid", "musicxml", "abc", "json", "html")
 PAGE_FILE = "index.html"
+MAX_ON_PAGE = 24
+"""Pieces that the page shows, the first of the run; a browser draws some thousand notes for each."""
 LABELS = {"mid": "MIDI", "musicxml": "MusicXML", "abc": "ABC", "json": "JSON"}
 _NAMES = {"midi": "mid", "xml": "musicxml", "page": "html"}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.sampling.outputs import LABELS, Outputs
+from hrpe_jax.sampling.outputs import LABELS, MAX_ON_PAGE, Outputs
 from hrpe_jax.score.page import Choice, PagePiece, build_page
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def page_of(pieces: Sequence[Piece], wanted: Outputs, choices: Sequence[Sequence[ChordChoice]] = ()) -> str:
-    """The page as HTML text; `choices` as for `write_pieces`."""
+    """The page as HTML text, of the first `MAX_ON_PAGE` pieces; `choices` as for `write_pieces`."""
+    count = len(pieces)
+    pieces = pieces[:MAX_ON_PAGE]
     told: list[Sequence[ChordChoice]] = list(choices) or [()] * len(pieces)
     shown = [
         PagePiece(
@@ -32,8 +34,8 @@ def page_of(pieces: Sequence[Piece], wanted: Outputs, choices: Sequence[Sequence
         )
         for piece, about in zip(pieces, told, strict=True)
     ]
-    count = len(pieces)
-    return build_page(shown, f"{count} piece{'' if count == 1 else 's'} by hrpe_jax", wanted.programs)
+    title = f"{count} piece{'' if count == 1 else 's'} by hrpe_jax"
+    return build_page(shown, title, wanted.programs, count - len(pieces))
 
 
 def _choices(piece: Piece, about: Sequence[ChordChoice]) -> list[Choice]:

@@ -7,8 +7,9 @@ import pytest
 
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.output import write_pieces
-from hrpe_jax.sampling.outputs import FORMATS, read_outputs
+from hrpe_jax.sampling.outputs import FORMATS, MAX_ON_PAGE, read_outputs
 from hrpe_jax.sampling.pipeline import sample_pieces
+from hrpe_jax.sampling.run_page import page_of
 from hrpe_jax.score.midi import read_midi
 from hrpe_jax.score.midi_write import Programs
 from tests.sampling.tiny import tiny_model
@@ -39,7 +40,7 @@ def test_mistakes(asked: dict[str, str], said: str):
 
 
 def test_only_what_is_asked_for_is_written(tmp_path: Path):
-    (piece,) = sample_pieces(tiny_model(), num_pieces=1, chords="C | Am")
+    piece = sample_pieces(tiny_model(), num_pieces=2, chords="C | Am")[0]
     files = write_pieces([piece], tmp_path, read_outputs("mid,html", "wav", "73,0,32"))
     assert [file.name for file in files] == ["piece-01.mid", "piece-01.wav", "index.html"]
     assert sorted(tmp_path.iterdir()) == sorted(files)
@@ -48,3 +49,11 @@ def test_only_what_is_asked_for_is_written(tmp_path: Path):
     page = files[2].read_text(encoding="utf-8")
     data = json.loads(page.split('id="data">')[1].split("</script>")[0])
     assert data["pieces"][0]["files"] == [["WAV", "piece-01.wav"]]
+
+
+def test_a_page_shows_the_first_of_many():
+    piece = sample_pieces(tiny_model(), num_pieces=2, chords="C | Am")[0]
+    page = page_of([piece] * (MAX_ON_PAGE + 3), read_outputs())
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert (len(data["pieces"]), data["more"]) == (MAX_ON_PAGE, 3)
+    assert f"<title>{MAX_ON_PAGE + 3} pieces by hrpe_jax</title>" in page

@@ -64,11 +64,20 @@ class PagePiece:
     about: Mapping[str, str] = field(default_factory=dict)
 
 
-def build_page(pieces: Sequence[PagePiece], title: str, programs: Programs = DEFAULT_PROGRAMS) -> str:
-    """The whole page as HTML text; equal arguments give equal text."""
+def build_page(
+    pieces: Sequence[PagePiece], title: str, programs: Programs = DEFAULT_PROGRAMS, more: int = 0
+) -> str:
+    """The whole page as HTML text; equal arguments give equal text.
+
+    Args:
+        pieces: in order.
+        title: of the page.
+        programs: of the MIDI files in it.
+        more: how many pieces there are beside the page.
+    """
     style, script = (files(__package__).joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
-    data = {"title": title, "pieces": [_piece(piece, programs) for piece in pieces]}
+    data = {"more": more, "pieces": [_piece(piece, programs) for piece in pieces]}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     # Nothing in the data may end the script element; in JSON these are the same characters.
     for sign in "<>&\u2028\u2029":

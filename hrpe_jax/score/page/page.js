@@ -170,7 +170,7 @@ class Piece {
     this.columns = columns;
     const scale = window.innerWidth < 640 ? 3.4 : 4;
     const pitches = this.events.map((e) => e[3]);
-    const low = Math.min(60, ...pitches) - 2, high = Math.max(64, ...pitches) + 4;
+    const low = Math.min(60, ...pitches) - 2, high = Math.max(64, ...pitches) + 5;
     this.rows = [];
     this.tones = [];
     this.buttons = [];
@@ -415,6 +415,7 @@ document.getElementById("intro").append("Click a roll to go there, a chord to se
 const pieces = [];
 for (const [number, values] of data.pieces.entries()) pieces.push(new Piece(values, number));
 if (pieces.length) player.choose(pieces[0]);
+if (data.more) document.getElementById("pieces").append(make("p", {class: "note", text: data.more + " more pieces are in the folder."}));
 document.getElementById("pieces").append(make("p", {class: "hint key"}, make("span", {class: "kt", text: "tonic"}), make("span", {class: "ks", text: "subdominant"}),
   make("span", {class: "kd", text: "dominant, also of other degrees"}), make("span", {class: "kx", text: "borrowed and chromatic"})));
 addEventListener("resize", () => pieces.forEach((piece) => { piece.draw(); piece.show(); }));
