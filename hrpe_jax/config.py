@@ -254,9 +254,10 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig:
-    """Pieces written after training.
+    """Pieces written after training, and while it goes on.
 
     Attributes:
+      every: steps between pieces that are written during training, so that one can hear it learn; 0 for none.
       num_pieces: how many.
       bars: length of each.
       temperature: of the logits.
@@ -265,6 +266,7 @@ class SampleConfig:
       seed: of the sampling alone.
     """
 
+    every: int = 0
     num_pieces: int = 4
     bars: int = 16
     temperature: float = 1.0
@@ -274,7 +276,7 @@ class SampleConfig:
 
     def __post_init__(self) -> None:
         at_least(self, 1, "num_pieces", "bars")
-        at_least(self, 0, "top_k", "seed")
+        at_least(self, 0, "every", "top_k", "seed")
         check(self.temperature > 0, f"temperature: above 0 expected, got {self.temperature}")
         check(0 < self.top_p <= 1, f"top_p: in (0, 1] expected, got {self.top_p}")
 
@@ -289,6 +291,7 @@ class Config:
       data: where songs come from.
       stages: what is trained.
       sample: what is written at the end; None for nothing.
+      tensorboard: whether TensorBoard events are written too (the extra ``tensorboard``).
     """
 
     name: str
@@ -296,6 +299,7 @@ class Config:
     seed: int = 0
     data: DataConfig = field(default_factory=DataConfig)
     sample: SampleConfig | None = None
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         check(0 <= self.seed < 2**31, f"seed: from 0 to 2**31 - 1 expected, got {self.seed}")

@@ -18,18 +18,23 @@ import hrpe_jax
 from hrpe_jax import cli
 from hrpe_jax.codec.vocabulary import vocabulary_hashes
 from hrpe_jax.config import Config, DataConfig
+from hrpe_jax.data.batches import blank_batch
 from hrpe_jax.data.build import build_dataset
 from hrpe_jax.data.pipeline import eval_batches, train_batches
+from hrpe_jax.data.plan import BatchShape
 from hrpe_jax.data.shards import Dataset, open_dataset, read_manifest
 from hrpe_jax.errors import UserError
 from hrpe_jax.files import check_output, replace_file, unwritable
 from hrpe_jax.metrics.baseline import ngram_baseline
 from hrpe_jax.sampling.model import export_model
+from hrpe_jax.summary import CURVES, write_summary
 from hrpe_jax.tasks import build_task
+from hrpe_jax.training.best import check_metric
 from hrpe_jax.training.checkpoint import Record, check_workdir, checkpoint_folder, whole_steps
 from hrpe_jax.training.distributed import is_first, wait_for_hosts
-from hrpe_jax.training.loop import StageResult, train_stage
+from hrpe_jax.training.loop import Listener, StageResult, train_stage
 from hrpe_jax.training.partition import host_rows, make_mesh
+from hrpe_jax.training.tensorboard import check_tensorboard
 
 FORMAT = 2
 NGRAM_ORDER = 5
@@ -40,8 +45,8 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
     """Trains the stages that a config names, in order, and shows what came of it.
 
     Writes into ``workdir``: ``config.json``, ``data`` (where the config names no other place),
-    ``metrics.jsonl``, ``checkpoints``, ``model`` (the best parameters, for sampling), ``pieces``. Prints a
-    table on stdout.
+    ``metrics.jsonl``, ``checkpoints``, ``model`` (the best parameters, for sampling), ``pieces``, and at the
+    end ``curves.svg`` and ``summary.json``. Prints a table on stdout.
 
     Args:
       config: what to do.
@@ -54,7 +59,7 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
       UserError: there is no data, or the workdir belongs to another run or cannot be written.
     """
     workdir = Path(workdir)
-    check_sampling(config, workdir)
+    check_before_work(config, workdir)
     check_output(workdir, "--workdir")
     dataset = prepare_together(config.data, workdir)
     record = make_record(config, dataset)
@@ -68,6 +73,7 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
         raise unwritable(workdir, error) from None
 
     results, rows = [], []
+    baselines: dict[str, dict[str, float]] = {}
     for stage, stage_config in config.stages.items():
         here = host_rows(make_mesh(stage_config.mesh), stage_config.batch.rows)
         batches = train_batches(
@@ -82,16 +88,27 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
         valid = eval_batches(dataset, stage, stage_config.batch, split="valid", rows=here)
         task = build_task(stage, stage_config.model, stage_config.label_smoothing)
         result = train_stage(
-            stage, task, stage_config, batches, valid, seed=config.seed, workdir=workdir, record=record
+            stage,
+            task,
+            stage_config,
+            batches,
+            valid,
+            seed=config.seed,
+            workdir=workdir,
+            record=record,
+            tensorboard=config.tensorboard,
+            listener=make_listener(stage, config, workdir),
         )
         results.append(result)
         rows.append((stage, f"step {result.best_step}", result.best))
         if result.best:
-            counted = ngram_baseline(dataset, stage, "valid", order=NGRAM_ORDER)
-            rows.append((stage, f"{NGRAM_ORDER}-gram", counted))
+            baselines[stage] = ngram_baseline(dataset, stage, "valid", order=NGRAM_ORDER)
+            rows.append((stage, f"{NGRAM_ORDER}-gram", baselines[stage]))
     try:
         if is_first():
             print(format_table(rows), flush=True)
+            write_summary(workdir, config.name, results, baselines)
+            cli.say(f"curves: {workdir / CURVES}")
             counts = dataset.manifest.get("counts", {})
             seen = {name: counts[name] for name in ("keys", "meters") if name in counts}
             model, _ = export_model(workdir, seen=seen or None)
@@ -165,6 +182,30 @@ def make_record(config: Config, dataset: Dataset) -> Record:
     }
 
 
+def check_before_work(config: Config, workdir: Path) -> None:
+    """Refuses what would only be found out after hours: missing packages, stages, metrics.
+
+    Raises:
+      UserError: one of them is missing.
+    """
+    check_sampling(config, workdir)
+    if config.tensorboard:
+        check_tensorboard()
+    for stage, trained in config.stages.items():
+        if trained.best_metric:
+            batch = blank_batch(stage, BatchShape(1, trained.batch.length))
+            check_metric(stage, build_task(stage, trained.model), trained.best_metric, batch)
+
+
+def make_listener(stage: str, config: Config, workdir: Path) -> Listener | None:
+    """What writes pieces while a stage trains, where the config asks for them."""
+    if config.sample is None or not config.sample.every or not is_first():
+        return None
+    from hrpe_jax.listen import PieceListener
+
+    return PieceListener(stage, config, workdir)
+
+
 def check_sampling(config: Config, workdir: Path) -> None:
     """Refuses a config that asks for pieces without both stages, before hours are spent.
 
@@ -184,12 +225,12 @@ def check_sampling(config: Config, workdir: Path) -> None:
 def sample(config: Config, model: Any, folder: Path) -> None:
     """Writes the pieces that a config asks for and prints a line for each, with its share of chord tones."""
     from hrpe_jax.compose import report
+    from hrpe_jax.listen import wishes
     from hrpe_jax.sampling.explain import explain_pieces
     from hrpe_jax.sampling.outputs import DEFAULT_OUTPUTS
     from hrpe_jax.sampling.pipeline import sample_pieces, write_pieces
 
-    assert config.sample is not None
-    pieces = sample_pieces(model, **asdict(config.sample))
+    pieces = sample_pieces(model, **wishes(config))
     write_pieces(pieces, folder, choices=explain_pieces(model, pieces, DEFAULT_OUTPUTS))
     report(pieces)
     cli.say(f"pieces: {folder}")

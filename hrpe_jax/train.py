@@ -3,13 +3,15 @@
   python -m hrpe_jax.train                                          the quickstart, into runs/quickstart
   python -m hrpe_jax.train --config=configs/X.py --workdir=DIR
   python -m hrpe_jax.train --config=configs/X.py --config.stages.backbone.steps=500 --config.seed=1
+  python -m hrpe_jax.train --config=configs/X.py --dry_run          what it would cost; writes nothing
   python -m hrpe_jax.train ... --coordinator=HOST:PORT --hosts=2 --host=0      on each of two hosts
 
 Values of the config are set with --config.SECTION.KEY=VALUE. The same command again goes on where it was
 stopped. Ctrl-C and SIGTERM save first, then exit with status 130 and 143; a second signal stops at once. A
 table of validation figures goes to stdout, progress to stderr. DIR holds afterwards: config.json,
-metrics.jsonl, checkpoints, model (for python -m hrpe_jax.sample --model=DIR), and data and pieces where the
-config asks for them.
+metrics.jsonl, curves.svg, summary.json, checkpoints, model (for python -m hrpe_jax.sample --model=DIR), and
+data and pieces where the config asks for them. After a step that was not finite, failures/STAGE-STEP holds
+its batch.
 """
 
 from __future__ import annotations
@@ -33,6 +35,11 @@ def main(args: argparse.Namespace) -> None:
     from hrpe_jax.compilation_cache import enable_compilation_cache
 
     enable_compilation_cache()
+    if args.dry_run:
+        from hrpe_jax.dry_run import dry_run
+
+        dry_run(config)
+        return
     from hrpe_jax.training.distributed import join_hosts
 
     join_hosts(args.coordinator, args.hosts, args.host)
@@ -64,6 +71,11 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--hosts", type=cli.at_least(1), metavar="N", help="how many, with HOST:PORT")
     options.add_argument("--host", type=cli.at_least(0), metavar="I", help="which one this is, from 0")
+    options.add_argument(
+        "--dry_run",
+        action="store_true",
+        help="compile every stage's step, print parameters, memory, FLOPs and estimated time, and stop",
+    )
     return options
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,10 @@ def test_help_is_at_once() -> None:
         (["--config.data.corpus="], "no data set here; give one with --config.data.path=DIR"),
         (["--config.data.corpus=pop909"], "config.data.input: the folder of pop909 is needed"),
         (["--config.data.path=absent"], "absent"),
+        (
+            ["--config.stages.melody.best_metric=pitch_acuracy"],
+            "config.stages.melody.best_metric: validation reports no 'pitch_acuracy'; did you mean 'pitch_",
+        ),
         ([f"--workdir={__file__}/below"], "give another --workdir"),
         (
             ["--config.sample.num_pieces=1", "--config.stages.melody=none"],
@@ -160,7 +165,7 @@ def test_both_stages_end_to_end(songs: Path, tmp_path: Path, capsys: pytest.Capt
     from hrpe_jax.evaluation import evaluate_model
     from hrpe_jax.sampling.model import read_checkpoints
 
-    config = write_config(tmp_path, sample={"num_pieces": 1, "bars": 2})
+    config = write_config(tmp_path, sample={"num_pieces": 1, "bars": 2, "every": 5})
     arguments = [f"--config={config}", f"--workdir={tmp_path / 'work'}", f"--config.data.path={songs}"]
     assert call(*arguments) == 0, capsys.readouterr().err
     out = capsys.readouterr().out
@@ -172,6 +177,15 @@ def test_both_stages_end_to_end(songs: Path, tmp_path: Path, capsys: pytest.Capt
         "checkpoints",
     }
     assert len(list((tmp_path / "work" / "pieces").glob("*.mid"))) == 1
+    for stage in ("backbone", "melody"):  # heard while they trained
+        assert len(list((tmp_path / "work" / "pieces" / stage / "step-5").glob("*.mid"))) == 1
+    ET.parse(tmp_path / "work" / "curves.svg")
+    summary = json.loads((tmp_path / "work" / "summary.json").read_text())["stages"]
+    assert [(name, stage["step"], stage["early"]) for name, stage in summary.items()] == [
+        ("backbone", 6, False),
+        ("melody", 6, False),
+    ]
+    assert summary["melody"]["baseline"]["nll"] > 0
     resolved = json.loads((tmp_path / "work" / "config.json").read_text())
     assert resolved["config"]["name"] == "tiny"
     assert resolved["config"]["stages"]["melody"]["steps"] == 6
@@ -187,9 +201,35 @@ def test_both_stages_end_to_end(songs: Path, tmp_path: Path, capsys: pytest.Capt
 
     before = read_lines(tmp_path / "work")
     assert call(*arguments, "--config.sample=none") == 0  # nothing is trained again
+    assert json.loads((tmp_path / "work" / "summary.json").read_text())["stages"] == summary
     assert read_lines(tmp_path / "work") == before
     assert call(*arguments, "--config.stages.melody.model.width=32") == 1
     assert "config.stages.melody.model.width: saved 16, now 32" in capsys.readouterr().err
+
+
+def test_a_dry_run_says_what_it_costs_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hrpe_jax.config_file import load_config
+    from hrpe_jax.dry_run import inspect_stage
+
+    config = write_config(tmp_path)
+    workdir = tmp_path / "work"
+    assert call(f"--config={config}", f"--workdir={workdir}", "--config.stages.melody=none", "--dry_run") == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"tiny.py"}
+    out = capsys.readouterr().out
+    for said in ("parameters    ", "memory        ", "FLOPs         ", "time          ", "all steps     6: "):
+        assert said in out
+    stage = load_config(config).stages.backbone
+    assert stage is not None
+    row = inspect_stage("backbone", stage, pretended=True)  # as on a machine without its devices
+    assert row["tokens"] == 2 * 64
+    assert 0 < row["decayed"] < row["parameters"]
+    assert row["model_flops"] <= row["flops"]
+    # Parameters and both moments, float32, stay where they are: donated, so not among the results.
+    assert row["memory"]["state, carry and batch"] >= 12 * row["parameters"]
+    assert row["memory"]["results"] < row["parameters"]
+    assert (row["seconds_per_step"], row["not_timed"]) == (None, "its 1 devices are not here")
 
 
 @pytest.mark.slow

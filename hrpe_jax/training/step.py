@@ -77,6 +77,11 @@ class OnMesh:
         size: int = self._program._cache_size()
         return size
 
+    def trace(self, *args: Any) -> Any:
+        """As ``jax.jit(...).trace``."""
+        with jax.set_mesh(self._mesh):
+            return self._program.trace(*args)
+
     def lower(self, *args: Any) -> Any:
         """As ``jax.jit(...).lower``."""
         with jax.set_mesh(self._mesh):
