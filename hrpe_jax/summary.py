@@ -27,8 +27,8 @@ def write_summary(
       counted: by stage, the figures of the n-gram on the same songs.
 
     Returns:
-      What ``summary.json`` holds: by stage the fields of ``StageResult``, "tokens_per_second" (the median of
-      the lines of training) and "baseline".
+      What ``summary.json`` holds: by stage what ``StageResult`` says of the whole training,
+      "tokens_per_second" (the median of the lines of training) and "baseline".
     """
     lines = read_metrics(workdir / "metrics.jsonl")
     stages = {}
@@ -39,7 +39,7 @@ def write_summary(
             if row["stage"] == result.stage and "events_per_second" in row
         )
         stages[result.stage] = {
-            **{key: value for key, value in asdict(result).items() if key != "stage"},
+            **{key: value for key, value in asdict(result).items() if key not in ("stage", "resumed")},
             "tokens_per_second": round(speeds[len(speeds) // 2], 1) if speeds else None,
             "baseline": dict(counted.get(result.stage, {})),
         }
