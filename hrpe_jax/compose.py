@@ -58,10 +58,11 @@ def compose_files(
     with _wrong_use():
         from hrpe_jax.composer import Composer, controls_of
         from hrpe_jax.sampling.notices import notices
-        from hrpe_jax.sampling.outputs import read_outputs
+        from hrpe_jax.sampling.outputs import check_length, read_outputs
 
         controls = controls_of(**wishes)
         wanted = read_outputs(formats, audio, programs, explain)
+        check_length(wanted, controls.bars, controls.meter, controls.tempo)
         check_output(output)
         composer = Composer.load(model)
         _check_stages(composer, controls)

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.score.audio import check_audio
+from hrpe_jax.score.audio import MAX_SECONDS, check_audio
 from hrpe_jax.score.midi_write import DEFAULT_PROGRAMS, Programs
+from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter
 
 FORMATS = ("mid", "musicxml", "abc", "json", "html")
 PAGE_FILE = "index.html"
@@ -66,6 +67,26 @@ def read_outputs(
     return Outputs(
         tuple(name for name in FORMATS if name in wanted), audio or "", _programs(programs), explain
     )
+
+
+def check_length(wanted: Outputs, bars: int, meter: Meter | None, tempo: float) -> None:
+    """Finds out before any work whether the sound that is wanted would be too long.
+
+    Args:
+        wanted: what to write.
+        bars: of each piece.
+        meter: taken for 4/4 where the model is to choose it.
+        tempo: quarter notes a minute.
+
+    Raises:
+        UserError: it would.
+    """
+    seconds = bars * (meter or Meter(4, 4)).bar_ticks * 60 / (tempo * TICKS_PER_QUARTER)
+    if wanted.audio and seconds > MAX_SECONDS:
+        raise UserError(
+            f"--audio: {bars} bars last {seconds:.0f} seconds; at most {MAX_SECONDS} expected: ask for fewer "
+            "bars, or play the MIDI file"
+        )
 
 
 def _programs(text: str | None) -> Programs:

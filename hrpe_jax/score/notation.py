@@ -264,7 +264,9 @@ def _values(start: int, end: int, bar: int, meter: Meter, rest: bool) -> Iterato
         return
     most = max(inside.values())
     before, after = _weight(start, bar, meter), _weight(end, bar, meter)
-    if rest:
+    if meter.is_compound and most >= 3 and (start % meter.beat_ticks or end % meter.beat_ticks):
+        allowed = False  # what crosses a beat of three eighths begins and ends with one
+    elif rest:
         allowed = length in (_COMPOUND_RESTS if meter.is_compound else _RESTS) and most < before
     else:
         middle = start + length // 2

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.quality import CHORD_TONES
@@ -102,7 +102,7 @@ def _place_cost(voicing: Voicing) -> float:
     return cost + _DOUBLED_FIFTH * (bool(doubled) and (min(doubled) - voicing.bass) % 12 != 8)
 
 
-@cache
+@lru_cache(maxsize=1 << 16)
 def _move(old: Voicing, new: Voicing) -> float:
     """How far the voices of the hand go, and how badly."""
     a, b = old.upper, new.upper
@@ -117,7 +117,7 @@ def _move(old: Voicing, new: Voicing) -> float:
     return moved + _PARALLEL * (before == after and before in (0, 7) and same_way)
 
 
-@cache
+@lru_cache(maxsize=1 << 12)
 def _hands(chord: Chord) -> tuple[tuple[int, ...], ...]:
     """The ways to play the upper notes: within an octave, in range."""
     ways = []

@@ -7,11 +7,12 @@ import pytest
 
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.output import write_pieces
-from hrpe_jax.sampling.outputs import FORMATS, MAX_ON_PAGE, read_outputs
+from hrpe_jax.sampling.outputs import FORMATS, MAX_ON_PAGE, check_length, read_outputs
 from hrpe_jax.sampling.pipeline import sample_pieces
 from hrpe_jax.sampling.run_page import page_of
 from hrpe_jax.score.midi import read_midi
 from hrpe_jax.score.midi_write import Programs
+from hrpe_jax.theory.meter import Meter
 from tests.sampling.tiny import tiny_model
 
 
@@ -37,6 +38,13 @@ def test_mistakes(asked: dict[str, str], said: str):
     with pytest.raises(UserError) as caught:
         read_outputs(**asked)
     assert said in str(caught.value)
+
+
+def test_sound_that_is_too_long_is_told_before_any_work():
+    check_length(read_outputs(audio="wav"), 600, Meter(4, 4), 120)
+    check_length(read_outputs(), 2000, None, 120)
+    with pytest.raises(UserError, match=r"--audio: 2000 bars last 4000 seconds; at most 1200 expected"):
+        check_length(read_outputs(audio="wav"), 2000, None, 120)
 
 
 def test_only_what_is_asked_for_is_written(tmp_path: Path):
