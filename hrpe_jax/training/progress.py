@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -31,12 +31,15 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
             from rich.progress import Progress as Bar
 
+            console = Console(stderr=True)
+            bar = 16 if console.width >= 100 else 8
+            self._room = console.width - len(stage) - bar - 2 * len(str(steps)) - 4
             self._bar = Bar(
                 TextColumn(stage),
-                BarColumn(bar_width=16),
+                BarColumn(bar_width=bar),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[numbers]}", markup=False),
-                console=Console(stderr=True),
+                console=console,
             )
             self._task = self._bar.add_task(stage, total=steps, completed=step, numbers="compiling")
 
@@ -59,9 +62,10 @@ class Progress:
 
     def train(self, step: int, metrics: Mapping[str, float]) -> None:
         """Shows training metrics and the time left; a plain line only now and then."""
-        text = "  ".join(filter(None, (_spell(metrics), _speed(metrics), self._left(step))))
+        parts = [_spell(metrics), *_speed(metrics), self._left(step)]
+        text = "  ".join(filter(None, parts))
         if self._bar:
-            self._bar.update(self._task, completed=step, numbers=text)
+            self._bar.update(self._task, completed=step, numbers=fit(parts, self._room))
         elif time.monotonic() - self._last >= self._every:
             self._last = time.monotonic()
             self.note(f"step {step}/{self._steps}  {text}")
@@ -95,12 +99,21 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
+def fit(parts: Sequence[str], room: int) -> str:
+    """The parts of a line, "" left out, and of those in the middle only as many as there is room for."""
+    found = [part for part in parts if part]
+    while len("  ".join(found)) > room and len(found) > 2:
+        del found[-2]
+    return "  ".join(found)
+
+
 def _spell(metrics: Mapping[str, float], *more: str) -> str:
-    shown = ("nll" if "nll" in metrics else "loss", *more, "accuracy")
-    return "  ".join(f"{name} {metrics[name]:.4g}" for name in shown if name in metrics)
+    shown = {"nll" if "nll" in metrics else "loss": ".4g", **dict.fromkeys(more, ".4g"), "accuracy": ".3f"}
+    return "  ".join(f"{name} {metrics[name]:{form}}" for name, form in shown.items() if name in metrics)
 
 
-def _speed(metrics: Mapping[str, float]) -> str:
+def _speed(metrics: Mapping[str, float]) -> list[str]:
+    """The most important first."""
     parts = []
     if "events_per_second" in metrics:
         parts.append(f"{metrics['events_per_second']:,.0f} tokens/s")
@@ -108,4 +121,4 @@ def _speed(metrics: Mapping[str, float]) -> str:
         parts.append(f"device {metrics['busy']:.0%} busy")
     if "peak_share" in metrics:
         parts.append(f"{metrics['peak_share']:.0%} of peak")
-    return "  ".join(parts)
+    return parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hrpe_jax.training.progress import Progress, duration
+from hrpe_jax.training.progress import Progress, duration, fit
 
 SPEED = {"events_per_second": 5123.4, "busy": 0.987}
 
@@ -24,10 +24,18 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "melody: step 2/10  loss 1.5  accuracy 0.25  5,123 tokens/s  device 99% busy  2:40 left",
+        "melody: step 2/10  loss 1.5  accuracy 0.250  5,123 tokens/s  device 99% busy  2:40 left",
         "melody: step 4/10  validation  loss 1.25  perplexity 3.49  (best)",
         "melody: step 5/10  nll 1.2  41% of peak  0:50 left",
     ]
+
+
+def test_a_narrow_terminal_leaves_out_the_middle() -> None:
+    parts = ["nll 2.346  accuracy 0.457", "5,123 tokens/s", "", "device 99% busy", "0:18 left"]
+    whole = "nll 2.346  accuracy 0.457  5,123 tokens/s  device 99% busy  0:18 left"
+    assert fit(parts, len(whole)) == whole
+    assert fit(parts, len(whole) - 1) == "nll 2.346  accuracy 0.457  5,123 tokens/s  0:18 left"
+    assert fit(parts, 40) == fit(parts, 3) == "nll 2.346  accuracy 0.457  0:18 left"
 
 
 def test_times_for_people() -> None:
