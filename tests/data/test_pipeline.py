@@ -10,6 +10,7 @@ from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import backbone_tokens as bt
 from hrpe_jax.codec import melody_tokens as mt
 from hrpe_jax.data import features
+from hrpe_jax.data.batches import blank_batch
 from hrpe_jax.data.pipeline import Batches, eval_batches, train_batches
 from hrpe_jax.data.plan import BatchShape
 from hrpe_jax.data.records import to_bytes, token_count
@@ -50,6 +51,34 @@ def test_a_batch_depends_on_its_step_alone(fake_dataset, stage: str) -> None:
         assert_same(stream[step], fresh[step])
     other = train_batches(fake_dataset, stage, SHAPE, seed=8, num_steps=40).batches
     assert any((stream[3][name] != other[3][name]).any() for name in other[3])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_batch_says_which_songs_it_holds(fake_dataset, stage: str) -> None:
+    """As written, so that the ids of the first stretches can be looked up."""
+    batches = train_batches(fake_dataset, stage, SHAPE, seed=7, num_steps=20, augment=False)
+    found = batches.describe(3)
+    batch = batches.batches[3]
+    covered = np.zeros(batch["weights"].shape, bool)
+    for piece in found:
+        assert piece["shift"] == 0
+        record = fake_dataset.records(stage, "train")[int(piece["id"].removeprefix("song"))]
+        name = "input_ids" if stage == "backbone" else "event_ids"
+        length = piece["stop"] - piece["start"]
+        place = (piece["segment"], piece["row"], slice(piece["column"], piece["column"] + length))
+        np.testing.assert_array_equal(batch[name][place], record[name][piece["start"] : piece["stop"]])
+        covered[place] = True
+    assert (covered >= (batch["weights"] > 0)).all()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_blank_batch_is_shaped_like_any(fake_dataset, stage: str) -> None:
+    blank = blank_batch(stage, SHAPE)
+    real = next(train_batches(fake_dataset, stage, SHAPE, seed=0, num_steps=1))
+    assert {name: (x.shape, x.dtype) for name, x in blank.items()} == {
+        name: (x.shape, x.dtype) for name, x in real.items()
+    }
+    assert not blank["weights"].any()
 
 
 @pytest.mark.parametrize("stage", STAGES)
