@@ -41,12 +41,11 @@ from hrpe_jax.models.weights import matmul, normal
 from hrpe_jax.ops import hrpe, losses
 from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.base import LinenTask
+from hrpe_jax.training.cost import PEAK, peak_flops
 from hrpe_jax.training.partition import make_mesh
 from hrpe_jax.training.step import make_programs
 
 VOCABULARY = 260
-PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "T4": 65e12}
-"""Dense bfloat16 operations a second, by the name of the device (the makers' data sheets)."""
 
 
 class Plain(nn.Module):
@@ -200,7 +199,7 @@ def utilisation(args: argparse.Namespace) -> dict[str, Any]:
     if config is None:
         raise SystemExit(f"{args.config}: it trains no backbone; give a config that does")
     kind = jax.devices()[0].device_kind
-    peak = next((value for name, value in PEAK.items() if name in kind), None)
+    peak = peak_flops(jax.devices()[0])
     if peak is None:
         raise SystemExit(f"no peak is known for {kind}: utilisation is measured on {', '.join(PEAK)}")
     rows, length = args.rows, config.batch.length

@@ -9,6 +9,7 @@ of no use to the model and is not counted (Chowdhery et al., PaLM, 2022, appendi
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,19 +26,22 @@ PEAK = {
     "A100": 312e12,
     "L4": 121e12,
     "T4": 65e12,
-    "TPU v6": 918e12,
+    "TPU v6 lite": 918e12,
+    "TPU v6e": 918e12,
     "TPU v5 lite": 197e12,
     "TPU v5e": 197e12,
+    "TPU v5p": 459e12,
     "TPU v5": 459e12,
     "TPU v4": 275e12,
 }
-"""Dense bfloat16 (T4: float16) operations a second of one device, by a part of the name of its kind; from the
-makers' data sheets. The first that fits counts."""
+"""Dense bfloat16 (T4: float16) operations a second of one device, by words in the name of its kind; from the
+makers' data sheets. The first that is there counts."""
 
 
 def peak_flops(device: jax.Device) -> float | None:
     """Operations a second that a device can do at most, None where that is not known."""
-    return next((peak for name, peak in PEAK.items() if name in device.device_kind), None)
+    kind = device.device_kind
+    return next((peak for name, peak in PEAK.items() if re.search(rf"\b{name}\b", kind)), None)
 
 
 def count_flops(jaxpr: Any) -> float:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import pytest
 
-from hrpe_jax.config import BackboneStageConfig, BatchConfig
+from hrpe_jax.config import BackboneStageConfig, BatchConfig, MelodyStageConfig
 from hrpe_jax.data.batches import blank_batch
 from hrpe_jax.data.plan import BatchShape
-from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig
-from hrpe_jax.training.cost import count_flops, model_flops, peak_flops
+from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig, MelodyModelConfig
+from hrpe_jax.training.cost import PEAK, count_flops, model_flops, peak_flops, peak_seconds
+from hrpe_jax.training.partition import make_mesh
 
 
 def flops_of(function: Any, *args: Any) -> float:
@@ -58,5 +60,35 @@ def test_model_flops_are_those_of_its_matrices() -> None:
     assert added <= 2 * tokens * (6 * (4 * 32 * 32 + 3 * 32 * 64) + attention)
 
 
-def test_a_cpu_has_no_known_peak() -> None:
-    assert peak_flops(jax.devices("cpu")[0]) is None
+@pytest.mark.parametrize(
+    ("kind", "peak"),
+    [
+        ("NVIDIA H100 80GB HBM3", 989e12),
+        ("NVIDIA A100-SXM4-40GB", 312e12),
+        ("NVIDIA L4", 121e12),
+        ("NVIDIA L40S", None),
+        ("TPU v5 lite", 197e12),
+        ("TPU v5", 459e12),
+        ("TPU v6 lite", 918e12),
+        ("cpu", None),
+    ],
+)
+def test_peaks_are_known_by_the_name_of_the_device(kind: str, peak: float | None) -> None:
+    device: Any = SimpleNamespace(device_kind=kind)
+    assert peak_flops(device) == peak
+
+
+def test_the_least_time_of_a_step_is_at_the_peak_of_all_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the loop asks for it: with the mesh set."""
+    shape = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "mlp_width": 24, "residual_rank": 0}
+    config = MelodyStageConfig(
+        model=MelodyModelConfig(**shape, memory=8), batch=BatchConfig(rows=2, length=16)
+    )
+    batch = blank_batch("melody", BatchShape(2, 16))
+    mesh = make_mesh(config.mesh, jax.devices()[:1])
+    monkeypatch.setitem(PEAK, "cpu", 1e9)
+    with jax.set_mesh(mesh):
+        least = peak_seconds("melody", config, mesh, batch)
+    assert least == pytest.approx(model_flops("melody", config, batch) / 1e9)
+    monkeypatch.delitem(PEAK, "cpu")
+    assert peak_seconds("melody", config, mesh, batch) is None
