@@ -159,7 +159,7 @@ class Judge:
         pieces = self._sets["real" if name in CONTROLS else name]
         silent = sum(not len(piece.onset) for piece in pieces)
         beyond = len(pieces) - silent - len(self._ssms[name])
-        counts = {NO_MELODY: silent, f"more than {self._limit} pieces are not needed": beyond}
+        counts = {NO_MELODY: silent, self._beyond: beyond}
         return {reason: count for reason, count in counts.items() if count}
 
     # Kind "piece"
@@ -193,12 +193,13 @@ class Judge:
         if not len(own.known):
             return None, 0, _main_reason(own)
         both = real.defined if name == GENERATED else real.defined & own.defined
-        usual = real.number[both][: self._limit]
-        if len(usual) < 2:
-            return None, 0, _TOO_FEW.format(len(usual))
-        made = values[GENERATED].known[: self._limit]
+        if both.sum() < 2:
+            return None, 0, _TOO_FEW.format(int(both.sum()))
+        sample = self._sample(int(both.sum()))
+        usual, made = real.number[both][sample], values[GENERATED].known
+        made = made[self._sample(len(made))]
         draws = self._draws_of(len(usual), len(made))
-        judged = made if name == GENERATED else own.number[both][: self._limit]
+        judged = made if name == GENERATED else own.number[both][sample]
         return value_distances(draws, usual, judged, name == GENERATED), draws.n, ""
 
     # Kind "pair"
@@ -252,10 +253,21 @@ class Judge:
             targets = self._targets.get(name, [])
             if metric.function is paired_ssmd:
                 metric = replace(metric, function=self._paired_ssmds)
-            return measure(metric, pieces[: self._limit], targets, silent) if targets else measure(metric, [])
+            sample = self._sample(len(pieces)).tolist() if targets else []
+            chosen, wanted = [pieces[index] for index in sample], [targets[index] for index in sample]
+            others = self._beyond if targets else "there is no real piece to pair it with"
+            return measure(metric, chosen, wanted, silent).among(sample, len(pieces), others)
         if metric.function is structureness:
             return self._scapes.measure(metric, pieces, silent)
         return measure(metric, pieces, silent=silent)
+
+    @property
+    def _beyond(self) -> str:
+        return f"{self._limit} others are enough for a distance"
+
+    def _sample(self, pieces: int) -> np.ndarray:
+        """Which of so many pieces distances are taken between: all, or `limit` of them by the seed."""
+        return np.sort(np.random.default_rng([self._seed, pieces]).permutation(pieces)[: self._limit])
 
     def _mean_row(self, name: str, own: Values) -> dict[str, Any]:
         known = own.known

@@ -37,6 +37,13 @@ class Values:
         """The numbers of those pieces that have one, `[defined pieces]`."""
         return self.number[self.defined]
 
+    def among(self, places: Sequence[int], pieces: int, reason: str) -> Values:
+        """The values of a larger set, in which these pieces have these places and the others no value."""
+        number, defined = np.zeros(pieces), np.zeros(pieces, np.bool_)
+        number[places], defined[places] = self.number, self.defined
+        others = {reason: pieces - len(places)} if pieces > len(places) else {}
+        return Values(number, defined, {**self.reasons, **others})
+
 
 def measure(
     metric: Metric, pieces: Sequence[Piece], targets: Sequence[Piece] | None = None, silent: bool = False

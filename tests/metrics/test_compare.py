@@ -136,6 +136,12 @@ def test_distances_take_a_limited_number_of_pieces() -> None:
     result = compare(MADE, REAL, draws=10, limit=8)
     assert {row["n"] for row in result.metric("ssmd")["rows"]} == {4}
     assert result.row("gs16", "real")["used"] == 30
+    pairs = result.row("ssmd_paired_l1", "real")
+    assert (pairs["used"], pairs["left_out"]) == (8, {"8 others are enough for a distance": 22})
+    assert [len(values) for values in result.metric("ssmd_paired_l1")["per_piece"].values()] == [
+        12,
+        *[30] * 7,
+    ]
 
 
 def test_generated_pieces_are_paired_with_their_own_targets() -> None:
