@@ -22,8 +22,9 @@ _PATTERNS = {
     4: (FIRST, OTHER, MIDDLE, OTHER),
     6: (FIRST, OTHER, OTHER, MIDDLE, OTHER, OTHER),
 }
-RESET = 8.0
-"""Cost in nats of a bar that is too short."""
+HALF, RESET = 5.0, 12.0
+"""Cost in nats of half a bar between whole ones, which songs have between their parts, and of any other bar
+that is too short."""
 _SIXES = 0.15
 """Nats a beat by which bars of six must fit better than those of three, of which they are made."""
 _NAMED = 0.1
@@ -99,14 +100,16 @@ def best_bars(scores: np.ndarray, beats_per_bar: int) -> tuple[float, list[int]]
     """
     size = beats_per_bar
     rows = scores[:, list(_PATTERNS[size])].tolist()
+    costs = [HALF if 2 * beats == size else RESET for beats in range(size)]
     # best[k]: of paths whose bars begin where beat % size == k; only a path that begins one may change to it.
     best = [rows[0][-k % size] for k in range(size)]
     came = [-1] * len(rows)
     for beat in range(1, len(rows)):
-        row, now, top = rows[beat], beat % size, max(best)
-        if top - RESET > best[now]:
-            came[beat] = best.index(top)
-            best[now] = top - RESET
+        row, now = rows[beat], beat % size
+        top, phase = max((best[k] - costs[now - k], k) for k in range(size))
+        if top > best[now]:
+            came[beat] = phase
+            best[now] = top
         best = [best[k] + row[now - k] for k in range(size)]  # indices below 0 count from the end
     phase = best.index(max(best))
     total = best[phase]

@@ -54,7 +54,7 @@ def find_label_beats(seconds: np.ndarray) -> LabelBeats:
     peak = (fits >= np.roll(fits, 1)) & (fits > np.roll(fits, -1)) & (fits > fits.max() - _NEAR)
     peaks = np.flatnonzero(peak) if peak.any() else np.array([int(fits.argmax())])
     peaks = peaks[np.argsort(-fits[peaks], kind="stable")][:_MOST_PEAKS]
-    middle = float(np.median(seconds[seconds > 0]))
+    middle = max(1e-6, float(np.median(seconds[seconds > 0])))  # whose logarithm is taken
     best, best_score = None, -np.inf
     for index in peaks.tolist():
         period = float(_PERIODS[index])

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hrpe_jax.analysis.beat_bars import RESET, best_bars, find_bars, given_score
+from hrpe_jax.analysis.beat_bars import HALF, RESET, best_bars, find_bars, given_score
 from hrpe_jax.analysis.beat_grid import file_grids
 from hrpe_jax.analysis.beat_meter import lay_beats, meter_spans
 from hrpe_jax.analysis.beat_notes import NoteTable
@@ -33,13 +33,14 @@ def _all_bars(scores: np.ndarray, size: int) -> float:
         starts = np.flatnonzero(lines).tolist()
         if not starts or starts[0] >= size or any(np.diff([*starts, count]) > size):
             continue
-        total, phase, resets = 0.0, starts[0] - size, 0
+        total, phase, cost = 0.0, starts[0] - size, 0.0
         for beat in range(count):
             if lines[beat]:
-                resets += beat - phase != size
+                length = beat - phase
+                cost += 0.0 if length == size else HALF if 2 * length == size else RESET
                 phase = beat
             total += scores[beat, _ROLES[size][beat - phase]]
-        best = max(best, total - RESET * resets)
+        best = max(best, total - cost)
     return best
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hrpe_jax.analysis.lab_beats import find_label_beats
@@ -42,6 +42,7 @@ def test_chords_too_short_to_be_a_beat() -> None:
 
 
 @settings(max_examples=40)
+@example([1.0, 5e-324, 5e-324])
 @given(st.lists(st.floats(0, 1e5), min_size=1, max_size=30).filter(lambda values: sum(values) > 0))
 def test_any_durations(values: list[float]) -> None:
     found = find_label_beats(np.array(values))
