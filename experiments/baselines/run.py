@@ -109,19 +109,24 @@ def main(args: argparse.Namespace) -> None:
         before = json.loads(Path(args.output).read_text(encoding="utf-8"))
         if {name: before.get(name) for name in about} != about:
             raise UserError(f"{args.output}: holds other figures; choose another --output, or remove it")
-        results["stages"] = before["stages"]
+        results["songs"], results["stages"] = before["songs"], before["stages"]
+
+    def write() -> None:
+        if args.output:
+            replace_file(Path(args.output), (json.dumps(results, indent=1) + "\n").encode())
+
     for stage in args.stages:
         rows = results["stages"].setdefault(stage, {})
         train, songs = song_sequences(dataset, stage, "train"), song_sequences(dataset, stage, args.split)
         songs = songs[: args.limit]
         results["songs"][stage] = {"train": len(train), args.split: len(songs)}
         kept = set(rows)
+        write()
 
         def keep(name: str, found: dict[str, float], stage: str = stage, rows: Any = rows) -> None:
             rows[name] = {figure: float(f"{value:.5g}") for figure, value in found.items()}
             cli.say(f"{stage}: {name}: nll {found.get('nll', found.get('chord_nll')):.3f}")
-            if args.output:
-                replace_file(Path(args.output), (json.dumps(results, indent=1) + "\n").encode())
+            write()
 
         if stage == "backbone":
             for name, model in chord_models(args.memory).items():
