@@ -90,9 +90,10 @@ class Piece:
 
     @cached_property
     def strong(self) -> np.ndarray:
-        """Whether each note begins on a strong beat, bool `[notes]`: the first of its bar, and the bar's
-        middle
-        where it has four (or eight) beats."""
+        """Whether each note begins on a strong beat, bool `[notes]`.
+
+        That is the first beat of its bar, and the bar's middle where it has four (or eight) beats.
+        """
         strong = self.offset == 0
         if self.meter.beats_per_bar % 4 == 0:
             strong |= self.offset == self.meter.bar_ticks // 2

@@ -1,11 +1,9 @@
 """Intervals for means over pieces, and the drawing of equal sets of pieces for distances between sets.
 
 A distance between two finite sets of pieces is above zero even where both are of the same kind, by an amount
-that depends
-on how many there are: the floor. So all distances are taken between sets of the same number of pieces n, and
-    real music
-is measured against other real music: each draw parts the reference at random into a yardstick of n pieces
-and, disjoint from it, n pieces from which the controls are made.
+that depends on how many there are: the floor. So all distances are taken between sets of the same number of
+pieces n, and real music is measured against other real music: each draw parts the reference at random into a
+yardstick of n pieces and, disjoint from it, n pieces from which the controls are made.
 
 Resampling a set with replacement, as for the generated pieces, adds that noise once more. Its replicates are
 therefore shifted to have the value itself as their mean; their spread is the interval.

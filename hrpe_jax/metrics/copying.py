@@ -1,5 +1,4 @@
-"""How much of a piece stands in the training set already: the longest melody and chord progression they
-share.
+"""How much of a piece stands in the training set already: the longest melody and progression they share.
 
 A melody is a sequence of (interval to the next note in semitones, ticks to its onset); a progression of
 (interval to the next root, quality, next quality), repeats collapsed. Both are the same in every key. What
@@ -35,11 +34,10 @@ def copying(
             counted.
 
     Returns:
-        For "melody" and "chords": for "generated" and "held_out" the `mean`, `median` and `largest` longest
-            shared n-gram in
-        notes or chords, the mean `share` of a piece's notes or chords within shared passages of 9 or more,
-        and for each piece {"id", "longest", "of", "share", "from"}: of how many, and from which training
-        piece. None for what is empty.
+        For "melody" and "chords", for "generated" and "held_out": the `mean`, `median` and `largest` longest
+        shared n-gram in notes or chords, the mean `share` of a piece within shared passages of 9 or more, and
+        `pieces`, what `longest_shared` gives. None for what is empty. Also "training", pieces, and
+        "held_out_in_training", how many were left out.
     """
     known = [piece_of(item) for item in training]
     names = {piece.id for piece in known}

@@ -89,9 +89,12 @@ class SsmDistances:
         return self._of_means(lambda away: np.abs(away @ self._lags).mean(axis=1))
 
     def energy(self) -> tuple[dict[str, Distance], dict[str, np.ndarray]]:
-        """`structure.energy_distance` of every set; and, by set, the mean distance of each piece's SSM from
-        those of the
-        reference (of a piece of the reference: from the others), 100 mean |S_ij - S'_ij|."""
+        """`structure.energy_distance` of every set; and how far the SSM of each piece is from real ones.
+
+        Returns:
+            The distances; and by set the mean distance of each piece's SSM from those of the reference, of a
+            piece of the reference from the others: 100 mean |S_ij - S'_ij|.
+        """
         real = self._entries["real"]
         names = list(self._entries)
         jobs = [(self._entries[name], other) for name in names for other in (real, self._entries[name])]

@@ -1,9 +1,8 @@
 """How a melody sits on its chords and in its key.
 
 Conventions: pitch classes only, octaves do not matter. A note is judged by the chord that sounds under it;
-    where no
-chord sounds it is left out. Real music is the yardstick, not 1: on Nottingham's tunes in 4/4 the chord-tone
-ratio is 0.733.
+where no chord sounds it is left out. Real music is the yardstick, not 1: on Nottingham's tunes in 4/4 the
+chord-tone ratio is 0.733.
 """
 
 from __future__ import annotations

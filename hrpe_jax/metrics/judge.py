@@ -16,6 +16,7 @@ from hrpe_jax.metrics.controls import CONTROLS, ORDER, make_control
 from hrpe_jax.metrics.distances import GENERATED, Distance, SsmDistances, value_distances
 from hrpe_jax.metrics.fitness import structureness
 from hrpe_jax.metrics.registry import Metric
+from hrpe_jax.metrics.rhythm import gs_histogram
 from hrpe_jax.metrics.select import Selection
 from hrpe_jax.metrics.structure import bar_ssm, energy_distance, lag_curve, paired_ssmd, similarity_error
 from hrpe_jax.metrics.values import NO_MELODY, PairedSsmds, Scapes, Values, measure
@@ -218,7 +219,10 @@ class Judge:
             return rows, {}
         both = np.logical_and.reduce([values[name].defined for name in ORDER])
         index = np.random.default_rng(self._seed).integers(0, int(both.sum()), (self._draws, int(both.sum())))
-        return rows, {name: values[name].number[both][index].mean(axis=1) for name in ORDER}
+        away = {name: values[name].number[both] for name in ORDER}
+        if metric.function is gs_histogram:  # a similarity
+            away = {name: 1 - number for name, number in away.items()}
+        return rows, {name: number[index].mean(axis=1) for name, number in away.items()}
 
     def _pair(self, rng: np.random.Generator) -> tuple[str, dict[str, list[Piece]]]:
         """For each piece of each set the real piece that it is measured against."""

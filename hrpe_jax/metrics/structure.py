@@ -1,8 +1,7 @@
 """How the bars of a piece relate: self-similarity matrices, and what is read off them.
 
 A number from here says nothing alone: `hrpe_jax.metrics.compare` prints it beside the same number for other
-    real
-music, varied, shuffled, random and looped bars, and silence.
+real music, varied, shuffled, random and looped bars, and silence.
 """
 
 from __future__ import annotations
