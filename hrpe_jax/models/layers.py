@@ -103,7 +103,8 @@ class HarmonicAttention(nn.Module):
 
     To those who ask for the collection `EXPLANATION` it gives the parts of its logits, float32
     ``[batch, heads, query, key]`` each: ``content`` (query times key as if they stood at one place),
-    ``distance`` (what RoPE changes of that) and ``harmony`` (H-RPE); the softmax is over their sum.
+    ``distance`` (what rotation changes of that: RoPE, and roots in the variant z12) and ``harmony`` (H-RPE);
+    the softmax is over their sum.
     """
 
     config: ModelConfig

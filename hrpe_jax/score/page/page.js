@@ -182,7 +182,8 @@ class Piece {
       const at = (tick) => 100 * (tick - start) / whole + "%";
       const wide = (ticks) => 100 * ticks / whole + "%";
       const cursor = make("div", {class: "cursor"});
-      const roll = make("div", {class: "roll", style: {height: (high - low) * scale + "px"}}, cursor);
+      const label = `Piano roll, bars ${first + 1} to ${first + bars.length}`;
+      const roll = make("div", {class: "roll", role: "img", "aria-label": label, style: {height: (high - low) * scale + "px"}}, cursor);
       for (let pitch = low; pitch < high; pitch++) {
         if ((pitch - this.tonic) % 12 === 0) roll.append(make("div", {class: "row", style: {top: (high - pitch) * scale - scale + "px", height: scale + "px"}}));
       }
