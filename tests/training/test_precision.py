@@ -53,6 +53,25 @@ def losses_of(programs: Programs, state: Any, batches: Any) -> tuple[list[float]
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_bfloat16_gives_about_the_loss_of_float32(fake_dataset, stage: str) -> None:
+    wide = STAGES[stage]
+    batches = eval_batches(fake_dataset, stage, wide.batch, split="valid")  # type: ignore[arg-type]
+    segment = {name: leaf[0] for name, leaf in batches[0].items()}
+    params, found = None, []
+    for dtype in ("float32", "bfloat16"):
+        task = build_task(stage, replace(wide.model, dtype=dtype, remat="dots"))
+        params = params or jax.jit(task.init_params)(jax.random.key(0))
+
+        def loss(task: Any = task, params: Any = params) -> Any:
+            return task.segment_loss(params, task.init_carry(2), segment, jax.random.key(1), True)[0]
+
+        found.append(jax.jit(loss)())
+    np.testing.assert_allclose(found[0], found[1], rtol=0.01)
+    assert found[0][0] != found[1][0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
 def test_bfloat16_learns_as_float32_does(fake_dataset, stage: str) -> None:
     wide = STAGES[stage]
     narrow = replace(wide, model=replace(wide.model, dtype="bfloat16", remat="dots"))
