@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from hrpe_jax.config import Config, MeshConfig, StageConfig
+from hrpe_jax.config import Config, StageConfig
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.model import Model, StageModel
 from hrpe_jax.sampling.pipeline import sample_pieces, write_pieces
 from hrpe_jax.training.checkpoint import checkpoint_folder, load_stage, whole_steps
-from hrpe_jax.training.partition import make_mesh
 
 OTHER = {"backbone": "melody", "melody": "backbone"}
 
@@ -51,9 +51,11 @@ class PieceListener:
             backbone, melody = (own, other) if self._stage == "backbone" else (other, own)
             wanted = self._wishes if other else {**self._wishes, "stage": "backbone"}
             folder = self._workdir / "pieces" / self._stage / f"step-{step}"
-            # The sampler is a program for one device, whatever the training is divided over.
-            with jax.set_mesh(make_mesh(MeshConfig(data=1), jax.local_devices())):
-                pieces = sample_pieces(Model(str(self._workdir), backbone, melody), **wanted)
+            model = Model(str(self._workdir), backbone, melody)
+            # The mesh of a training belongs to its thread. In another one the sampler is what it always is, a
+            # program for one device, and is compiled once for all pieces of a run.
+            with ThreadPoolExecutor(max_workers=1) as thread:
+                pieces = thread.submit(sample_pieces, model, **wanted).result()
             write_pieces(pieces, folder)
             say(f"{len(pieces)} pieces of step {step}: {folder}")
         except Exception as error:

@@ -163,7 +163,6 @@ def read_lines(workdir: Path) -> list[dict[str, Any]]:
 
 def test_both_stages_end_to_end(songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from hrpe_jax.evaluation import evaluate_model
-    from hrpe_jax.sampling.model import read_checkpoints
 
     config = write_config(tmp_path, sample={"num_pieces": 1, "bars": 2, "every": 5})
     arguments = [f"--config={config}", f"--workdir={tmp_path / 'work'}", f"--config.data.path={songs}"]
@@ -190,9 +189,8 @@ def test_both_stages_end_to_end(songs: Path, tmp_path: Path, capsys: pytest.Capt
     assert resolved["config"]["name"] == "tiny"
     assert resolved["config"]["stages"]["melody"]["steps"] == 6
 
-    # Outside of the loop, from the released model and from the checkpoints alike: the loop's own figures.
+    # Outside of the loop: the loop's own figures.
     figures = evaluate_model(tmp_path / "work" / "model", songs)
-    assert figures == evaluate_model(read_checkpoints(tmp_path / "work"), songs)
     for stage, about in json.loads((tmp_path / "work" / "model" / "config.json").read_text())[
         "stages"
     ].items():
