@@ -51,6 +51,35 @@ def value_distances(draws: Draws, reference: np.ndarray, values: np.ndarray, gen
     return Distance(away(draws.held_out))
 
 
+class PairSums:
+    """How far apart the SSMs of two pieces are: sums of |S_ij - S'_ij| over i < j, of every set with the
+    reference and with itself.
+
+    Args:
+        ssms: as of `SsmDistances`.
+        workers: threads.
+    """
+
+    def __init__(self, ssms: Mapping[str, np.ndarray], workers: int = 2) -> None:
+        rows = next(iter(ssms.values())).shape[1]
+        first, second = np.triu_indices(rows, 1)
+        # Apart, so that the distances with the empty bar and those without come from one pass.
+        parts = [(first[which], second[which]) for which in (second < rows - 1, second == rows - 1)]
+        jobs = [(name, other) for name in ssms for other in dict.fromkeys(("real", name))]
+
+        def add_up(job: tuple[str, str]) -> tuple[np.ndarray, ...]:
+            x, y = (ssms[name] for name in job)
+            return tuple(len(i) * mean_distances(x[:, i, j], y[:, i, j]) for i, j in parts)
+
+        with ThreadPoolExecutor(workers) as pool:
+            self._sums = dict(zip(jobs, pool.map(add_up, jobs), strict=True))
+
+    def of(self, name: str, other: str, silence: bool) -> np.ndarray:
+        """Of two sets, `[pieces of the first, of the second]`; with the empty bar or without."""
+        bars, empty = self._sums[name, other]
+        return bars + empty if silence else bars
+
+
 class SsmDistances:
     """SSMD, similarity error and energy distance of sets of SSMs.
 
@@ -59,10 +88,9 @@ class SsmDistances:
         ssms: by set, float32 `[pieces, bars + 1, bars + 1]`, the last row that of an empty bar; "real" is the
             reference; all others but "generated" have a piece for each of its pieces.
         silence: whether the empty bar counts.
-        workers: threads.
     """
 
-    def __init__(self, draws: Draws, ssms: Mapping[str, np.ndarray], silence: bool, workers: int = 2) -> None:
+    def __init__(self, draws: Draws, ssms: Mapping[str, np.ndarray], silence: bool) -> None:
         self.silence = silence
         self.rows = next(iter(ssms.values())).shape[1] - (not silence)
         above = np.triu_indices(self.rows, 1)
@@ -78,7 +106,6 @@ class SsmDistances:
             count = len(self._entries[GENERATED])
             self._subset, self._resampled = weights(draws.subset, count), weights(draws.generated, count)
         self._yardstick_mean = self._yardstick @ self._entries["real"]
-        self._workers = workers
 
     def ssmd(self) -> dict[str, Distance]:
         """`structure.statistical_ssmd` of every set."""
@@ -88,8 +115,11 @@ class SsmDistances:
         """`structure.similarity_error` of every set."""
         return self._of_means(lambda away: np.abs(away @ self._lags).mean(axis=1))
 
-    def energy(self) -> tuple[dict[str, Distance], dict[str, np.ndarray]]:
+    def energy(self, sums: PairSums) -> tuple[dict[str, Distance], dict[str, np.ndarray]]:
         """`structure.energy_distance` of every set; and how far the SSM of each piece is from real ones.
+
+        Args:
+            sums: of the same SSMs.
 
         Returns:
             The distances; and by set the mean distance of each piece's SSM from those of the reference, of a
@@ -97,12 +127,8 @@ class SsmDistances:
         """
         real = self._entries["real"]
         names = list(self._entries)
-        jobs = [(self._entries[name], other) for name in names for other in (real, self._entries[name])]
-        with ThreadPoolExecutor(self._workers) as pool:
-            found = list(pool.map(lambda job: mean_distances(*job), jobs))
-        per_entry = self._scale * len(self._above[0])
-        across = {name: per_entry * found[2 * i] for i, name in enumerate(names)}
-        within = {name: per_entry * found[2 * i + 1] for i, name in enumerate(names)}
+        across = {name: self._scale * sums.of(name, "real", self.silence) for name in names}
+        within = {name: self._scale * sums.of(name, name, self.silence) for name in names}
         own = _quadratic(self._yardstick, within["real"], self._yardstick)
 
         def away(name: str, weight: np.ndarray) -> np.ndarray:

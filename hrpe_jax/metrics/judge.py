@@ -13,7 +13,7 @@ import numpy as np
 from hrpe_jax.metrics.arrays import Piece
 from hrpe_jax.metrics.bootstrap import Draws, mean_interval, summary
 from hrpe_jax.metrics.controls import CONTROLS, ORDER, make_control
-from hrpe_jax.metrics.distances import GENERATED, Distance, SsmDistances, value_distances
+from hrpe_jax.metrics.distances import GENERATED, Distance, PairSums, SsmDistances, value_distances
 from hrpe_jax.metrics.fitness import structureness
 from hrpe_jax.metrics.registry import Metric
 from hrpe_jax.metrics.rhythm import gs_histogram
@@ -53,6 +53,7 @@ class Judge:
         self.pairing, self._targets = self._pair(rng)
         self._ssms, self._ssm_ids = self._bar_ssms(rng)
         self._tools: dict[bool, SsmDistances] = {}
+        self._sums: PairSums | None = None
         self._away: dict[str, np.ndarray] = {}
 
     def judge(self, metric: Metric) -> dict[str, Any]:
@@ -130,13 +131,14 @@ class Judge:
 
     def _set_distances(self, metric: Metric) -> dict[str, Distance]:
         silence = bool(metric.options["silence"])
+        known = {name: ssms for name, ssms in self._ssms.items() if len(ssms)}
         if silence not in self._tools:
             draws = self._draws_of(len(self._ssms["real"]), len(self._ssms[GENERATED]))
-            known = {name: ssms for name, ssms in self._ssms.items() if len(ssms)}
-            self._tools[silence] = SsmDistances(draws, known, silence, self._workers)
+            self._tools[silence] = SsmDistances(draws, known, silence)
         tool = self._tools[silence]
         if metric.function is energy_distance:
-            found, away = tool.energy()
+            self._sums = self._sums or PairSums(known, self._workers)
+            found, away = tool.energy(self._sums)
             if not silence:
                 self._away = away
             return found

@@ -70,7 +70,7 @@ def test_draws_give_what_the_plain_functions_give(silence: bool) -> None:
     draws = Draws.make(9, 5, 4, 0)
     assert draws.n == 4
     tool = distances.SsmDistances(draws, ssms, silence)
-    energy, away = tool.energy()
+    energy, away = tool.energy(distances.PairSums(ssms))
     found = (tool.ssmd(), tool.similarity_error(), energy)
     plain = (
         structure.statistical_ssmd,
