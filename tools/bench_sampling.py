@@ -6,7 +6,7 @@ the wait for a first piece, and a thousand pieces.
 DIR is a workdir or a released model; without it, random parameters of the size that the POP909 configs train,
 in 4/4. Every figure is also stored as JSON. Needs torch and transformers for `tokens`, whose GPT-2 has as
 many layers, heads and tokens, the same width, a key-value cache and the same settings of the draw; both
-programs run in turns in one process, each with the threads that suit it best.
+programs run in turns in one process, the other one with each number of threads, of which the best counts.
 """
 
 from __future__ import annotations
@@ -113,12 +113,12 @@ def their_melodies(model: Any, rows: int, events: int, threads: int) -> Callable
     return run
 
 
-def tokens(model: Any, rounds: int) -> dict[str, Any]:
+def tokens(model: Any, rounds: int, counts: list[int]) -> dict[str, Any]:
     """Melody tokens a second at 1 and 32 rows, and how many times those of Hugging Face."""
     found: dict[str, Any] = {}
     for rows in (1, 32):
         runs = {"ours": our_melodies(model, rows, EVENTS)}
-        for threads in sorted({1, os.cpu_count() or 1}):
+        for threads in sorted(set(counts)):
             runs[f"generate, {threads} threads"] = their_melodies(model, rows, EVENTS, threads)
         seconds = bench_common.in_turns(runs, rounds)
         rate = {
@@ -206,6 +206,8 @@ def main() -> int:
     parser.add_argument("--model", type=Path, help="workdir or released model (default: random parameters)")
     parser.add_argument("--only", default="tokens,length,start,pieces", help="parts, with commas between")
     parser.add_argument("--rounds", type=int, default=3)
+    every = ",".join(map(str, sorted({1, os.cpu_count() or 1})))
+    parser.add_argument("--threads", default=every, help="threads that the other program tries")
     parser.add_argument("--pieces", type=int, default=1000)
     parser.add_argument("--output", help="file for the JSON")
     flags = parser.parse_args()
@@ -227,7 +229,8 @@ def main() -> int:
         }
         rows = []
         if "tokens" in only:
-            result["tokens"] = tokens(model, flags.rounds)
+            counts = [int(count) for count in flags.threads.split(",")]
+            result["tokens"] = tokens(model, flags.rounds, counts)
             for name, entry in result["tokens"].items():
                 rates = ", ".join(f"{who} {rate:,.0f}" for who, rate in entry["tokens_per_second"].items())
                 rows.append((f"melody tokens a second, {name}", rates, f"{entry['times']} times"))

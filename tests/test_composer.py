@@ -1,0 +1,43 @@
+"""The Python face: scores from wishes, primes from files, bars from a stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import hrpe_jax
+from hrpe_jax.composer import Composer, controls_of
+from hrpe_jax.errors import UserError
+from hrpe_jax.sampling.model import write_released
+from hrpe_jax.score.midi import write_midi
+from hrpe_jax.theory.chord import to_lead_sheet
+from tests.sampling.tiny import tiny_model
+
+
+def test_a_composer_is_loaded_and_writes_scores(tmp_path: Path):
+    assert hrpe_jax.Composer is Composer
+    composer = hrpe_jax.Composer.load(write_released(tiny_model(), tmp_path / "model"))
+    scores = composer.compose(chords="C | Am", num_pieces=2, seed=3, tempo=90)
+    assert [[to_lead_sheet(span.chord) for span in score.chords] for score in scores] == [["C", "Am"]] * 2
+    assert scores[0].melody != scores[1].melody
+    bars = list(composer.stream(chords="C | Am", seed=3, tempo=90))
+    assert [note for bar in bars for note in bar.notes] == list(scores[0].melody)
+    assert composer.notices(chords="C | Am") == []
+    with pytest.raises(UserError, match="--form: a form is written as a whole"):
+        composer.stream(form="AA")
+
+    file = tmp_path / "tune.mid"
+    write_midi(scores[0], file)
+    over = composer.compose(prime=file, prime_use="chords", num_pieces=1)[0]
+    assert over.chords == scores[0].chords
+    assert over.tempo_bpm == pytest.approx(90)
+    assert composer.compose(prime=scores[0], prime_use="chords", num_pieces=1)[0].melody == over.melody
+
+
+def test_what_is_no_prime(tmp_path: Path):
+    (tmp_path / "text.mid").write_text("no music")
+    with pytest.raises(UserError, match=r"--prime: .*text\.mid"):
+        controls_of(prime=tmp_path / "text.mid")
+    with pytest.raises(AttributeError, match="no attribute 'Painter'"):
+        hrpe_jax.Painter  # noqa: B018
