@@ -36,7 +36,11 @@ AHEAD = 4
 GRACE_SECONDS = 3.0
 """How much longer than the limit a worker may take before it is ended."""
 PATIENCE = 3
-"""Wall time that an item may take, in limits of processor time."""
+"""Wall time that an item may take, in limits of processor time. Time for which the program is stopped
+(Ctrl-Z, a computer that sleeps) hardly counts: the worker counts alarms, which do not pile up, its parent
+short looks."""
+_LOOK_SECONDS = 2.0
+"""Longest time between two looks of the parent that counts."""
 _READY, _DONE, _LAST, _TOO_SLOW, _TOO_LARGE = "ready", "done", "last", "too_slow", "too_much_memory"
 
 
@@ -121,15 +125,20 @@ class Worker(Generic[Item, Result]):
         self._process = context.Process(target=_serve, args=(other, self._setup), daemon=True)
         self._process.start()
         other.close()
-        self._ready, self._since = False, time.monotonic()
+        self._ready = False
+        self._watch()
         with contextlib.suppress(OSError):  # one that ended at once is found out by `take`
             for index, item in self.pending:
                 self.connection.send((index, item))
 
+    def _watch(self) -> None:
+        """Begins to count the time that an item takes."""
+        self._waited, self._looked = 0.0, time.monotonic()
+
     def give(self, index: int, item: Item) -> None:
         """Hands over an item, to be done after those that it has."""
         if not self.pending:
-            self._since = time.monotonic()
+            self._watch()
         self.pending.append((index, item))
         with contextlib.suppress(OSError):
             self.connection.send((index, item))
@@ -144,7 +153,7 @@ class Worker(Generic[Item, Result]):
         try:
             while self.connection.poll():
                 kind, index, value = self.connection.recv()
-                self._since = time.monotonic()
+                self._watch()
                 if kind == _READY:
                     self._ready = True
                     continue
@@ -156,8 +165,11 @@ class Worker(Generic[Item, Result]):
         except (EOFError, OSError):
             self._ended(done)
             return done
+        now = time.monotonic()
+        self._waited += min(now - self._looked, _LOOK_SECONDS)
+        self._looked = now
         limit = None if self._seconds is None or not self._ready else PATIENCE * self._seconds + GRACE_SECONDS
-        if self.pending and limit is not None and time.monotonic() - self._since > limit:
+        if self.pending and limit is not None and self._waited > limit:
             index, _ = self.pending.popleft()
             done.append((index, _TOO_SLOW, None))
             self._restart()
@@ -225,13 +237,16 @@ def _serve(connection: Connection, setup: bytes) -> None:
 def _guarded(function: Callable[[Item], Result], item: Item, seconds: float | None) -> tuple[str, Any]:
     """What became of an item: ("done", result), or ("too_slow" or "too_much_memory", None)."""
     alarm = seconds is not None and threading.current_thread() is threading.main_thread()
-    before = {number: signal.signal(number, _time_up) for number, _, _ in _ALARMS} if alarm else {}
+    before: dict[int, Any] = {}
+    if alarm:
+        handlers = {signal.SIGPROF: _time_up, signal.SIGALRM: _after_rings(PATIENCE)}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         try:
             if alarm and seconds is not None:
-                for _, timer, times in _ALARMS:
-                    # Again every second: code that swallows the first one does not get away with it.
-                    signal.setitimer(timer, times * seconds, 1.0)
+                # Again every second: code that swallows the first one does not get away with it.
+                signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
+                signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
             return _DONE, function(item)
         finally:
             _silence(alarm)
@@ -245,13 +260,23 @@ def _guarded(function: Callable[[Item], Result], item: Item, seconds: float | No
             signal.signal(number, handler or signal.SIG_DFL)
 
 
-_ALARMS = ((signal.SIGPROF, signal.ITIMER_PROF, 1), (signal.SIGALRM, signal.ITIMER_REAL, PATIENCE))
-
-
 def _silence(alarm: bool) -> None:
     if alarm:
-        for _, timer, _ in _ALARMS:
-            signal.setitimer(timer, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _after_rings(rings: int) -> Callable[[int, FrameType | None], None]:
+    """A handler that raises at the last of so many alarms; who was stopped hears one of those missed."""
+    heard = 0
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal heard
+        heard += 1
+        if heard >= rings:
+            raise _TimeUp
+
+    return hear
 
 
 def _time_up(number: int, frame: FrameType | None) -> None:

@@ -81,6 +81,17 @@ while time.monotonic() < end:
     assert time.monotonic() - began < 8
 
 
+def test_time_in_which_a_process_is_stopped_does_not_count():
+    stopped = """
+import os, subprocess, time
+me = os.getpid()
+subprocess.Popen(["sh", "-c", f"kill -STOP {me}; sleep 1.5; kill -CONT {me}"])
+time.sleep(0.1)
+"""
+    results = dict(map_files(exec, [stopped, ""], workers=1, failed=_failed, seconds=0.4))
+    assert results == {0: None, 1: None}
+
+
 def test_one_that_hears_no_alarm_is_ended(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pool, "GRACE_SECONDS", 0.3)
     deaf = "import signal, time; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM, signal.SIGPROF]); "
