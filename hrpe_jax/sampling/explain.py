@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hrpe_jax.sampling.pipeline import Piece
 
 MAX_EVENTS = 512
-"""Chords of a piece that is explained: the pass builds arrays of their square for every head."""
+"""Chords of a piece that are explained, the first: the pass builds arrays of their square for every head."""
 _STEP = 64  # lengths are rounded up, so that few programs are compiled
 _PARTS = ("content", "distance", "harmony")
 
@@ -98,14 +98,14 @@ def explain(model: Model, backbone_ids: Any, alternatives: int = 3, links: int =
         links: likewise.
 
     Returns:
-        One for each event, in order; none for a model without a backbone or more than `MAX_EVENTS` events.
+        One for each of the first `MAX_EVENTS` events, in order; none for a model without a backbone.
     """
     ids = np.asarray(backbone_ids, np.int32)[:-1]
-    count = len(ids) - tokens.PREFIX_LENGTH
-    if model.backbone is None or not 0 < count <= MAX_EVENTS:
+    count = min(len(ids) - tokens.PREFIX_LENGTH, MAX_EVENTS)
+    if model.backbone is None or count <= 0:
         return []
     config = replace(model.backbone.config.model, attention="reference", remat="none")
-    batch, left = _inputs(ids)
+    batch, left = _inputs(ids, tokens.PREFIX_LENGTH + count)
     summary = jax.tree.map(np.asarray, _pass(config, model.backbone.params, batch, left))
     return [
         _choice(summary, ids, tokens.PREFIX_LENGTH + event, config.heads, alternatives, links)
@@ -120,26 +120,28 @@ def explain_pieces(model: Model, pieces: Sequence[Piece], wanted: Outputs) -> li
     return [explain(model, piece.backbone_ids) for piece in pieces[:MAX_ON_PAGE]]
 
 
-def _inputs(ids: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The model's inputs `[1, length]`, padded, and the beats that are left after each token."""
-    length = -(-len(ids) // _STEP) * _STEP
+def _inputs(ids: np.ndarray, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The model's inputs `[1, length]` for the first tokens, padded, and the beats left after each."""
+    length = -(-count // _STEP) * _STEP
     key = int(ids[1]) - tokens.KEY0
     beats_per_bar = tokens.id_meter(int(ids[2])).beats_per_bar
     beats = np.cumsum(tokens.BEATS[ids], dtype=np.int64)
+    left = (beats[-1] - beats)[:count]
+    ids, beats = ids[:count], beats[:count]
     columns = {
         "input_ids": ids,
         "root_pc": tokens.ROOT[ids],
         "quality_code": tokens.QUALITY_CODE[ids],
         "function_code": tokens.function_table()[key, ids],
         "bar_phase": beats % beats_per_bar,
-        "key": np.full(len(ids), key),
-        "beats_per_bar": np.full(len(ids), beats_per_bar),
-        "positions": np.arange(len(ids)),
-        "segment_ids": np.ones(len(ids)),
+        "key": np.full(count, key),
+        "beats_per_bar": np.full(count, beats_per_bar),
+        "positions": np.arange(count),
+        "segment_ids": np.ones(count),
     }
-    pad = length - len(ids)
+    pad = length - count
     padded = {name: np.pad(column.astype(np.int32), (0, pad))[None] for name, column in columns.items()}
-    return padded, np.pad(beats[-1] - beats, (0, pad)).astype(np.int32)
+    return padded, np.pad(left, (0, pad)).astype(np.int32)
 
 
 @functools.partial(jax.jit, static_argnames="config")

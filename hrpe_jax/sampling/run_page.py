@@ -42,7 +42,7 @@ def _choices(piece: Piece, about: Sequence[ChordChoice]) -> list[Choice]:
     """The explained events with their ticks."""
     if not about:
         return []
-    events = np.array([t for t in piece.backbone_ids if tokens.KIND[t] == tokens.KIND_EVENT])
+    events = np.array([t for t in piece.backbone_ids if tokens.KIND[t] == tokens.KIND_EVENT])[: len(about)]
     beats = np.cumsum(tokens.BEATS[events], dtype=np.int64) - tokens.BEATS[events]
     ticks = beats * piece.score.meter.beat_ticks
     return [

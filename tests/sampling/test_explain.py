@@ -46,7 +46,7 @@ def test_every_event_is_explained(ids: tuple[int, ...]):
 def test_probabilities_are_those_that_sampling_draws_from(ids: tuple[int, ...]):
     """The last event must fill the piece, so durations are a part of the grammar that is looked at."""
     model = tiny_model()
-    batch, left = explaining._inputs(np.asarray(ids[:-1], np.int32))
+    batch, left = explaining._inputs(np.asarray(ids[:-1], np.int32), len(ids) - 1)
     stage = model.stage("backbone")
     logits, _ = jax.jit(Backbone(stage.config.model).apply)({"params": stage.params}, batch)
     query = len(ids) - 3  # that chose the last event
@@ -69,7 +69,7 @@ def test_the_parts_add_up_to_the_logits(monkeypatch: pytest.MonkeyPatch, ids: tu
     stage = tiny_model().stage("backbone")
     config = replace(stage.config.model, attention="reference")
     params = stage.params
-    batch, _ = explaining._inputs(np.asarray(ids[:-1], np.int32))
+    batch, _ = explaining._inputs(np.asarray(ids[:-1], np.int32), len(ids) - 1)
 
     def parts_of(config: BackboneModelConfig, params: Any) -> Any:
         _, state = Backbone(config).apply({"params": params}, batch, mutable=[EXPLANATION])
@@ -92,10 +92,22 @@ def test_the_parts_add_up_to_the_logits(monkeypatch: pytest.MonkeyPatch, ids: tu
     assert np.abs(parts[2]).max() > 0.1
 
 
+def test_long_pieces_are_explained_from_their_beginning(
+    monkeypatch: pytest.MonkeyPatch, ids: tuple[int, ...]
+):
+    """The same answers for the events that are told, which know how much of the piece is left."""
+    whole = explain(tiny_model(), ids)
+    monkeypatch.setattr(explaining, "MAX_EVENTS", 3)
+    first = explain(tiny_model(), ids)
+    assert len(first) == 3
+    for ours, theirs in zip(first, whole, strict=False):
+        assert ours.probability == pytest.approx(theirs.probability, rel=1e-5)
+        assert [link.event for link in ours.links] == [link.event for link in theirs.links]
+
+
 def test_what_is_not_explained(ids: tuple[int, ...]):
     model = tiny_model()
     assert explain(replace(model, backbone=None), ids) == []
-    assert explain(model, [*ids[:3], *([ids[3]] * 600), ids[-1]]) == []
     given = sample_pieces(model, num_pieces=2, chords="C | Am F | G7")[:1]
     assert [len(choices) for choices in explain_pieces(model, given, read_outputs())] == [4]
     assert explain_pieces(model, given, read_outputs("mid")) == []
