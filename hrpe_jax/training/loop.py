@@ -208,7 +208,7 @@ def train_stage(
                         improved = run.best.judge(run.step, scores)
                         saves = saves or improved or run.best.exhausted
                         write("valid", run.step, scores)
-                        shown.valid(run.step, scores, improved)
+                        shown.valid(run.step, scores, improved, config.best_metric)
                 if saves:  # before the next batch is drawn
                     with clock.paused():
                         saved = programs.snapshot((run.state, run.carry))

@@ -70,9 +70,9 @@ class Progress:
             self._last = time.monotonic()
             self.note(f"step {step}/{self._steps}  {text}")
 
-    def valid(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
-        """Shows a validation; always."""
-        numbers = _spell(metrics, "perplexity")
+    def valid(self, step: int, metrics: Mapping[str, float], best: bool, metric: str = "") -> None:
+        """Shows a validation, always, with the metric that decides which is the best."""
+        numbers = _spell(metrics, "perplexity", *([metric] if metric else []))
         self.note(f"step {step}/{self._steps}  validation  {numbers}{'  (best)' if best else ''}")
 
     def note(self, text: str) -> None:

@@ -18,6 +18,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
         shown.train(2, {"loss": 1.5, "accuracy": 0.25, "secret": 3.0, **SPEED})
         shown.train(3, {"loss": 1.4})  # too soon for another line
         shown.valid(4, {"loss": 1.25, "perplexity": 3.49}, True)
+        shown.valid(4, {"loss": 1.25, "pitch_accuracy": 0.5, "accuracy": 0.25}, False, "pitch_accuracy")
         now[0] += 20
         shown.train(5, {"nll": 1.2, "loss": 9.0, "peak_share": 0.413})
         shown.train(10, {"loss": 1.2})
@@ -26,6 +27,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     assert err.splitlines() == [
         "melody: step 2/10  loss 1.5  accuracy 0.250  5,123 tokens/s  device 99% busy  2:40 left",
         "melody: step 4/10  validation  loss 1.25  perplexity 3.49  (best)",
+        "melody: step 4/10  validation  loss 1.25  pitch_accuracy 0.5  accuracy 0.250",
         "melody: step 5/10  nll 1.2  41% of peak  0:50 left",
     ]
 
