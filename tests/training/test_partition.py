@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
+import numpy as np
 import pytest
 from jax.sharding import AbstractMesh, AxisType, PartitionSpec
 
 from hrpe_jax.config import MeshConfig
 from hrpe_jax.errors import UserError
-from hrpe_jax.training.partition import FSDP_RULES, is_axes, leaf_sharding, make_mesh, tree_shardings
+from hrpe_jax.training.partition import (
+    FSDP_RULES,
+    host_rows,
+    is_axes,
+    leaf_sharding,
+    make_mesh,
+    put_batch,
+    tree_shardings,
+)
+from tests.training import dummy
 
 P = PartitionSpec
 
@@ -55,3 +67,59 @@ def test_the_mesh_takes_what_is_there() -> None:
     assert dict(mesh.shape) == {"data": jax.device_count(), "model": 1}
     with pytest.raises(UserError, match="devices asked for"):
         make_mesh(MeshConfig(data=4096))
+
+
+class Device:
+    """What a mesh knows of a device, for this purpose."""
+
+    def __init__(self, host: int) -> None:
+        self.process_index = host
+
+
+class Grid:
+    """A mesh of the devices of two hosts."""
+
+    def __init__(self, hosts: list[list[int]]) -> None:
+        self.devices = np.array([[Device(host) for host in row] for row in hosts])
+        self.shape = {"data": len(hosts), "model": len(hosts[0])}
+        self.size = self.devices.size
+
+
+@pytest.mark.parametrize(
+    ("hosts", "rows"),
+    [
+        ([[0], [0], [1], [1]], [0, 1, 2, 3]),
+        ([[0], [1], [1], [0]], [0, 1, 6, 7]),  # as a torus orders them
+        ([[0, 1], [0, 1]], list(range(8))),  # heads over both hosts: each needs all rows
+    ],
+)
+def test_a_host_reads_the_rows_that_its_devices_hold(hosts: list[list[int]], rows: list[int]) -> None:
+    assert host_rows(Grid(hosts), 8) == rows  # type: ignore[arg-type]
+
+
+def test_hosts_without_devices_and_rows_that_do_not_split() -> None:
+    with pytest.raises(UserError, match="leave host 0 without one"):
+        host_rows(Grid([[1], [1]]), 8)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"batch.rows: 9 rows do not split over 2 devices"):
+        host_rows(Grid([[0], [1]]), 9)  # type: ignore[arg-type]
+
+
+def test_pieces_of_a_batch_are_cut_from_the_rows_that_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This host holds the rows 0, 1, 6, 7 of eight, over four places."""
+    whole = np.arange(2 * 8 * 3).reshape(2, 8, 3)
+    found = {}
+
+    def make(shape: tuple[int, ...], sharding: object, piece: Any) -> None:
+        assert shape == whole.shape
+        for start in (0, 6):
+            index = (slice(None), slice(start, start + 2), slice(None))
+            found[start] = piece(index), whole[index]
+
+    grid = Grid([[0], [1], [1], [0]])
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(jax, "make_array_from_callback", make)
+    monkeypatch.setattr("hrpe_jax.training.partition.NamedSharding", lambda *_: None)
+    put_batch(grid, dummy.DummyTask(), {"ids": whole[:, [0, 1, 6, 7]]})  # type: ignore[arg-type]
+    assert set(found) == {0, 6}
+    for got, wanted in found.values():
+        np.testing.assert_array_equal(got, wanted)
