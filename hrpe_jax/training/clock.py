@@ -39,8 +39,12 @@ class Clock:
         self._steps, self._before, self._idle = 0, events, 0.0
 
     def hands_over(self, newest: Any) -> None:
-        """To be called before a step is dispatched; ``newest``: an output of the step before, or None."""
-        if newest is not None and newest.is_ready():
+        """To be called before a step is dispatched.
+
+        Args:
+          newest: an output of the newest step in flight; None where none is.
+        """
+        if newest is None or newest.is_ready():
             self._idle += time.monotonic() - self._looked
 
     def ran(self) -> None:

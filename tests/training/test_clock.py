@@ -26,19 +26,19 @@ def test_laps_leave_out_compilation_and_pauses(now: list[float]) -> None:
     now[0] += 30  # compilation and the first step
     clock.ran()
     clock.begin(5.0, least=0.5)
-    for ready, between in ((True, 1.0), (False, 2.0)):
+    for newest, between in ((Output(ready=True), 0.75), (None, 0.25), (Output(ready=False), 2.0)):
         now[0] += between
-        clock.hands_over(Output(ready))
-        now[0] += 3.5
+        clock.hands_over(newest)
+        now[0] += 7 / 3
         clock.ran()
     with clock.paused():
         now[0] += 40
     lap = clock.lap(25.0)
     assert lap == {
-        "steps_per_second": pytest.approx(2 / 10),
+        "steps_per_second": pytest.approx(3 / 10),
         "events_per_second": pytest.approx(20 / 10),
         "busy": pytest.approx(1 - 1.0 / 10),
-        "peak_share": pytest.approx(0.5 * 2 / 10),
+        "peak_share": pytest.approx(0.5 * 3 / 10),
         "seconds": pytest.approx(100 + 30 + 10 + 40),
     }
     now[0] += 2
