@@ -28,6 +28,9 @@ QUICKSTART = "configs/quickstart.py"
 def main(args: argparse.Namespace) -> None:
     """Reads the config, then trains."""
     from hrpe_jax.config_file import load_config
+    from hrpe_jax.heap import keep_freed_memory
+
+    keep_freed_memory()
 
     config = load_config(args.config or default_config(), args.overrides)
     workdir = Path(args.workdir or f"runs/{config.name}")

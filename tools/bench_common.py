@@ -41,21 +41,30 @@ def place(packages: Sequence[str] = ("jax", "jaxlib", "flax", "numpy")) -> dict[
     }
 
 
-def in_turns(runs: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+def take_one_core() -> None:
+    """Binds the process to one core. To be called before anything starts threads."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def in_turns(
+    runs: Mapping[str, Callable[[], Any]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Seconds of every run, all of them once a round, so that a machine that slows down slows all of them.
 
     Args:
       runs: by name; each blocks until its work is done. Every one is called once before, uncounted.
       rounds: how often.
+      clock: ``time.process_time`` counts this process's work only, whatever else the machine does. It is fair
+        on one core: with more of them, threads that wait for each other count as well.
     """
     for run in runs.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = clock()
             run()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 

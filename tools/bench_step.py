@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -30,10 +31,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from bench_common import in_turns, place, print_table, ratio, store
+from bench_common import in_turns, place, print_table, ratio, store, take_one_core
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.config import BackboneStageConfig, BatchConfig, MeshConfig, OptimizerConfig, StageConfig
+from hrpe_jax.heap import keep_freed_memory
 from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig, ModelConfig
 from hrpe_jax.models import history as histories
 from hrpe_jax.models.layers import Past, Stack
@@ -150,7 +152,7 @@ def harmony(args: argparse.Namespace) -> dict[str, Any]:
             )  # fmt: skip
             config = BackboneStageConfig(model=model, batch=BatchConfig(rows=batch_rows, length=length))
             runs[name] = stepper(build_task(model), config, chord_batch(batch_rows, length))
-        seconds = in_turns(runs, args.rounds)
+        seconds = in_turns(runs, args.rounds, args.clock)
         ratios = {name: ratio(seconds[name], seconds["RoPE"]) for name in kinds if name != "RoPE"}
         step = statistics.median(seconds["RoPE"])
         figures.append({"length": length, "rows": batch_rows, "rope_seconds": step, "over_rope": ratios})
@@ -180,8 +182,8 @@ def against_torch(args: argparse.Namespace) -> dict[str, Any]:
     }
     shape = (VOCABULARY, args.width, args.layers, args.heads, args.mlp_width)
     for name in args.torch.split(","):
-        runs[f"torch {name}"] = make_step(ids[0], *shape, compiled=name == "compile")
-    seconds = in_turns(runs, args.rounds)
+        runs[f"torch {name}"] = make_step(ids[0], *shape, compiled=name == "compile", one=args.one_core)
+    seconds = in_turns(runs, args.rounds, args.clock)
     median = {name: statistics.median(values) for name, values in seconds.items()}
     best = min((name for name in median if name != "jax"), key=lambda name: median[name])
     speed = ratio(seconds[best], seconds["jax"])
@@ -243,12 +245,20 @@ def main() -> None:
     parser.add_argument("--torch", default="eager,compile", help="which of eager and compile to run")
     parser.add_argument("--config", default="configs/backbone_large.py")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--one_core", action="store_true", help="processor time on one core: for a machine that others use"
+    )
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
+    args.clock = time.perf_counter
+    if args.one_core:
+        take_one_core()
+        args.clock = time.process_time
+    keep_freed_memory()
     if args.devices:
         jax.config.update("jax_num_cpu_devices", args.devices)
     result = MODES[args.mode](args)
-    settings = {key: value for key, value in vars(args).items() if key != "json"}
+    settings = {key: value for key, value in vars(args).items() if key not in ("json", "clock")}
     packages = ("jax", "jaxlib", "flax", "numpy", "torch")
     store(args.json, {**place(packages), "settings": settings, **result})
 

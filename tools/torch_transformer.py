@@ -73,9 +73,18 @@ def _rotate(x: Any, cos: Any, sin: Any) -> Any:
 
 
 def make_step(
-    ids: np.ndarray, vocabulary: int, width: int, layers: int, heads: int, mlp_width: int, compiled: bool
+    ids: np.ndarray,
+    vocabulary: int,
+    width: int,
+    layers: int,
+    heads: int,
+    mlp_width: int,
+    compiled: bool,
+    one: bool = False,
 ) -> Callable[[], None]:
-    """One training step on ``ids [rows, length + 1]``, again and again."""
+    """One training step on ``ids [rows, length + 1]``, again and again; ``one`` for a single thread."""
+    if one:
+        torch.set_num_threads(1)
     torch.manual_seed(0)
     model = Transformer(vocabulary, width, layers, heads, mlp_width, ids.shape[1] - 1)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
