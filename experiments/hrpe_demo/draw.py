@@ -1,11 +1,11 @@
 """What the harmonic tables of a trained backbone have learned, as a figure.
 
-    python experiments/hrpe_demo/draw.py --model=runs/backbone_pop909 --output=tables.svg
+    python experiments/hrpe_demo/draw.py --model=runs/pop909 --output=experiments/hrpe_demo/tables.svg
 
-For each layer and head a dial shows the interval table A of one relation: twelve rays, one for each root of
-the key event as seen from the query's root, ordered by fifths (up: the same root; to the right: a fifth
-above, as G from C). A ray is as long as the entry is far from the mean of its table (which says nothing
-between chords), blue where the head looks more, red where it looks less. Prints the strongest intervals of
+Layers are rows, heads columns. For each a dial shows the interval table A of one relation: twelve rays, one
+for each root of the key event as seen from the query's root, ordered by fifths (up: the same root; to the
+right: a fifth above, as G from C). A ray is as long as the entry is far from the mean of its table (which says
+nothing between chords), blue where the head looks more, red where it looks less. Prints the strongest intervals of
 every table.
 """
 
@@ -23,7 +23,7 @@ from hrpe_jax.sampling.model import load_model
 
 NAMES = ("I", "bII", "II", "bIII", "III", "IV", "#IV", "V", "bVI", "VI", "bVII", "VII")
 """Of the key event's root, above the query's root."""
-RADIUS, GAP, LEFT, TOP = 46, 118, 96, 74
+RADIUS, GAP, LEFT, TOP = 42, 126, 70, 70
 
 
 def tables(params: Mapping[str, Any], lag: str) -> np.ndarray:
@@ -53,41 +53,50 @@ def dial(values: np.ndarray, scale: float, x: float, y: float, label: str) -> li
     return parts
 
 
-def figure(rows: list[tuple[str, np.ndarray]]) -> str:
-    """The SVG of several relations; each row is (name, [layers, heads, 12])."""
-    layers, heads = rows[0][1].shape[:2]
-    width = LEFT + layers * heads * GAP
-    height = TOP + len(rows) * (GAP + 12)
+def figure(panels: list[tuple[str, np.ndarray]]) -> str:
+    """The SVG of several relations side by side; each is (lag, [layers, heads, 12])."""
+    layers, heads = panels[0][1].shape[:2]
+    panel = LEFT + heads * GAP
+    width, height = len(panels) * panel + 20, TOP + layers * GAP + 8
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
         'font-size="13">',
-        "<style>.rim{fill:none;stroke:#999;stroke-width:.8}.more{fill:#2166ac}.less{fill:#b2182b}"
-        "text{fill:#333}</style>",
+        "<style>.rim{fill:none;stroke:#bbb;stroke-width:.8}.more{fill:#2166ac}.less{fill:#b2182b}"
+        "text{fill:#333}.small{font-size:9px;fill:#777}.head{font-size:15px;font-weight:bold}</style>",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
-    for column in range(layers * heads):
-        x = LEFT + column * GAP + GAP / 2
-        text = f"layer {column // heads + 1}, head {column % heads + 1}"
-        parts.append(f'<text x="{x:.0f}" y="24" text-anchor="middle">{text}</text>')
-    for row, (name, values) in enumerate(rows):
-        y = TOP + row * (GAP + 12) + RADIUS
+    for index, (lag, values) in enumerate(panels):
+        left = index * panel + LEFT
         scale = float(np.abs(values).max()) or 1.0
-        parts.append(f'<text x="8" y="{y:.0f}">lag ({name})</text>')
-        parts.append(f'<text x="8" y="{y + 18:.0f}">rim {scale:.2f}</text>')
-        for column in range(layers * heads):
-            x = LEFT + column * GAP + GAP / 2
-            one = values[column // heads, column % heads]
-            parts += dial(
-                one, scale, x, y, f"lag ({name}), layer {column // heads + 1}, head {column % heads + 1}"
-            )
-            if row == 0:
-                for step, place in ((0, "I"), (3, "VI"), (6, "#IV"), (9, "bIII")):
-                    angle = math.tau * step / 12
-                    px, py = x + (RADIUS + 9) * math.sin(angle), y - (RADIUS + 7) * math.cos(angle) + 4
-                    parts.append(
-                        f'<text x="{px:.1f}" y="{py:.1f}" font-size="9" text-anchor="middle">{place}</text>'
-                    )
+        parts.append(f'<text x="{left}" y="22" class="head">lag ({lag})</text>')
+        parts.append(
+            f'<text x="{left + heads * GAP - 14}" y="22" text-anchor="end">rim: {scale:.2f} nats</text>'
+        )
+        for head in range(heads):
+            x = left + (head + 0.5) * GAP
+            parts.append(f'<text x="{x:.0f}" y="46" text-anchor="middle">head {head + 1}</text>')
+        for layer in range(layers):
+            y = TOP + layer * GAP + RADIUS
+            if index == 0:
+                parts.append(f'<text x="10" y="{y + 4:.0f}">layer {layer + 1}</text>')
+            for head in range(heads):
+                x = left + (head + 0.5) * GAP
+                name = f"lag ({lag}), layer {layer + 1}, head {head + 1}"
+                parts += dial(values[layer, head], scale, x, y, name)
+                if layer == 0:
+                    parts += _marks(x, y)
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _marks(x: float, y: float) -> list[str]:
+    """Names at some points of the rim."""
+    marks = []
+    for step in (0, 1, 3, 6, 9, 11):
+        angle = math.tau * step / 12
+        px, py = x + (RADIUS + 9) * math.sin(angle), y - (RADIUS + 7) * math.cos(angle) + 3
+        text = NAMES[7 * step % 12]
+        marks.append(f'<text x="{px:.1f}" y="{py:.1f}" class="small" text-anchor="middle">{text}</text>')
+    return marks
 
 
 def main() -> None:
