@@ -4,9 +4,9 @@
 
 Layers are rows, heads columns. For each a dial shows the interval table A of one relation: twelve rays, one
 for each root of the key event as seen from the query's root, ordered by fifths (up: the same root; to the
-right: a fifth above, as G from C). A ray is as long as the entry is far from the mean of its table (which says
-nothing between chords), blue where the head looks more, red where it looks less. Prints the strongest intervals of
-every table.
+right: a fifth above, as G from C). A ray is as long as the entry is far from the mean of its table (which
+says nothing between chords), blue where the head looks more, red where it looks less. Prints the strongest
+intervals of every table.
 """
 
 from __future__ import annotations
