@@ -27,6 +27,37 @@ rows that the query selects; appended to queries and keys they turn any attentio
 memory linear in length.
 
 The functions know cyclic and categorical codes only; nothing here is about music.
+
+In a model of your own, whatever library it is written in: keep the tables among its parameters, all zero, and
+hand the folded features to attention. Two songs of three chords, C G7 C and G D7 G, with one head:
+
+    >>> import jax.numpy as jnp
+    >>> from hrpe_jax.ops import hrpe, rope
+    >>> from hrpe_jax.ops.attention import Side, attention
+    >>> root = jnp.array([[0, 7, 0], [7, 2, 7]])
+    >>> quality = jnp.array([[0, 1, 0], [0, 1, 0]])  # 0 major, 1 dominant seventh
+    >>> codes = hrpe.Codes(root, (quality,), present=jnp.ones((2, 3), bool))
+    >>> lags = ((0, 0), (0, 1))
+    >>> tables = {lag: {"A": jnp.zeros((1, 12)), "C": jnp.zeros((1, 2, 2))} for lag in lags}  # parameters
+    >>> tables[0, 0]["A"] = jnp.zeros((1, 12)).at[0, 5].set(2.0)  # has learned to hear V before I
+
+    >>> relations = [hrpe.Relation(tables[lag]["A"], (tables[lag]["C"],)) for lag in lags]
+    >>> of_queries = [hrpe.lag(codes, a) for a, b in lags]
+    >>> of_keys = [hrpe.lag(codes, b) for a, b in lags]
+    >>> hrpe.bias(of_queries, of_keys, relations)[:, 0, 2]  # the last chord to all three: alike in both keys
+    Array([[0., 2., 0.],
+           [0., 2., 0.]], dtype=float32)
+
+    >>> features = hrpe.join([hrpe.fold(of_queries, of_keys, relations)])
+    >>> q = k = v = jnp.ones((2, 1, 3, 4))  # [batch, heads, length, width]
+    >>> positions = jnp.array([[0, 1, 2], [0, 1, 2]])
+    >>> side = Side(positions, segments=jnp.ones((2, 3), int))
+    >>> turn = rope.rotation(positions, width=4)
+    >>> attention(rope.rotate(q, turn), rope.rotate(k, turn), v, side, side, features=features).shape
+    (2, 1, 3, 4)
+
+Packed rows give their ``segments`` to ``lag`` and ``Side``. For the query-dependent table E hand ``q``, scaled
+by ``width ** -0.5`` but not rotated, to ``fold``.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -128,6 +129,12 @@ def test_tables_are_directed() -> None:
 
     assert entry(0, 7) == entry(7, 2) == 5
     assert entry(7, 0) == entry(2, 7) == 7
+
+
+def test_the_docstring_is_enough_to_use_the_layer() -> None:
+    result = doctest.testmod(hrpe)
+    assert result.attempted >= 15
+    assert not result.failed
 
 
 def test_absent_events_have_no_bias_at_any_lag() -> None:
