@@ -56,8 +56,8 @@ hand the folded features to attention. Two songs of three chords, C G7 C and G D
     >>> attention(rope.rotate(q, turn), rope.rotate(k, turn), v, side, side, features=features).shape
     (2, 1, 3, 4)
 
-Packed rows give their ``segments`` to ``lag`` and ``Side``. For the query-dependent table E hand ``q``, scaled
-by ``width ** -0.5`` but not rotated, to ``fold``.
+Packed rows give their ``segments`` to ``lag`` and ``Side``. For the query-dependent table E hand ``fold`` the
+queries, scaled by ``width ** -0.5`` but not rotated.
 """
 
 from __future__ import annotations

@@ -249,6 +249,14 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], message: str) -> Non
         attention(q, k, v, queries, keys, **changes)
 
 
+def test_a_head_without_room_for_its_features_is_refused() -> None:
+    q = jnp.zeros((1, 2, 4, 96), jnp.bfloat16)
+    features = Features(jnp.zeros((1, 2, 4, 32)), jnp.zeros((1, 1, 4, 32)))
+    with pytest.raises(ValueError, match=r"heads of at most 128: .* features are 128, and 3 more"):
+        choose("cudnn", q, q, features, platform="gpu")
+    assert choose("auto", q, q, features, platform="gpu") == "xla"
+
+
 def test_shapes_that_do_not_match_are_refused_before_compilation() -> None:
     q, k, v, queries, keys, _ = draw(5, 7)
     for wrong, message in (
