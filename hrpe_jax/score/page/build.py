@@ -75,7 +75,9 @@ def build_page(
         programs: of the MIDI files in it.
         more: how many pieces there are beside the page.
     """
-    style, script = (files(__package__).joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
+    names = ("page.css", "sound.js", "page.js")
+    style, sound, page = (files(__package__).joinpath(name).read_text("utf-8") for name in names)
+    script = f"{sound}\n{page}"
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
     data = {"more": more, "pieces": [_piece(piece, programs) for piece in pieces]}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
