@@ -204,7 +204,7 @@ def start(
 ) -> State:
     """All but the last event of the prefix are in the cache; rows that only fill the shape have ended."""
     prefix = [int(event) for event in request.prefix]
-    clock = Clock(*(np.asarray(part)[0] for part in start_clock(1)))
+    clock = Clock(*(part[0] for part in start_clock(1, xp=np)))
     for event in prefix:
         clock = hear(clock, event, xp=np)
     rows, known = len(scores), len(prefix) - 1

@@ -154,12 +154,12 @@ def max_events(bars: int, bar_ticks: int) -> int:
     return 2 + bars * (2 + 2 * bar_ticks)
 
 
-def start_clock(rows: int) -> Clock:
+def start_clock(rows: int, xp: Any = jnp) -> Clock:
     """Before the first event."""
-    zeros = jnp.zeros(rows, jnp.int32)
-    state = jnp.full(rows, grammar.STATE_START, jnp.int32)
+    zeros = xp.zeros(rows, xp.int32)
+    state = xp.full(rows, grammar.STATE_START, xp.int32)
     # What comes before the first bar counts as sounding: it is no silent bar.
-    return Clock(state, zeros, zeros, zeros, jnp.ones(rows, bool))
+    return Clock(state, zeros, zeros, zeros, xp.ones(rows, bool))
 
 
 def hear(clock: Clock, event: Any, xp: Any = jnp) -> Clock:
