@@ -28,8 +28,8 @@ compiled) that step still took 0.89. Found with ``perf record`` and ``getrusage`
   GFLOP/s), 0.02 the optimizer. 3.5 % are sines and cosines of RoPE, computed again where unrolled layers use
   them; scanned layers do not, but copy what the backward pass needs (4 %).
 
-The goal, 1.1 times PyTorch's speed, is not reached: 0.78 times torch.compile's (0.63 before). The kept heap is
-the whole process's and does not help PyTorch: against its 0.56 without, from another run, it is 0.70.
+The goal, 1.1 times PyTorch's speed, is not reached: 0.78 times torch.compile's (0.63 before). The kept heap
+is the whole process's and does not help PyTorch: against the 0.56 that it has without, 0.70.
 """
 
 from __future__ import annotations
