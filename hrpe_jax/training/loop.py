@@ -98,11 +98,11 @@ class _Run:
     seconds: float = 0.0
 
     def progress(self, batches: BatchIterator, seconds: float) -> dict[str, Any]:
-        """The part of a checkpoint that is JSON."""
+        """The part of a checkpoint that is JSON; a copy, as it is written while the loop goes on."""
         return {
             "step": self.step,
             "data": batches.get_state(),
-            "meter": self.meter.sums,
+            "meter": {name: list(pair) for name, pair in self.meter.sums.items()},
             "seconds": seconds,
             **self.best.state(),
         }
