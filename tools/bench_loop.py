@@ -2,11 +2,12 @@
 
     python tools/bench_loop.py --data=DIR [--stage=melody --laps=2 --rounds=3 --config=FILE]
 
-DIR is a prepared data set. Three ways to compute the same number of steps, in turns within one process:
+DIR is a prepared data set. Ways to compute the same number of steps, in turns within one process:
 
 - bare: the compiled step alone, on batches that lie on the device already;
 - loop: ``train_stage`` as it is: reading and placing batches, metrics, lines, progress;
-- saving: the same with a checkpoint every tenth step, written in the background.
+- empty: the same loop around a step that computes nothing: all that the host does;
+- saving: the loop with a checkpoint every tenth step, written in the background.
 
 Printed are the seconds of a step in each way (medians over the rounds), the overhead of the loop, and what a
 checkpoint adds, as a share of a hundred steps. Time runs over --laps laps, from one line of metrics to
@@ -99,7 +100,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             jax.block_until_ready(state)
         return (time.perf_counter() - began) / (len(ready) - lap)
 
-    def loop(checkpoint_every: int) -> float:
+    def loop(checkpoint_every: int, programs: Any = programs) -> float:
         timed, changed = batches(), replace(config, checkpoint_every=checkpoint_every)
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -108,7 +109,16 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             train_stage(args.stage, task, changed, timed, [], seed=0, workdir=folder, record=record)
         return timed.seconds(lap)
 
-    ways = {"bare": bare, "loop": lambda: loop(never), "saving": lambda: loop(SAVE_EVERY)}
+    kept = programs.train(
+        programs.init(jax.random.key(0)), programs.init_carry(), ready[0], jax.random.key(1)
+    )
+    hollow = replace(programs, train=lambda state, carry, *_: (state, carry, kept[2]))
+    ways = {
+        "bare": bare,
+        "loop": lambda: loop(never),
+        "empty": lambda: loop(never, hollow),
+        "saving": lambda: loop(SAVE_EVERY),
+    }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     bare()
     for _ in range(args.rounds):
@@ -120,6 +130,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "stage": args.stage,
         "step_seconds": {name: round(value, 4) for name, value in medians.items()},
         "loop_overhead": round(medians["loop"] / medians["bare"] - 1, 4),
+        "host_share": round(medians["empty"] / medians["bare"], 4),
         "seconds_a_save": round(a_save, 4),
         "save_every_100_steps": round(a_save / (100 * medians["loop"]), 4),
         "rounds": {name: [round(value, 4) for value in values] for name, values in seconds.items()},
