@@ -169,7 +169,8 @@ def torment(config: Path, folder: Path, kills: int, rng: random.Random) -> tuple
                 if number == signal.SIGKILL and rng.random() < 0.5:
                     life.until(life.saves)
                     life.until(lambda: False, rng.uniform(0.0, 0.05))
-            kind = "while saving" if life.saves() else kind
+            # What a life that was killed while saving has left behind stands there while the next one starts.
+            kind = "while saving" if life.saves() and kind != "while starting" else kind
         else:
             life.until(lambda: False)
         ended = not life.alive()

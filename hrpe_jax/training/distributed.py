@@ -12,7 +12,7 @@ import os
 import jax
 import orbax.checkpoint as ocp
 
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, WrongUse
 
 AUTO = "auto"
 DAY = 24 * 60 * 60 * 1000
@@ -32,11 +32,12 @@ def join_hosts(coordinator: str | None, hosts: int | None = None, host: int | No
       Whether there are several.
 
     Raises:
-      UserError: something is missing, or the hosts did not find each other.
+      WrongUse: something is missing.
+      UserError: the hosts did not find each other.
     """
     if coordinator is None:
         if hosts is not None or host is not None:
-            raise UserError("--hosts and --host need --coordinator=HOST:PORT, the address of host 0")
+            raise WrongUse("--hosts and --host need --coordinator=HOST:PORT, the address of host 0")
         if "," not in os.environ.get("TPU_WORKER_HOSTNAMES", ""):
             return False
         coordinator = AUTO
@@ -50,7 +51,7 @@ def join_hosts(coordinator: str | None, hosts: int | None = None, host: int | No
             ) from None
         return jax.process_count() > 1
     if ":" not in coordinator or hosts is None or host is None or not 0 <= host < hosts:
-        raise UserError(
+        raise WrongUse(
             f"--coordinator={coordinator}: HOST:PORT expected, with --hosts=N and --host=I, I from 0 to N - 1"
         )
     try:

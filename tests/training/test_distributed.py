@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import pytest
 
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, WrongUse
 from hrpe_jax.training.distributed import is_first, join_hosts, wait_for_hosts
 
 
@@ -28,7 +28,7 @@ def test_one_host_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_missing_is_said(
     coordinator: str | None, hosts: int | None, host: int | None, said: str
 ) -> None:
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(WrongUse, match=said):
         join_hosts(coordinator, hosts, host)
 
 
