@@ -165,7 +165,7 @@ def harmony(args: argparse.Namespace) -> dict[str, Any]:
                 mlp_width=args.mlp_width, dtype=args.dtype, dropout=0.0, harmony=kind,
             )  # fmt: skip
             config = BackboneStageConfig(model=model, batch=BatchConfig(rows=batch_rows, length=length))
-            runs[name] = stepper(build_task(model), config, chord_batch(batch_rows, length))
+            runs[name] = stepper(build_task("backbone", model), config, chord_batch(batch_rows, length))
         seconds = in_turns(runs, args.rounds, args.clock)
         ratios = {name: ratio(seconds[name], seconds["RoPE"]) for name in kinds if name != "RoPE"}
         step = statistics.median(seconds["RoPE"])
@@ -220,7 +220,7 @@ def utilisation(args: argparse.Namespace) -> dict[str, Any]:
         raise SystemExit(f"no peak is known for {kind}: utilisation is measured on {', '.join(PEAK)}")
     rows, length = args.rows, config.batch.length
     config = replace(config, batch=replace(config.batch, rows=rows, segments=1), mesh=MeshConfig())
-    task = build_task(config.model)
+    task = build_task("backbone", config.model)
     abstract = jax.eval_shape(task.init_params, jax.random.key(0))
     count = sum(leaf.size for leaf in jax.tree.leaves(abstract))
     seconds = in_turns({"step": stepper(task, config, chord_batch(rows, length))}, args.rounds)["step"]

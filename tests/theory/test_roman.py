@@ -20,7 +20,7 @@ MAJOR, MINOR = Key(0, "major"), Key(9, "minor")
     [
         ("ii V I", "Dm G C", "Bm E A"),
         ("ii65 V43 V42 V2 I64 i6", "Dm7/F G7/D G7/F G7/F C/G Cm/Eb", "Bm7/D E7/B E7/D E7/D A/E Am/C"),
-        ("V7/V V/vi viio7/ii ii/V", "D7 E Dbdim7 Am", "B7 C Bbdim7 F#m"),
+        ("V7/V V/vi viio7/ii ii/V", "D7 E C#dim7 Am", "B7 C Bbdim7 F#m"),
         ("bVII bVI bIII bII", "Bb Ab Eb Db", "G F C Bb"),
         ("viiø7 vii°7 viio", "Bm7b5 Bdim7 Bdim", "G#m7b5 G#dim7 G#dim"),
         ("Imaj7 V9 V7b9 Vsus4 III+ Iadd6", "Cmaj7 G9 G7(b9) Gsus4 E+ C6", "Amaj7 E9 E7(b9) Esus4 C+ A6"),
