@@ -133,6 +133,8 @@ class ModelConfig:
         parameters, so the products of attention too.
       scan_layers: compile one block and scan it over the layers.
       rope_base: longest RoPE wavelength over 2 pi, in events.
+      repeats: events of the song so far among which the longest earlier agreement with the latest events is
+        looked for (``ops.repeats``); what followed it is told to the model, which may copy it. 0 for none.
     """
 
     width: int = 192
@@ -147,10 +149,12 @@ class ModelConfig:
     remat: Remat = "none"
     scan_layers: bool = True
     rope_base: float = 10000.0
+    repeats: int = 0
 
     def __post_init__(self) -> None:
         at_least(self, 1, "width", "layers", "heads", "head_width", "mlp_width")
-        at_least(self, 0, "residual_rank")
+        at_least(self, 0, "residual_rank", "repeats")
+        check(self.repeats != 1, "repeats: 0 (none) or at least 2 events expected, got 1")
         check(
             self.attention != "cudnn" or self.dtype == "bfloat16",
             f"attention: cudnn computes in bfloat16, not in {self.dtype}; set dtype, or use auto",

@@ -17,12 +17,13 @@ from jax import Array
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.model_config import BackboneModelConfig
 from hrpe_jax.models import history as histories
+from hrpe_jax.models.copying import Copying
 from hrpe_jax.models.factors import STDDEV, ChordFactors
 from hrpe_jax.models.history import History
 from hrpe_jax.models.layers import Past, Stack
 from hrpe_jax.models.sharding import divide
 from hrpe_jax.models.weights import lecun, matmul, normal
-from hrpe_jax.ops import hrpe
+from hrpe_jax.ops import hrpe, repeats
 
 CATEGORIES = (tokens.NO_QUALITY_CODE, tokens.NO_FUNCTION_CODE)  # sizes of quality and function codes
 KEYS = tokens.KEYS
@@ -59,7 +60,7 @@ class Backbone(nn.Module):
         relations = config.harmony.relations
         ids, positions, segments = batch["input_ids"], batch["positions"], batch["segment_ids"]
         if history is None:
-            history = histories.empty(ids.shape[0], 0, relations, config.width, len(CATEGORIES), Past())
+            history = histories.empty(config, ids.shape[0], 0, relations, len(CATEGORIES), Past())
         # The key and the meter are themselves predicted: they may be seen from their own token on, not
         # before.
         key = jnp.where(positions >= 1, batch["key"], KEYS)
@@ -83,6 +84,13 @@ class Backbone(nn.Module):
             for name, values, size in features:
                 table = self.param(f"{name}_in", normal(STDDEV, "vocab", "embed"), (size, config.width))
                 x = x + table[values]
+        if config.repeats:
+            copying = Copying(config.width, name="copying")
+            song, expected, agree = repeats.follow(
+                history.repeats, jnp.where(segments > 0, ids, repeats.NOTHING), positions == 0
+            )
+            history = history._replace(repeats=song)
+            x = x + copying.embed(factors.embed(jnp.maximum(expected, 0), tonic), agree)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
@@ -97,9 +105,10 @@ class Backbone(nn.Module):
         slot = None if history.slot is None else history.slot + ids.shape[1]
         history = history._replace(previous=token[:, -1].astype(jnp.float32), past=past, slot=slot)
         x = divide(x, "data", "model")
+        pointer = (expected, copying.trust(x, agree)) if config.repeats else None
         if targets is None:
-            return factors.logits(x, ids, tonic), history
-        return factors.target_scores(x, ids, tonic, targets), history
+            return factors.logits(x, ids, tonic, pointer), history
+        return factors.target_scores(x, ids, tonic, targets, pointer), history
 
 
 def init_cache(config: BackboneModelConfig, batch: int, capacity: int) -> History:

@@ -17,12 +17,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.models.copying import point
 from hrpe_jax.models.weights import matmul, normal
 from hrpe_jax.ops.losses import TargetScores, target_scores
 
 ROOTS = 12
 QUALITIES = tokens.NO_QUALITY  # fine qualities; the same number stands for "no chord"
 STDDEV = 0.02
+Pointer = tuple[Array, Array] | None
 CPU_POSITIONS = 64
 """Positions whose scores a CPU computes at once in training: as many as stay in its cache. The whole
 ``[batch, length, 12395]``, written and read several times, makes a step of a small model a fifth longer."""
@@ -95,13 +97,14 @@ class ChordFactors(nn.Module):
         prefix = self.prefix[jnp.minimum(ids, tokens.NO_CHORD0 - 1)]
         return jnp.where(kind_is_event[..., None], event, prefix)
 
-    def logits(self, hidden: Array, ids: Array, tonic: Array) -> Array:
+    def logits(self, hidden: Array, ids: Array, tonic: Array, pointer: Pointer = None) -> Array:
         """Scores of every token as the next.
 
         Args:
           hidden: ``[batch, length, width]``.
           ids: the present tokens ``[batch, length]``, origin of the interval table.
           tonic: ``[batch, length]``.
+          pointer: an expected token and what is added to its score, ``[batch, length]`` each.
 
         Returns:
           float32 ``[batch, length, SIZE]``; tokens that name no chord or meter (``VALID``) are at -1e9.
@@ -124,18 +127,22 @@ class ChordFactors(nn.Module):
             grid = grid + score_rows(low, self.residual).reshape(shape)
         no_chord = quality[..., QUALITIES:] + beats
         flat = jnp.concatenate([score(self.prefix), no_chord, grid.reshape(batch, length, -1)], axis=-1)
-        return flat + jnp.where(jnp.asarray(tokens.VALID), 0.0, -1e9)
+        flat = flat + jnp.where(jnp.asarray(tokens.VALID), 0.0, -1e9)
+        return flat if pointer is None else point(flat, *pointer)
 
-    def target_scores(self, hidden: Array, ids: Array, tonic: Array, targets: Array) -> TargetScores:
+    def target_scores(
+        self, hidden: Array, ids: Array, tonic: Array, targets: Array, pointer: Pointer = None
+    ) -> TargetScores:
         """What ``logits`` says of the targets ``[batch, length]``.
 
         On a CPU the scores are computed for a few positions at a time, and again in the backward pass.
         """
 
-        def score(part: tuple[Array, Array, Array, Array]) -> TargetScores:
-            return target_scores(self.logits(*part[:3]), part[3])
+        def score(part: tuple[Array, Array, Array, Array, Pointer]) -> TargetScores:
+            hidden, ids, tonic, targets, pointer = part
+            return target_scores(self.logits(hidden, ids, tonic, pointer), targets)
 
-        arrays = (hidden, ids, tonic, targets)
+        arrays = (hidden, ids, tonic, targets, pointer)
         rows, length = ids.shape
         size = max(1, CPU_POSITIONS // rows) if jax.default_backend() == "cpu" else length
         if size >= length:
@@ -149,7 +156,7 @@ class ChordFactors(nn.Module):
         def whole(x: Array) -> Array:
             return jnp.moveaxis(x, 0, 1).reshape(rows, parts * size)[:, :length]
 
-        scored = jax.lax.map(jax.checkpoint(score), tuple(split(x) for x in arrays))
+        scored = jax.lax.map(jax.checkpoint(score), jax.tree.map(split, arrays))
         return TargetScores(*(whole(x) for x in scored))
 
 

@@ -17,7 +17,7 @@ from jax import Array
 
 from hrpe_jax.model_config import HarmonyConfig, ModelConfig
 from hrpe_jax.models.layers import Context, Past
-from hrpe_jax.ops import hrpe, rope
+from hrpe_jax.ops import hrpe, repeats, rope
 from hrpe_jax.ops.attention import Side
 
 Lags = tuple[tuple[int, int], ...]
@@ -33,6 +33,7 @@ class History(NamedTuple):
       previous: embedding of the last event, ``[batch, width]``, zero at a song's start.
       past: the layers' states, layers leading; in a cache a list of them without ``scan_layers``.
       slot: int scalar, where (after the margin) the next event goes; only in a cache.
+      repeats: the song so far, further back than anything else here; None without ``config.repeats``.
     """
 
     positions: Array
@@ -41,6 +42,7 @@ class History(NamedTuple):
     previous: Array
     past: Any
     slot: Any = None
+    repeats: Any = None
 
 
 def margin(lags: Lags) -> int:
@@ -48,12 +50,15 @@ def margin(lags: Lags) -> int:
     return max((max(pair) for pair in lags), default=0)
 
 
-def empty(batch: int, capacity: int, lags: Lags, width: int, categories: int, past: Any) -> History:
+def empty(
+    config: ModelConfig, batch: int, capacity: int, lags: Lags, categories: int, past: Any
+) -> History:
     """A history without events."""
     shape = (batch, margin(lags) + capacity)
     zeros = jnp.zeros(shape, jnp.int32)
     codes = hrpe.Codes(zeros, (zeros,) * categories, jnp.zeros(shape, bool))
-    return History(zeros, zeros, codes, jnp.zeros((batch, width), jnp.float32), past)
+    song = repeats.empty(batch, config.repeats) if config.repeats else None
+    return History(zeros, zeros, codes, jnp.zeros((batch, config.width), jnp.float32), past, repeats=song)
 
 
 def empty_cache(config: ModelConfig, batch: int, slots: int, lags: Lags, categories: int) -> History:
@@ -64,7 +69,7 @@ def empty_cache(config: ModelConfig, batch: int, slots: int, lags: Lags, categor
         return Past(keys=jnp.zeros((*leading, *shape), dtype), values=jnp.zeros((*leading, *shape), dtype))
 
     past: Any = layer(config.layers) if config.scan_layers else [layer() for _ in range(config.layers)]
-    cache = empty(batch, slots, lags, config.width, categories, past)
+    cache = empty(config, batch, slots, lags, categories, past)
     return cache._replace(slot=jnp.zeros((), jnp.int32))
 
 
@@ -110,7 +115,10 @@ def forget(history: History, reset: Array) -> History:
     """Empties the rows where ``reset [batch]`` is true: a new song begins there."""
     kept = ~reset[:, None]
     codes = history.codes._replace(present=history.codes.present & kept)
-    return history._replace(segments=history.segments * kept, codes=codes, previous=history.previous * kept)
+    song = history.repeats if history.repeats is None else repeats.forget(history.repeats, reset)
+    return history._replace(
+        segments=history.segments * kept, codes=codes, previous=history.previous * kept, repeats=song
+    )
 
 
 def append(history: History, positions: Array, segments: Array, codes: hrpe.Codes) -> History:

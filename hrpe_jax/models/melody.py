@@ -25,11 +25,12 @@ from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT, NO_CHORD_ID
 from hrpe_jax.codec.tempo import TEMPO_BINS
 from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.models import history as histories
+from hrpe_jax.models.copying import Copying, point
 from hrpe_jax.models.factors import QUALITIES, ROOTS, STDDEV, score_rows, turn
 from hrpe_jax.models.history import History
 from hrpe_jax.models.layers import Past, Stack
 from hrpe_jax.models.weights import lecun, matmul, normal
-from hrpe_jax.ops import hrpe
+from hrpe_jax.ops import hrpe, repeats
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 
 PITCHES = melody_tokens.PITCHES
@@ -97,9 +98,12 @@ class Melody(nn.Module):
             return self.param(name, normal(STDDEV, "vocab", "embed"), (size, config.width))
 
         events = table("events", melody_tokens.SIZE)
-        token = events[ids] + jnp.where(
-            (ids < PITCHES)[..., None], table("over_tonic", ROOTS)[(pitch - tonic) % ROOTS], 0.0
-        )
+        over_tonic = table("over_tonic", ROOTS)
+
+        def embed(ids: Array) -> Array:
+            return events[ids] + jnp.where((ids < PITCHES)[..., None], over_tonic[(ids - tonic) % ROOTS], 0.0)
+
+        token = embed(ids)
         token = token + table("over_chord", ROOTS * QUALITIES + 1)[_joint(degree, quality)]
         before = jnp.concatenate(
             [history.events.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1
@@ -124,11 +128,19 @@ class Melody(nn.Module):
         )
         for name, values, size in features:
             x = x + table(f"{name}_in", size)[values]
+        past_events = history.events
+        if config.repeats:
+            copying = Copying(config.width, name="copying")
+            song, expected, agree = repeats.follow(
+                past_events.repeats, jnp.where(segments > 0, ids, repeats.NOTHING), positions == 0
+            )
+            past_events = past_events._replace(repeats=song)
+            x = x + copying.embed(embed(jnp.maximum(expected, 0)), agree)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
         codes = _codes(harmony.codes, batch, pitch, degree, segments)
-        joined = histories.append(history.events, positions, segments, codes)
+        joined = histories.append(past_events, positions, segments, codes)
         context = histories.context(joined, ids.shape[1], config, harmony)
         stack = Stack(config, harmony, CATEGORIES[harmony.codes], name="stack")
         x, past = stack(x, joined.past, context, train)
@@ -147,6 +159,8 @@ class Melody(nn.Module):
         pitches = pitches + jnp.where((pitch >= 0)[..., None], steps, 0.0)
         logits = score(events)
         logits = jnp.concatenate([logits[..., :PITCHES] + pitches, logits[..., PITCHES:]], axis=-1)
+        if config.repeats:
+            logits = point(logits, expected, copying.trust(x, agree))
         return logits, MelodyHistory(kept, pitch[:, -1])
 
 
@@ -221,7 +235,7 @@ def _codes(kind: str, batch: Mapping[str, Array], pitch: Array, degree: Array, s
 
 def _empty(config: MelodyModelConfig, batch: int, capacity: int, past: Past) -> History:
     categories = len(CATEGORIES[config.harmony.codes])
-    return histories.empty(batch, capacity, config.harmony.relations, config.width, categories, past)
+    return histories.empty(config, batch, capacity, config.harmony.relations, categories, past)
 
 
 def _remember(joined: History, past: Past, previous: Array, before: History, length: int) -> History:
@@ -235,5 +249,7 @@ def _remember(joined: History, past: Past, previous: Array, before: History, len
     sides = jax.tree.map(
         lambda x: x[:, x.shape[1] - slots :], (joined.positions, joined.segments, joined.codes)
     )
-    kept = History(sides[0], sides[1], sides[2], previous, Past(hidden=hidden))
+    kept = joined._replace(
+        positions=sides[0], segments=sides[1], codes=sides[2], previous=previous, past=Past(hidden=hidden)
+    )
     return jax.lax.stop_gradient(kept)

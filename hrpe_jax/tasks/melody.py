@@ -15,6 +15,7 @@ from hrpe_jax.models.history import History
 from hrpe_jax.models.layers import Past
 from hrpe_jax.models.melody import Melody, MelodyHistory
 from hrpe_jax.ops import hrpe, losses
+from hrpe_jax.ops.repeats import Repeats
 from hrpe_jax.tasks.base import LinenTask, Pair, Segment, predictions
 
 FIELDS = (
@@ -48,7 +49,8 @@ class MelodyTask(LinenTask):
         previous: Any = ("rows", "embed")
         codes = hrpe.Codes(side, (side,) * categories, side)
         past = Past(hidden=("layers", "rows", "memory", "embed"))
-        return MelodyHistory(History(side, side, codes, previous, past), rows)
+        song: Any = Repeats(side, side) if self.config.repeats else None
+        return MelodyHistory(History(side, side, codes, previous, past, repeats=song), rows)
 
     def segment_loss(
         self, params: Any, carry: MelodyHistory, segment: Segment, key: Array, train: bool
