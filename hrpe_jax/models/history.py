@@ -50,9 +50,7 @@ def margin(lags: Lags) -> int:
     return max((max(pair) for pair in lags), default=0)
 
 
-def empty(
-    config: ModelConfig, batch: int, capacity: int, lags: Lags, categories: int, past: Any
-) -> History:
+def empty(config: ModelConfig, batch: int, capacity: int, lags: Lags, categories: int, past: Any) -> History:
     """A history without events."""
     shape = (batch, margin(lags) + capacity)
     zeros = jnp.zeros(shape, jnp.int32)

@@ -48,9 +48,7 @@ class Repeats(NamedTuple):
 
 def empty(batch: int, capacity: int) -> Repeats:
     """Rows that remember up to ``capacity`` events, and have none."""
-    return Repeats(
-        jnp.full((batch, capacity), NOTHING, jnp.int32), jnp.zeros((batch, capacity), jnp.int32)
-    )
+    return Repeats(jnp.full((batch, capacity), NOTHING, jnp.int32), jnp.zeros((batch, capacity), jnp.int32))
 
 
 def forget(state: Repeats, reset: Array) -> Repeats:

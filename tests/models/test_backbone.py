@@ -21,13 +21,20 @@ SMALL = {"width": 24, "layers": 2, "heads": 2, "head_width": 12, "mlp_width": 32
 
 
 def config(attention: str = "xla", **harmony: object) -> BackboneModelConfig:
-    return BackboneModelConfig(**SMALL, attention=attention, harmony=HarmonyConfig(**harmony))  # type: ignore[arg-type]
+    return BackboneModelConfig(
+        **SMALL,
+        attention=attention,
+        repeats=20,
+        harmony=HarmonyConfig(**harmony),  # type: ignore[arg-type]
+    )
 
 
 def draw_batch(rows: int = 2, length: int = LENGTH, seed: int = 0, key: int = 2) -> dict[str, jax.Array]:
     rng = np.random.default_rng(seed)
     events = np.flatnonzero(tokens.VALID & (tokens.KIND == tokens.KIND_EVENT))
-    ids = rng.choice(events, (rows, length))
+    # Some of it comes again, for the sake of `repeats`.
+    again = rng.choice(events, 5)[np.arange(length) % 5]
+    ids = np.where(rng.random((rows, length)) < 0.3, rng.choice(events, (rows, length)), again)
     ids[:, :3] = tokens.BOS, tokens.key_id(Key.from_index(key)), tokens.meter_id(Meter(4, 4))
     return with_codes(ids, key)
 

@@ -25,7 +25,7 @@ def config(memory: int, codes: str = "melody", layers: int = 2, attention: str =
     return MelodyModelConfig(
         width=16, layers=layers, heads=2, head_width=8, mlp_width=24, memory=memory,
         harmony=MelodyHarmonyConfig(codes=codes, variant="lagged", lags=LAGS),
-        attention=attention,
+        attention=attention, repeats=40,
     )  # fmt: skip
 
 
@@ -35,7 +35,12 @@ def draw_batch(rows: int = 2, length: int = LENGTH, seed: int = 0) -> dict[str, 
     chords = backbone_tokens.chord_id(None) + np.zeros((rows, length), int)
     chords[:, 3:] = backbone_tokens.CHORD0 + 8 * rng.integers(0, 1536, (rows, length - 3))
     batch = {
-        "event_ids": rng.choice(real, (rows, length)),
+        # Some of it comes again, for the sake of `repeats`.
+        "event_ids": np.where(
+            rng.random((rows, length)) < 0.2,
+            rng.choice(real, (rows, length)),
+            rng.choice(real, 9)[np.arange(length) % 9],
+        ),
         "chord_id": chords,
         "root_pc": backbone_tokens.ROOT[chords],
         "quality_code": backbone_tokens.QUALITY_CODE[chords],

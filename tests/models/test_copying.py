@@ -1,0 +1,36 @@
+"""The pointer adds its trust to the expected event alone, and nothing is expected where nothing agreed."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hrpe_jax.models.copying import Copying, point
+
+WIDTH = 6
+AGREE = jnp.asarray([[0, 1, 5]])
+
+
+def test_point() -> None:
+    logits = jnp.zeros((1, 3, 4))
+    pointed = point(logits, jnp.asarray([[2, -1, 0]]), jnp.asarray([[1.5, 9.0, -2.0]]))
+    np.testing.assert_array_equal(pointed[0], [[0, 0, 1.5, 0], [0, 0, 0, 0], [-2, 0, 0, 0]])
+
+
+def test_where_nothing_agrees_the_expected_event_is_not_seen() -> None:
+    copying, rng = Copying(WIDTH), np.random.default_rng(0)
+    expected = [jnp.asarray(rng.normal(size=(1, 3, WIDTH)), jnp.float32) for _ in range(2)]
+    params = copying.init(jax.random.key(0), expected[0], AGREE, method="embed")
+    first, second = (copying.apply(params, x, AGREE, method="embed") for x in expected)
+    changed = np.abs(np.asarray(first - second)).max(axis=-1)[0]
+    assert changed[0] == 0 and changed[1:].min() > 1e-3
+
+
+def test_trust_depends_on_the_state_and_on_the_agreement() -> None:
+    copying = Copying(WIDTH)
+    params = copying.init(jax.random.key(0), jnp.zeros((1, 3, WIDTH)), AGREE, method="embed")
+    nothing = copying.apply(params, jnp.zeros((1, 3, WIDTH)), AGREE, method="trust")
+    np.testing.assert_array_equal(nothing, np.zeros((1, 3)))
+    trust = copying.apply(params, jnp.ones((1, 3, WIDTH)), AGREE, method="trust")
+    assert len(set(np.asarray(trust)[0].tolist())) == 3
