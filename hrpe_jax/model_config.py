@@ -179,10 +179,12 @@ class BackboneModelConfig(ModelConfig):
     Attributes:
       harmony: its H-RPE.
       input_features: whether root, quality, function and bar phase are embedded at the input.
+      token_shift: whether the event before is seen at the input too, by a matrix of its own.
     """
 
     harmony: HarmonyConfig = field(default_factory=HarmonyConfig)
     input_features: bool = True
+    token_shift: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """The backbone: a causal Transformer over chord events with RoPE and H-RPE.
 
-Every position knows its chord's factors, the chord before (a token shift), the key, and at which beat of the
-bar the next event begins; attention knows how any two chords relate (``ops.hrpe``). The whole song is in
-view.
+Every position knows its chord's factors, the chord before (a token shift, unless the config leaves it out),
+the key, and at which beat of the bar the next event begins; attention knows how any two chords relate
+(``ops.hrpe``). The whole song is in view.
 """
 
 from __future__ import annotations
@@ -69,10 +69,12 @@ class Backbone(nn.Module):
 
         factors = ChordFactors(config.width, config.residual_rank, name="factors")
         token = factors.embed(ids, tonic)
-        before = jnp.concatenate([history.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
-        before = before * (positions > 0)[..., None]
-        shift = self.param("shift", lecun(config.width, "embed", None), (config.width, config.width))
-        x = token + matmul(before, shift)
+        x = token
+        if config.token_shift:
+            before = jnp.concatenate([history.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
+            before = before * (positions > 0)[..., None]
+            shift = self.param("shift", lecun(config.width, "embed", None), (config.width, config.width))
+            x = x + matmul(before, shift)
         if config.input_features:
             features = (
                 ("quality", batch["quality_code"], CATEGORIES[0] + 1),

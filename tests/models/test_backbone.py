@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import flax.linen as nn
@@ -123,10 +124,17 @@ def test_packed_songs_do_not_see_each_other() -> None:
         np.testing.assert_allclose(got[:, part], shown(run(model, params, alone)[0]), atol=2e-5)
 
 
-@pytest.mark.parametrize("implementation", ["reference", "xla"])
-@pytest.mark.parametrize("steps", [(5, 1, 1, 3, 4), (1,) * LENGTH])
-def test_cached_decoding_equals_teacher_forcing(implementation: str, steps: tuple[int, ...]) -> None:
-    shape = config(attention=implementation)
+STEPS = ((5, 1, 1, 3, 4), (1,) * LENGTH)
+
+
+@pytest.mark.parametrize(
+    ("implementation", "steps", "shift"),
+    [("reference", STEPS[0], True), ("reference", STEPS[1], False), *(("xla", s, True) for s in STEPS)],
+)
+def test_cached_decoding_equals_teacher_forcing(
+    implementation: str, steps: tuple[int, ...], shift: bool
+) -> None:
+    shape = dataclasses.replace(config(attention=implementation), token_shift=shift)
     model, batch = Backbone(shape), draw_batch()
     params = noisy_params(model, batch)
     full = shown(run(model, params, batch)[0])
@@ -153,6 +161,20 @@ def test_transposing_relations_alone_changes_nothing_but_the_input_tables() -> N
     here, there = (run(model, params, b)[0][:, 1:] for b in (batch, moved))
     image = tokens.transpose_table()[up]
     np.testing.assert_allclose(shown(here), np.asarray(there)[..., image][..., tokens.VALID], atol=1e-4)
+
+
+def test_without_token_shift_only_attention_sees_the_event_before() -> None:
+    """The control for lags: with no way from position to position, an event is all its position knows of."""
+    shape = dataclasses.replace(config(variant="none"), token_shift=False)
+    model, batch = Backbone(shape), draw_batch()
+    params = noisy_params(model, batch)
+    assert "shift" not in params
+    assert "shift" in noisy_params(Backbone(dataclasses.replace(shape, token_shift=True)), batch)
+    params["stack"]["blocks"]["attention"]["out"] *= 0.0
+    other = batch | {name: batch[name].at[:, 4].set(draw_batch(seed=9)[name][:, 4]) for name in batch}
+    base, after = (shown(run(model, params, b)[0]) for b in (batch, other))
+    np.testing.assert_array_equal(after[:, 5:], base[:, 5:])
+    assert np.abs(after[:, 4] - base[:, 4]).max() > 1e-3
 
 
 @pytest.mark.parametrize(
