@@ -32,7 +32,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["hrpe_jax", "hrpe_jax.*"]),
-    package_data={"hrpe_jax": ["py.typed"], "hrpe_jax.score.page": ["*.css", "*.js"]},
+    package_data={
+        "hrpe_jax": ["py.typed"],
+        "hrpe_jax.bundled": ["*.json", "*.safetensors", "*.md"],
+        "hrpe_jax.score.page": ["*.css", "*.js"],
+    },
     install_requires=[
         "jax>=0.7.2",
         "flax>=0.11",

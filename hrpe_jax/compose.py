@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ LONG = 256
 
 def compose_files(
     model: str | os.PathLike[str],
-    output: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None,
     *,
     formats: str | None = None,
     audio: str | None = None,
@@ -37,8 +38,9 @@ def compose_files(
     before anything is written.
 
     Args:
-        model: workdir of a training, or a released model.
-        output: folder; made if it is not there.
+        model: workdir of a training, a released model, or "bundled" for the one of the package.
+        output: folder; made if it is not there. None for `pieces`, or the first of `pieces-2`, `pieces-3`,
+            ... that is not there.
         formats: see `sampling.outputs.read_outputs`; so are audio, programs and explain.
         audio: likewise.
         programs: likewise.
@@ -55,6 +57,7 @@ def compose_files(
     from hrpe_jax import cli
     from hrpe_jax.files import check_output
 
+    output = free_folder() if output is None else output
     with _wrong_use():
         from hrpe_jax.composer import Composer, controls_of
         from hrpe_jax.sampling.notices import notices
@@ -88,6 +91,12 @@ def compose_files(
                 progress(len(pieces), controls.num_pieces)
     files += write_pieces(pieces, output, wanted, explain_pieces(composer.model, pieces, wanted))
     return {**report(pieces), "seed": controls.seed, "files": [str(file) for file in files]}
+
+
+def free_folder(name: str = "pieces") -> Path:
+    """The name, or with the first number behind it that is not taken, so that nothing is written over."""
+    paths = chain([Path(name)], (Path(f"{name}-{number}") for number in count(2)))
+    return next(path for path in paths if not path.exists())
 
 
 def write_bars(model: Model, controls: Controls, folder: Path) -> tuple[Piece, Path]:

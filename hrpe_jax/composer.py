@@ -10,7 +10,7 @@ from typing import Any
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling import pipeline
 from hrpe_jax.sampling.controls import Controls, read_controls
-from hrpe_jax.sampling.model import Model, load_model
+from hrpe_jax.sampling.model import BUNDLED, Model, load_model
 from hrpe_jax.sampling.notices import notices
 from hrpe_jax.sampling.pipeline import Piece
 from hrpe_jax.sampling.stream import BarOfPiece, stream
@@ -25,7 +25,7 @@ class Composer:
 
     Example:
 
-        composer = Composer.load("runs/quickstart")
+        composer = Composer.load()
         four = composer.compose(key="Eb major", bars=16, seed=7)
         mine = composer.compose(chords="Dm7 | G7 | ? | Cmaj7", num_pieces=1)[0]
         more = composer.compose(prime="opening.musicxml", bars=8, num_pieces=1)[0]
@@ -39,8 +39,11 @@ class Composer:
         self.model = model
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Composer:
+    def load(cls, path: str | os.PathLike[str] = BUNDLED) -> Composer:
         """Reads a released model, or the best checkpoints of a training workdir.
+
+        Args:
+            path: either folder; the model of the package if none is given.
 
         Raises:
             UserError: there is none, or one that this program cannot use; in one line.

@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     add("--generated", metavar="DIR", help="pieces to be judged: a folder, or a file")
     add("--reference", metavar="DIR", help="real music: a folder, or a data set as DIR or DIR:SPLIT")
     add("--training", metavar="DIR", help="what the generator learned from, likewise: looks for copies of it")
-    add("--model", metavar="DIR", help="workdir of a training, or a released model")
+    add("--model", metavar="DIR", help="workdir of a training, a released model, or bundled")
     add("--data", metavar="DIR", help="a prepared data set to measure the model on")
     split = "train, valid or test, of data sets that name none (default: test, of --data valid)"
     add("--split", default="", choices=("train", "valid", "test"), help=split)

@@ -114,6 +114,8 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
             model, _ = export_model(workdir, seen=seen or None)
             if config.sample is not None:
                 sample(config, model, workdir / "pieces")
+            if model.backbone and model.melody:
+                cli.say(f"more pieces: python -m hrpe_jax.sample --model={workdir}")
     finally:
         wait_for_hosts("end")
     return results

@@ -1,6 +1,8 @@
-"""Compose pieces with a trained model: chords first, then a melody over them.
+"""Compose pieces: chords first, then a melody over them.
 
-  python -m hrpe_jax.sample --model=runs/quickstart --output=pieces --key="Eb major" --bars=16
+  python -m hrpe_jax.sample                                   with the model of the package, into pieces
+  python -m hrpe_jax.sample --key="Eb major" --bars=16
+  python -m hrpe_jax.sample --model=runs/quickstart           with one that you have trained
 
 writes for each piece NAME.mid, NAME.musicxml, NAME.abc and NAME.json (tokens, codes and settings), and for
 all of them index.html, a page to look at and listen to; prints each piece on a line, and a JSON summary on
@@ -51,8 +53,10 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     options = cli.make_parser("sample", __doc__)
     add = options.add_argument
-    add("--model", required=True, metavar="DIR", help="workdir of a training, or a released model")
-    add("--output", required=True, metavar="DIR", help="where the pieces go; made if it is not there")
+    model = "workdir of a training, or a released model (default: bundled, the one of the package)"
+    add("--model", default="bundled", metavar="DIR", help=model)
+    output = "where the pieces go; made if it is not there (default: pieces, or pieces-2, ... where taken)"
+    add("--output", metavar="DIR", help=output)
     add("--num_pieces", type=int, default=4, metavar="N", help="how many pieces")
     add("--bars", type=int, metavar="N", help="bars of each (default: 16, or those of --chords or --form)")
     add("--key", metavar="KEY", help='such as "Eb major" or C#m (default: the model chooses)')

@@ -126,7 +126,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", required=True, help="workdir or released model")
+    parser.add_argument("--model", default="bundled", help="workdir or released model")
     parser.add_argument("--pieces", type=int, default=1000, help="how many, at least")
     parser.add_argument("--meters", default="4/4,3/4,6/8,2/4,12/8,5/4,7/8")
     flags = parser.parse_args()

@@ -2,7 +2,8 @@
 
 A released model is a folder `config.json, backbone.safetensors, melody.safetensors`; nothing in it is ever
 unpickled. Training leaves one in `WORKDIR/model`, because reading it takes a tenth of the time that restoring
-checkpoints does; it is used as long as the checkpoints have not gone on without it.
+checkpoints does; it is used as long as the checkpoints have not gone on without it. The package carries one
+in `hrpe_jax/bundled`, which is read where no model is named.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import hrpe_jax
 from hrpe_jax.codec import vocabulary
 from hrpe_jax.config import BackboneStageConfig, MelodyStageConfig, StageConfig
 from hrpe_jax.errors import UserError
 from hrpe_jax.files import replace_file, unwritable
+from hrpe_jax.sampling.weights import Precision, flatten, nested, read_weights, write_weights
 from hrpe_jax.schema import build
 
 FORMAT = 1
 CONFIG_FILE = "config.json"
 EXPORT_FOLDER = "model"  # in a workdir
+BUNDLED = "bundled"
+"""Stands for the model of the package wherever a model is named."""
+BUNDLED_FOLDER = Path(hrpe_jax.__file__).parent / BUNDLED
 _CONFIGS: dict[str, type[StageConfig]] = {"backbone": BackboneStageConfig, "melody": MelodyStageConfig}
 
 
@@ -82,16 +85,23 @@ class Model:
                 yield name, found
 
 
-def load_model(path: str | os.PathLike[str]) -> Model:
+def load_model(path: str | os.PathLike[str] = BUNDLED) -> Model:
     """Reads a released model, or the best checkpoints of a training workdir.
 
     Args:
-        path: either folder.
+        path: either folder, or "bundled" for the model of the package.
 
     Raises:
         UserError: there is no such folder, no checkpoint in it, one that is damaged, or one whose token ids
             mean something else than this program's.
     """
+    if path == BUNDLED:
+        if not (BUNDLED_FOLDER / CONFIG_FILE).is_file():
+            raise UserError(
+                "bundled model: this copy of hrpe_jax comes without weights; install a release, or train "
+                "(python -m hrpe_jax.train) and give --model=runs/quickstart"
+            )
+        return read_released(BUNDLED_FOLDER)
     folder = Path(path)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; expected the workdir of a training, or a released model")
@@ -118,7 +128,7 @@ def read_checkpoints(workdir: str | os.PathLike[str]) -> Model:
             trained = checkpoint.load_stage(workdir, name)
             _check_vocabulary(workdir, name, trained.vocabulary)
             # Arrays of numpy, as from a released model: one compiled program serves both.
-            params = _nested(dict(flatten(trained.params)))
+            params = nested(dict(flatten(trained.params)))
             stages[name] = StageModel(trained.config, params, trained.step, steps[-1])
     if not stages:
         raise UserError(f"{workdir}: no complete checkpoint of any stage; train the model first")
@@ -127,19 +137,12 @@ def read_checkpoints(workdir: str | os.PathLike[str]) -> Model:
 
 def read_released(folder: Path) -> Model:
     """A released model. Raises as `load_model`."""
-    from safetensors import SafetensorError, safe_open
-
     about = _read_config(folder)
     stages: dict[str, Any] = {}
     for name, entry in about["stages"].items():
         path = _weights(folder, name)
         _check_vocabulary(folder, name, about["vocabulary"][name])
-        try:
-            with safe_open(path, framework="numpy") as file:
-                header = file.metadata() or {}
-                flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (no mapping)
-        except (OSError, SafetensorError) as error:
-            raise UserError(f"{path}: not readable ({error}); export the model again") from None
+        params, header = read_weights(path)
         _check_vocabulary(folder, name, header.get("vocabulary", "none"))
         if header.get("step") != str(entry["step"]):
             raise UserError(
@@ -147,19 +150,22 @@ def read_released(folder: Path) -> Model:
                 "export the model again"
             )
         config = build(_CONFIGS[name], entry["config"], f"{folder / CONFIG_FILE}: {name}")
-        stages[name] = StageModel(config, _nested(flat), entry["step"], entry["latest"])
+        stages[name] = StageModel(config, params, entry["step"], entry["latest"])
     seen = about.get("seen")
     return replace(Model(str(folder), **stages), seen=seen if isinstance(seen, dict) else None)
 
 
-def write_released(model: Model, folder: str | os.PathLike[str]) -> Path:
+def write_released(model: Model, folder: str | os.PathLike[str], precision: Precision = "float32") -> Path:
     """Writes a model as a released one; each file whole or not at all, the config last.
+
+    Args:
+        model: what is written.
+        folder: made if it is not there.
+        precision: of the weights on disk; they are float32 again when they are read.
 
     Raises:
         UserError: the folder cannot be written.
     """
-    from safetensors.numpy import save
-
     folder = Path(folder)
     about: dict[str, Any] = {
         "format": FORMAT,
@@ -174,8 +180,7 @@ def write_released(model: Model, folder: str | os.PathLike[str]) -> Path:
         for name, stage in model.stages():
             digest = vocabulary.vocabulary_hash(name)
             header = {"stage": name, "vocabulary": digest, "step": str(stage.step)}
-            flat = {key: np.ascontiguousarray(value) for key, value in flatten(stage.params)}
-            replace_file(_weights(folder, name), save(flat, header))
+            write_weights(_weights(folder, name), stage.params, header, precision)
             about["vocabulary"][name] = digest
             about["stages"][name] = {
                 "step": stage.step,
@@ -208,27 +213,6 @@ def export_model(
     """
     model = replace(read_checkpoints(workdir), seen=seen)
     return model, write_released(model, Path(workdir) / EXPORT_FOLDER if folder is None else folder)
-
-
-def flatten(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, np.ndarray]]:
-    """Yields ("a.b.c", array) of nested dicts, in the order of their names."""
-    for key in sorted(tree):
-        value, name = tree[key], f"{path}{key}"
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{name}.")
-        else:
-            yield name, np.asarray(value)
-
-
-def _nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for name, value in flat.items():
-        *parents, last = name.split(".")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[last] = value
-    return tree
 
 
 def _weights(folder: Path, stage: str) -> Path:

@@ -18,11 +18,11 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.model import (
     Model,
     export_model,
-    flatten,
     load_model,
     read_checkpoints,
     write_released,
 )
+from hrpe_jax.sampling.weights import flatten
 from hrpe_jax.training.checkpoint import checkpoint_folder
 from hrpe_jax.training.saving import Checkpoints
 from hrpe_jax.training.state import TrainState
