@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
         "models",
         "tasks",
     },
+    "bundled": set(),
     "errors": set(),
     "files": {"errors"},
     "schema": {"errors"},

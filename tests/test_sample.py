@@ -59,7 +59,7 @@ def test_mistakes(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["--model=x"], ["--model=x", "--output=y", "--bars=two"]])
+@pytest.mark.parametrize("arguments", [["--model"], ["--colour=x"], ["--bars=two"]])
 def test_wrong_use_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as caught:
         run(*arguments)
