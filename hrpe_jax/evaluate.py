@@ -8,7 +8,8 @@ What a file does not say, such as the chords of plain MIDI, is found by analysis
 Every number about structure stands beside the same number for other real music, varied, shuffled, random and
 looped bars, and silence. Closest to real music is best; no number here is better when higher.
 
-Model: how well it predicts the songs of a split, beside tables of counts on the same songs.
+Model: how well it predicts the songs of a split, beside tables of counts on the same songs; and pieces that
+it composes, judged against these songs in the same way.
 """
 
 from __future__ import annotations
@@ -18,25 +19,31 @@ import sys
 
 from hrpe_jax import cli
 
+_OF_PIECES = ("workers", "limit")
+_OF_MODELS = ("num_pieces",)
+
 
 def main(args: argparse.Namespace) -> None:
     """Measures, prints a table and then one line of JSON."""
     pieces, model = (args.generated, args.reference), (args.model, args.data)
     if not (all(pieces) and not any(model)) and not (all(model) and not any(pieces)):
         parser().error("give --generated=DIR and --reference=DIR, or --model=DIR and --data=DIR")
+    for name in _OF_PIECES if args.model else _OF_MODELS:
+        if getattr(args, name) is not None:
+            others = "--generated and --reference" if args.model else "--model and --data"
+            parser().error(f"--{name}: only with {others}")
+    shared = ("training", "bars", "meter", "draws", "seed", "output", "report")
+    wishes = {name: getattr(args, name) for name in shared}
+    wishes |= {"show_pieces": not args.no_pieces, "say": cli.say}
     if args.model:
-        if args.report:
-            parser().error("--report: only of pieces, with --generated and --reference")
-        from hrpe_jax.judge import judge_model
+        from hrpe_jax.judge_model import NUM_PIECES, judge_model
 
-        return cli.print_result(judge_model(args.model, args.data, args.split or "valid", args.output))
+        wishes["split"] = args.split or "valid"
+        wishes["num_pieces"] = NUM_PIECES if args.num_pieces is None else args.num_pieces
+        return cli.print_result(judge_model(args.model, args.data, **wishes))
     from hrpe_jax.judge import judge_pieces
 
-    options = ("training", "bars", "meter", "draws", "seed", "workers", "limit", "split", "output", "report")
-    wishes = {name: getattr(args, name) for name in options} | {
-        "show_pieces": not args.no_pieces,
-        "say": cli.say,
-    }
+    wishes |= {name: getattr(args, name) for name in ("split", *_OF_PIECES)}
     with cli.progress("reading", "files") as tell:
         cli.print_result(judge_pieces(args.generated, args.reference, on_progress=tell, **wishes))
 
@@ -47,11 +54,14 @@ def parser() -> argparse.ArgumentParser:
     add = options.add_argument
     add("--generated", metavar="DIR", help="pieces to be judged: a folder, or a file")
     add("--reference", metavar="DIR", help="real music: a folder, or a data set as DIR or DIR:SPLIT")
-    add("--training", metavar="DIR", help="what the generator learned from, likewise: looks for copies of it")
+    learned = "what the generator learned from: looks for copies of it (default of --model: --data, train)"
+    add("--training", metavar="DIR", help=learned)
     add("--model", metavar="DIR", help="workdir of a training, a released model, or bundled")
     add("--data", metavar="DIR", help="a prepared data set to measure the model on")
     split = "train, valid or test, of data sets that name none (default: test, of --data valid)"
     add("--split", default="", choices=("train", "valid", "test"), help=split)
+    many = "pieces that --model composes (default: 64), 0 for none"
+    add("--num_pieces", type=cli.at_least(0), metavar="N", help=many)
     add("--output", metavar="FILE.json", help="where all numbers go")
     add("--report", metavar="FILE.html", help="where a page with figures goes; it needs no other file")
     add("--no_pieces", action="store_true", help="draw no notes of any piece in the report")
@@ -59,13 +69,13 @@ def parser() -> argparse.ArgumentParser:
         "--bars",
         type=cli.at_least(2),
         metavar="N",
-        help="bars of each piece (default: what most pieces have)",
+        help="bars of each piece that are compared (default: what most pieces have)",
     )
     add(
         "--meter",
         default="",
         metavar="N/D",
-        help="compare pieces of this meter (default: the commonest), or all",
+        help="compare pieces of this meter (default: the commonest), or all; --model composes in it",
     )
     add("--draws", type=cli.at_least(100), default=1000, metavar="N", help="draws for intervals")
     add("--seed", type=cli.at_least(0), default=0, metavar="N", help="of the draws and the controls")

@@ -1,67 +1,23 @@
-"""What `hrpe_jax.evaluate` does: pieces against real music, a model against tables of counts."""
+"""Pieces against real music: what `hrpe_jax.evaluate` does with two folders."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hrpe_jax.data.pipeline import Stage
-from hrpe_jax.data.shards import SPLITS, open_dataset, read_manifest
+from hrpe_jax.data.shards import SPLITS, read_manifest
 from hrpe_jax.errors import UserError
 from hrpe_jax.files import replace_file, unwritable
-from hrpe_jax.report.tables import model_table
 from hrpe_jax.theory.meter import Meter
 
+if TYPE_CHECKING:
+    from hrpe_jax.report.collect import Collection
+    from hrpe_jax.score.score import Score
+
 Path_ = str | os.PathLike[str]
-
-
-def judge_model(
-    model: Path_, data: Path_, split: str = "valid", output: Path_ | None = None
-) -> dict[str, Any]:
-    """Measures a trained model on a split, prints it beside tables of counts, and writes it.
-
-    Args:
-        model: workdir of a training, or a released model.
-        data: a prepared data set.
-        split: "train", "valid" or "test".
-        output: JSON file for all figures; None for none.
-
-    Returns:
-        `split`, `model` and, for each stage, `nll` and `accuracy` of the model.
-
-    Raises:
-        UserError: there is no such model or data set, the split is empty, or `output` cannot be written.
-    """
-    from hrpe_jax.compilation_cache import enable_compilation_cache
-    from hrpe_jax.evaluation import evaluate_model
-    from hrpe_jax.metrics.baseline import ngram_baseline, repeat_baseline
-
-    check_file(output, "--output")
-    dataset = open_dataset(Path(data))
-    enable_compilation_cache()
-    figures = evaluate_model(model, data, split, limit=0)
-    if not figures:
-        raise UserError(f"{data}: no song of the model's stages in the {split} split; choose another --split")
-    result: dict[str, Any] = {"split": split, "stages": {}}
-    tables = []
-    for name, found in figures.items():
-        stage: Stage = "backbone" if name == "backbone" else "melody"
-        rows = [
-            ("model", found),
-            ("5-gram", ngram_baseline(dataset, stage, split)),
-            ("as last time", repeat_baseline(dataset, stage, split)),
-        ]
-        result["stages"][stage] = {"songs": dataset.num_songs(split, stage), **dict(rows)}
-        tables.append(
-            f"{dataset.num_songs(split, stage)} songs of the {split} split\n{model_table(stage, rows)}"
-        )
-    print("\n\n".join(tables), flush=True)
-    write_json(output, result)
-    about = {stage: {"nll": found["nll"], "accuracy": found["accuracy"]} for stage, found in figures.items()}
-    return {"model": str(model), "split": split, **about}
 
 
 def judge_pieces(
@@ -107,7 +63,6 @@ def judge_pieces(
     Raises:
         UserError: one of both has no piece, a setting does not fit, or a file cannot be written.
     """
-    from hrpe_jax.metrics.compare import compare
     from hrpe_jax.report.collect import collect
     from hrpe_jax.report.page import page
     from hrpe_jax.report.tables import comparison_table
@@ -130,23 +85,47 @@ def judge_pieces(
             option=f"--{name}",
             on_progress=on_progress,
         )
-    pieces = {name: found.pieces for name, found in sets.items()}
     if say:
-        say(f"comparing {len(pieces['generated'])} pieces with {len(pieces['reference'])} and the controls")
+        made, real = len(sets["generated"].pieces), len(sets["reference"].pieces)
+        say(f"comparing {made} pieces with {real} and the controls")
+    found, about = compared(sets, bars=bars, meter=meter, seed=seed, draws=draws)
+    print(comparison_table(found, about), flush=True)
+    write_json(output, {**found, "sources": about})
+    if report is not None:
+        write_text(report, page(found, about, pieces_of(sets), show_pieces))
+    return headline(found) | written(output, report)
+
+
+def compared(
+    sets: Mapping[str, Collection], *, bars: int | None, meter: str, seed: int, draws: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `metrics.compare` finds between "generated" and "reference" (and "training"), as JSON, and the
+    counts of each set."""
+    from hrpe_jax.metrics.compare import compare
+    from hrpe_jax.report import from_melody
+
+    about = {name: collection.about() for name, collection in sets.items()}
+    music = {name: collection.music() for name, collection in sets.items()}
     found = compare(
-        pieces["generated"],
-        pieces["reference"],
+        music["generated"],
+        music["reference"],
         bars=bars,
         meter=meter or None,
         seed=seed,
         draws=draws,
-        training=pieces.get("training"),
+        training=music.get("training"),
     ).to_dict()
-    about = {name: collection.about() for name, collection in sets.items()}
-    print(comparison_table(found, about), flush=True)
-    write_json(output, {**found, "sources": about})
-    if report is not None:
-        write_text(report, page(found, about, pieces, show_pieces))
+    found["notes"] = from_melody.notes(about) + found["notes"]
+    return found, about
+
+
+def pieces_of(sets: Mapping[str, Collection]) -> dict[str, list[Score]]:
+    """The scores of each set."""
+    return {name: collection.pieces for name, collection in sets.items()}
+
+
+def headline(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a comparison how many pieces were used, bars, meter, and the recommended structure metrics."""
     values = {
         metric["name"]: {name: row[name] for name in ("value", "low", "high")}
         for metric in found["metrics"]
@@ -155,13 +134,13 @@ def judge_pieces(
         if row["set"] == "generated"
     }
     used = {name: found["sets"][name]["used"] for name in ("generated", "reference")}
-    written = {"output": output and str(output), "report": report and str(report)}
-    return {
-        "used": used,
-        "bars": found["settings"]["bars"],
-        "meter": found["settings"]["meter"],
-        **values,
-    } | {name: path for name, path in written.items() if path}
+    settings = {name: found["settings"][name] for name in ("bars", "meter")}
+    return {"used": used, **settings, **values}
+
+
+def written(output: Path_ | None, report: Path_ | None) -> dict[str, str]:
+    """The files that were asked for."""
+    return {name: str(path) for name, path in (("output", output), ("report", report)) if path}
 
 
 def split_of(source: Path_) -> tuple[Path, str]:

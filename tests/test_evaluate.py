@@ -66,10 +66,29 @@ def test_a_model_beside_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (tmp_path / "splits.json").write_text('{"train": ["001", "002"], "valid": ["004"], "test": ["003"]}')
     build_dataset(songs, data, splits=tmp_path / "splits.json", workers=0)
     model = write_released(tiny_model(), tmp_path / "model")
-    out = tmp_path / "scores.json"
-    assert run(f"--model={model}", f"--data={data}", "--split=test", f"--output={out}") == 0
-    said = capsys.readouterr().out
-    assert "1 songs of the test split" in said
+    out, html = tmp_path / "scores.json", tmp_path / "report.html"
+    where = (f"--model={model}", f"--data={data}", "--split=test", f"--output={out}", f"--report={html}")
+    asked = ("--num_pieces=3", "--bars=4", "--draws=100", "--seed=5")
+    assert run(*where, *asked) == 0
+    said = capsys.readouterr()
+    assert "1 songs of the test split" in said.out
+    assert "composing 3 pieces of 8 bars" in said.err
+    summary = json.loads(said.out.splitlines()[-1])
+    assert summary["used"] == {"generated": 3, "reference": 1}
+    assert summary["composed"]["seconds"] > 0
+    assert (summary["bars"], summary["composed"]["seed"]) == (4, 5)
+    found = json.loads(out.read_text())
+    assert found["copying"]["training"] == 2
+    assert found["ids"]["generated"] == ["piece-01", "piece-02", "piece-03"]
+    assert "floor" in next(row["reason"] for row in found["metrics"][0]["rows"])  # one real song is no floor
+    page = html.read_text()
+    for heading in ("Predictions", "Structure", "Distributions", "Copying", "Pieces"):
+        assert f"<h2>{heading}</h2>" in page
+    assert run(*where, "--num_pieces=0") == 0
+    page = html.read_text()
+    assert "<h2>Predictions</h2>" in page
+    assert "<h2>Structure</h2>" not in page
+    assert "distance from real music" not in capsys.readouterr().out
     scores = json.loads(out.read_text())["stages"]
     for stage in ("backbone", "melody"):
         assert set(scores[stage]) == {"songs", "model", "5-gram", "as last time"}
@@ -90,7 +109,10 @@ def test_a_split_stands_behind_its_data_set(tmp_path: Path) -> None:
     [
         ([], 2, "give --generated=DIR and --reference=DIR, or --model=DIR and --data=DIR"),
         (["--generated=made", "--model=x"], 2, "give --generated=DIR and --reference=DIR"),
-        (["--model=x", "--data=y", "--report=z"], 2, "--report: only of pieces"),
+        (["--model=x", "--data=y", "--limit=3"], 2, "--limit: only with --generated and --reference"),
+        (["--model=x", "--data=y", "--workers=1"], 2, "--workers: only with --generated and --reference"),
+        (["--generated=made", "--reference=real", "--num_pieces=9"], 2, "--num_pieces: only with --model"),
+        (["--model=x", "--data=y", "--report=no/z.html"], 1, "--report=no/z.html: there is no folder"),
         (["--generated=empty", "--reference=real"], 1, "--generated: empty: no songs found"),
         (["--generated=made", "--reference=nowhere"], 1, "--reference=nowhere: no such folder"),
         (["--generated=made", "--reference=real", "--split=test"], 1, "none of made, real is a data set"),
@@ -118,7 +140,7 @@ def test_mistakes_are_one_line(
             run(*arguments)
         assert error.value.code == 2
     else:
-        assert run("--workers=0", *arguments) == 1
+        assert run(*arguments) == 1
     output = capsys.readouterr()
     assert not output.out
     assert said in output.err.splitlines()[-1]

@@ -4,10 +4,9 @@
 
 For every structure metric how far from real music are other real pieces, varied ones, shuffled bars, one bar
 looped and silence, at the same number of pieces each (see `hrpe_jax.metrics.controls`), and whether each is
-farther than the
-one before: real < varied < shuffled < looped < silence. With each step the share of draws in which it holds.
-    A metric
-that the registry recommends and that does not order them so is an error: the exit status is 1.
+farther than the one before: real < varied < shuffled < looped < silence. With each step the share of draws in
+which it holds. A metric that the registry recommends and that does not order them so is an error: the exit
+status is 1.
 
 Random and transposed bars stand beside the order: random bars of a corpus in all keys can look more or less
 structured than shuffled ones, and transposed pieces are the same music. The last line is the table as JSON.

@@ -58,6 +58,7 @@ class Piece:
         chord: int64 `[spans]`, root + 12 * index of the fine quality (32 of them): the label set of all chord
             metrics. The bass is no part of it.
         chord_tones: bool `[spans, 12]`, pitch classes; a foreign bass is among them.
+        no_chords: why it has no chords, where it has none.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Piece:
     chord_end: np.ndarray
     chord: np.ndarray
     chord_tones: np.ndarray
+    no_chords: str = "it has no chords"
 
     @property
     def bars(self) -> int:

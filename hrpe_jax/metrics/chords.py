@@ -47,6 +47,8 @@ def chord_progression_irregularity(music: Music, drop_last: bool = False) -> flo
     labels = piece.chord[piece.changes]
     trigrams = np.stack([labels[:-2], labels[1:-1], labels[2:]], axis=1) if len(labels) > 2 else labels[:0]
     trigrams = trigrams[:-1] if drop_last else trigrams
+    if not len(labels):
+        raise Undefined(piece.no_chords)
     if not len(trigrams):
         raise Undefined("it has too few chord changes for a trigram")
     return len(np.unique(trigrams @ (384**2, 384, 1))) / len(trigrams)
@@ -63,7 +65,7 @@ def chord_coverage(music: Music) -> float:
     """
     piece = piece_of(music)
     if not len(piece.chord):
-        raise Undefined("it has no chords")
+        raise Undefined(piece.no_chords)
     return float(len(np.unique(piece.chord)))
 
 
@@ -77,6 +79,8 @@ def chord_tonal_distance(music: Music) -> float:
         50(1), 2021; centroids of Harte et al., 2006 (a public copy of the first takes the cosine twice).
     """
     piece = piece_of(music)
+    if not len(piece.chord):
+        raise Undefined(piece.no_chords)
     points = centroids(piece.chord_tones[piece.changes])
     if len(points) < 2:
         raise Undefined("it has no two different chords in a row")

@@ -55,6 +55,6 @@ def chord_histogram_entropy(music: Music) -> float:
     """
     piece = piece_of(music)
     if not len(piece.changes):
-        raise Undefined("it has no chords")
+        raise Undefined(piece.no_chords)
     _, counts = np.unique(piece.chord[piece.changes], return_counts=True)
     return float(entropy(counts))

@@ -40,7 +40,7 @@ def chord_tone_ratio(music: Music, counting: Counting = "notes") -> float:
     """
     piece = piece_of(music)
     note, span, weight = _judged(piece, counting)
-    return _mean(piece.chord_tones[span, piece.pitch[note] % 12], weight)
+    return _mean(piece.chord_tones[span, piece.pitch[note] % 12], weight, _nothing(piece))
 
 
 def chord_tone_chance(music: Music, counting: Counting = "notes") -> float:
@@ -53,7 +53,7 @@ def chord_tone_chance(music: Music, counting: Counting = "notes") -> float:
     """
     piece = piece_of(music)
     _, span, weight = _judged(piece, counting)
-    return _mean(piece.chord_tones[span].sum(axis=1) / 12, weight)
+    return _mean(piece.chord_tones[span].sum(axis=1) / 12, weight, _nothing(piece))
 
 
 def chord_tone_gain(music: Music, counting: Counting = "notes") -> float:
@@ -85,7 +85,7 @@ def ctnctr(music: Music, resolution: Literal["step", "chord tone"] = "step") -> 
     piece = piece_of(music)
     note, span, _ = _judged(piece, "notes")
     if not len(note):
-        raise Undefined(_NOTHING)
+        raise Undefined(_nothing(piece))
     is_tone = piece.chord_tones[span, piece.pitch[note] % 12]
     # The next note of another pitch: the first after the run of equal pitches that this one is in.
     run_starts = np.append(np.flatnonzero(np.diff(piece.pitch) != 0) + 1, -1)
@@ -115,7 +115,7 @@ def pitch_consonance(music: Music) -> float:
     over = span < len(piece.chord)
     over[over] = piece.chord_onset[span[over]] <= at[over]
     if not over.any():
-        raise Undefined(_NOTHING)
+        raise Undefined(_nothing(piece))
     tones = piece.chord_tones[span[over]]
     score = (_OVER_TONE[piece.pitch[note[over]] % 12] * tones).sum(axis=1) / tones.sum(axis=1)
     return float(score.mean())
@@ -134,7 +134,7 @@ def melody_chord_tonal_distance(music: Music) -> float:
     piece = piece_of(music)
     note, span, weight = _judged(piece, "duration")
     away = CENTROIDS[piece.pitch[note] % 12] - centroids(piece.chord_tones)[span]
-    return _mean(np.linalg.norm(away, axis=1), weight)
+    return _mean(np.linalg.norm(away, axis=1), weight, _nothing(piece))
 
 
 def out_of_key_share(music: Music, of: Literal["all", "sounding"] = "all") -> float:
@@ -176,10 +176,12 @@ def in_key_share(music: Music, counting: Literal["notes", "duration"] = "duratio
     if not len(piece.pitch):
         raise Undefined("it has no melody")
     weight = piece.duration if counting == "duration" else np.ones(len(piece.pitch))
-    return _mean(piece.scale[piece.pitch % 12], weight)
+    return _mean(piece.scale[piece.pitch % 12], weight, "it has no melody")
 
 
-_NOTHING = "no note of its melody is over a chord"
+def _nothing(piece: Piece) -> str:
+    """Why a piece has no note over a chord."""
+    return "no note of its melody is over a chord" if len(piece.chord) else piece.no_chords
 
 
 def _judged(piece: Piece, counting: Counting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -199,8 +201,8 @@ def _sampled(piece: Piece, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarr
     return np.repeat(np.arange(len(begin)), count), ragged_arange(first, count) * TICKS_PER_16TH
 
 
-def _mean(values: np.ndarray, weight: np.ndarray) -> float:
+def _mean(values: np.ndarray, weight: np.ndarray, nothing: str) -> float:
     total = float(weight.sum())
     if not total:
-        raise Undefined(_NOTHING)
+        raise Undefined(nothing)
     return float((values * weight).sum()) / total

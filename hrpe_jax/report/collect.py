@@ -21,6 +21,8 @@ from hrpe_jax.data.clean import trim
 from hrpe_jax.data.pool import map_files
 from hrpe_jax.data.shards import SPLITS, Dataset, open_dataset, read_manifest
 from hrpe_jax.errors import UserError
+from hrpe_jax.metrics.arrays import Music, piece_of
+from hrpe_jax.report import from_melody
 from hrpe_jax.score.score import Score
 from hrpe_jax.songs.find import SongFile, find_songs, show
 from hrpe_jax.songs.read import read_songs
@@ -41,10 +43,12 @@ class LeftOut(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A piece and what its reader had to find (see `songs.song.FOUND`)."""
+    """A piece, what its reader had to find (see `songs.song.FOUND`), and of a piece that has no chords what
+    `from_melody.with_chords` says."""
 
     score: Score
     found: tuple[str, ...]
+    from_melody: str = ""
 
 
 @dataclass
@@ -53,8 +57,11 @@ class Collection:
 
     Attributes:
         name: of the set, as a person knows it: a folder, or a data set with its split.
-        pieces: scores, trimmed of silence at their ends as for training.
+        pieces: scores, trimmed of silence at their ends as for training; where there is only a melody, with
+            chords found from it.
         found: how many pieces had this found by analysis, by what was found.
+        chordless: of the pieces that have only a melody, by name, `from_melody.FOUND` or why no chords were
+            found.
         left_out: what is not among the pieces, and why.
         files: how many files were looked at; of a data set, songs.
     """
@@ -62,12 +69,24 @@ class Collection:
     name: str
     pieces: list[Score] = field(default_factory=list)
     found: Counter[str] = field(default_factory=Counter)
+    chordless: dict[str, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     files: int = 0
+
+    def music(self) -> list[Music]:
+        """The pieces as metrics take them: those without chords know why."""
+        why = {name: reason for name, reason in self.chordless.items() if reason != from_melody.FOUND}
+        return [
+            replace(piece_of(score), no_chords=f"it has no chords, and none were found: {why[score.id]}")
+            if score.id in why and not from_melody.has_chords(score)
+            else score
+            for score in self.pieces
+        ]
 
     def about(self) -> dict[str, Any]:
         """Counts for the report, as JSON."""
         bars = [len(score.bar_starts()) for score in self.pieces]
+        chordless = Counter(self.chordless.values())
         return {
             "name": self.name,
             "files": self.files,
@@ -75,7 +94,12 @@ class Collection:
             "left_out": dict(Counter(item.reason for item in self.left_out)),
             "left_out_examples": [item._asdict() for item in self.left_out[:20]],
             "found_by_analysis": {what: self.found[what] for what in sorted(self.found)},
-            "without_chords": sum(not _has_chords(score) for score in self.pieces),
+            "chords_from_melody": {
+                "pieces": chordless.total(),
+                "found": chordless.pop(from_melody.FOUND, 0),
+                "not_found": dict(chordless.most_common()),
+            },
+            "without_chords": sum(not from_melody.has_chords(score) for score in self.pieces),
             "without_melody": sum(not score.melody for score in self.pieces),
             "meters": dict(Counter(str(score.meter) for score in self.pieces).most_common()),
             "modes": dict(Counter(score.key.mode for score in self.pieces).most_common()),
@@ -165,8 +189,9 @@ def read_file(song: SongFile) -> list[Read | LeftOut]:
             continue
         name = f"{song.id}#{show(tune.tune)}" if tune.tune else song.id
         score = trim(replace(tune.score, id=name))
-        if score.melody or _has_chords(score):
-            read.append(Read(score, tuple(tune.found)))
+        if score.melody or from_melody.has_chords(score):
+            score, how = from_melody.with_chords(score)
+            read.append(Read(score, tuple(tune.found), how))
         else:
             read.append(LeftOut(name, "empty", "neither a melody note nor a chord"))
     return read or [LeftOut(song.name, "no_tunes", "it holds no tune")]
@@ -211,10 +236,8 @@ def _add(collection: Collection, item: Read | LeftOut) -> None:
     else:
         collection.pieces.append(item.score)
         collection.found.update(item.found)
-
-
-def _has_chords(score: Score) -> bool:
-    return any(not span.chord.is_none for span in score.chords)
+        if item.from_melody:
+            collection.chordless[item.score.id] = item.from_melody
 
 
 def _of_dataset(
@@ -233,7 +256,8 @@ def _of_dataset(
     records = {stage: iter(dataset.records(stage, split)) for stage in ("backbone", "melody")}
     for done, song in enumerate(songs, 1):
         record = {stage: next(left) for stage, left in records.items() if stage in song}
-        _add(collection, Read(score_of(record), tuple(next(iter(record.values())).get("found", ()))))
+        score, how = from_melody.with_chords(score_of(record))
+        _add(collection, Read(score, tuple(next(iter(record.values())).get("found", ())), how))
         if on_progress:
             on_progress(done, len(songs), 0)
     return collection

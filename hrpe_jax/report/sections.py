@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.report import describe, draw
+from hrpe_jax.report import describe, draw, from_melody
 from hrpe_jax.report.draw import Series, number
 from hrpe_jax.report.figures import figure
 from hrpe_jax.report.roll import roll_of
@@ -38,7 +38,7 @@ def sources(comparison: Comparison, about: Mapping[str, Mapping[str, Any]]) -> s
         facts.append((name, [say(which) for which in (GENERATED, "reference")]))
 
     add("read from", lambda which: str(about[which]["name"]))
-    add("files", lambda which: _count(about[which]["files"]))
+    add("files", lambda which: _count(about[which]["files"]) if about[which]["files"] else "-")
     add("not read", lambda which: counts(about[which]["left_out"]) or "none")
     add("pieces", lambda which: _count(about[which]["pieces"]))
     add("of them compared", lambda which: _count(comparison["sets"][which]["used"]))
@@ -47,6 +47,7 @@ def sources(comparison: Comparison, about: Mapping[str, Mapping[str, Any]]) -> s
         "found by analysis, not said by the file",
         lambda which: counts(about[which]["found_by_analysis"]) or "-",
     )
+    add("chords found from the melody alone", lambda which: from_melody.words(about[which]) or "-")
     add("without chords", lambda which: _count(about[which]["without_chords"]))
     add("meters", lambda which: counts(about[which]["meters"], 5))
     add("keys", lambda which: counts(about[which]["modes"]))
@@ -233,9 +234,11 @@ def values(comparison: Comparison) -> str:
         cells = _cell(value_of(own), GENERATED) + _cell(value_of(real), "reference")
         if not value_of(own):
             cells = f'<td class="why" colspan="2">{escape(why_not(metric, own))}</td>'
-        away = "".join(
-            _cell(distance_of(metric, rows.get(s, {})), kind_of(s))
-            for s in (GENERATED, REAL, "varied", "shuffled", "random", "loop", "silence")
+        away = "".join(_cell(distance_of(metric, rows.get(s, {})), kind_of(s)) for s in (GENERATED, REAL))
+        # Of controls without the interval, or the table would be wider than a screen.
+        away += "".join(
+            _cell(distance_of(metric, rows.get(s, {}))[:1], kind_of(s))
+            for s in ("varied", "shuffled", "random", "loop", "silence")
         )
         used = f"<td><small>{own['used']} / {real['used']}</small></td>"
         lines.append(
@@ -335,15 +338,16 @@ def examples(comparison: Comparison, pieces: Sequence[Score]) -> str:
         return found
 
     order = describe.typical_order(of(GENERATED), of(REAL))
+    shown = describe.places(order) or [(f"piece {n + 1} of {len(ids)}", n) for n in range(min(3, len(ids)))]
     parts = []
-    for place, index in describe.places(order):
+    for place, index in shown:
         score = by_id[ids[index]]
-        caption = (
-            f"{score.id}: {score.key}, {score.meter}, {len(score.bar_starts())} bars, {len(score.melody)} "
-            f"notes; "
-            f"place {order.index(index) + 1} of {len(order)} by the mean distance of its metrics from the "
-            f"real median"
-        )
+        bars, notes = len(score.bar_starts()), len(score.melody)
+        why = "there are too few real pieces to say which is near to them"
+        if order:
+            why = f"place {order.index(index) + 1} of {len(order)} by the mean distance of its metrics from "
+            why += "the real median"
+        caption = f"{score.id}: {score.key}, {score.meter}, {bars} bars, {notes} notes; {why}"
         parts.append(figure(f'<div class="roll" tabindex="0">{roll_of(score)}</div>', caption, place))
     return f"<h2>Pieces</h2>{''.join(parts)}" if parts else ""
 

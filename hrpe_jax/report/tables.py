@@ -33,8 +33,18 @@ MODEL_COLUMNS = {
 """What of a model is shown, by stage: nats and shares, see `metrics.prediction`."""
 
 
+def model_rows(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, float]]]:
+    """(name, figures) of the model and what stands beside it, of one stage."""
+    return [(name, figures) for name, figures in found.items() if isinstance(figures, Mapping)]
+
+
 def model_table(stage: str, rows: Sequence[tuple[str, Mapping[str, float]]]) -> str:
     """Predictions of one stage: a row for each figure, a column for each model."""
+    return layout(model_lines(stage, rows))
+
+
+def model_lines(stage: str, rows: Sequence[tuple[str, Mapping[str, float]]]) -> list[list[str]]:
+    """The cells of `model_table`, the names of the models first."""
     columns = [
         (name, {**metrics, "perplexity": math.exp(metrics["nll"])}) for name, metrics in rows if metrics
     ]
@@ -42,7 +52,7 @@ def model_table(stage: str, rows: Sequence[tuple[str, Mapping[str, float]]]) -> 
     for figure in MODEL_COLUMNS[stage]:
         values = [number(metrics[figure]) if figure in metrics else "-" for _, metrics in columns]
         lines.append([figure.replace("_", " "), *values])
-    return layout(lines)
+    return lines
 
 
 CONTROLS = ("varied", "shuffled", "random", "loop", "silence")

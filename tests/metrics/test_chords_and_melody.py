@@ -108,11 +108,17 @@ def test_an_inverted_chord_is_the_same_chord() -> None:
 
 def test_nothing_to_measure() -> None:
     for metric, reason in (
-        (chords.chord_progression_irregularity, "too few chord changes"),
+        (chords.chord_progression_irregularity, "no chords"),
         (chords.chord_coverage, "no chords"),
-        (chords.chord_tonal_distance, "no two different chords"),
+        (chords.chord_tonal_distance, "no chords"),
         (entropy.chord_histogram_entropy, "no chords"),
         (entropy.pitch_class_entropy, "fewer than 1 bars"),
     ):
         with pytest.raises(Undefined, match=reason):
             metric(song([], []))
+    for metric, reason in (
+        (chords.chord_progression_irregularity, "too few chord changes"),
+        (chords.chord_tonal_distance, "no two different chords"),
+    ):
+        with pytest.raises(Undefined, match=reason):
+            metric(song([], [(C, 24)]))

@@ -123,7 +123,7 @@ def test_pieces_without_chords_or_melody() -> None:
     bare = [replace(score, chords=()) for score in MADE]
     chords_only = [replace(score, melody=()) for score in MADE]
     result = compare(bare, REAL, draws=10)
-    assert result.row("ctd", "generated")["reason"] == "it has no two different chords in a row"
+    assert result.row("ctd", "generated")["reason"] == "it has no chords"
     assert result.row("h1", "generated")["value"] is not None
     assert "generated: 12 pieces have no chords; chords and harmony leave them out" in result.notes
     result = compare(chords_only, REAL, draws=10)

@@ -9,6 +9,9 @@ import pytest
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.data.records import records_of
 from hrpe_jax.errors import UserError
+from hrpe_jax.metrics.arrays import Undefined
+from hrpe_jax.metrics.chords import chord_coverage
+from hrpe_jax.report import from_melody
 from hrpe_jax.report.collect import collect, one_of_each, score_of
 from hrpe_jax.score.midi import write_midi
 from hrpe_jax.songs.find import SongFile
@@ -36,7 +39,35 @@ def test_a_folder_of_anything_is_accounted_for(tmp_path: Path) -> None:
     assert (about["files"], about["pieces"], sum(about["left_out"].values())) == (3, 3, 1)
     assert about["left_out_examples"][0]["name"] == "deep/broken.mid"
     assert about["meters"] == {"4/4": 2, "3/4": 1}
-    assert about["without_chords"] == 1  # the second tune of the book has none, and says so
+    # The second tune of the book has none.
+    assert about["chords_from_melody"] == {"pieces": 1, "found": 1, "not_found": {}}
+    assert about["without_chords"] == 0
+
+
+def test_chords_are_found_under_a_melody_alone_or_it_is_said_why_not(tmp_path: Path) -> None:
+    few = "X:1\nM:4/4\nL:1/4\nK:C\nCDEF|G4|\n"
+    for name, text in (("tune", PLAIN), ("few", few), ("book", ABC)):
+        (tmp_path / f"{name}.abc").write_text(text)
+    found = collect(tmp_path, workers=0)
+    bare = {score.id: score for score in found.pieces}
+    why = "its melody has fewer than 8 notes"
+    assert found.about()["chords_from_melody"] == {"pieces": 3, "found": 2, "not_found": {why: 1}}
+    assert found.about()["without_chords"] == 1
+    assert [span.chord.root for span in bare["book#1"].chords] == [0, 7] * 4  # its own
+    assert bare["tune#1"].chords
+    music = {piece.id: piece for piece in found.music()}
+    with pytest.raises(Undefined, match=f"it has no chords, and none were found: {why}"):
+        chord_coverage(music["few#1"])
+    assert chord_coverage(music["tune#1"]) >= 1
+    said = from_melody.notes({"generated": found.about(), "reference": found.about()})
+    assert said[0] == (
+        f"generated: chords found from the melody alone in 2 of 3 pieces that have none (1: {why})"
+    )
+    assert "how it can be harmonised" in said[2]
+    given = {**found.about(), "chords_from_melody": {"pieces": 0, "found": 0, "not_found": {}}}
+    mixed = from_melody.notes({"generated": found.about(), "reference": given})
+    assert "compare two kinds of chords" in mixed[-1]
+    assert from_melody.notes({"generated": given, "reference": given}) == []
 
 
 def test_of_one_piece_in_two_formats_one_is_read(tmp_path: Path) -> None:

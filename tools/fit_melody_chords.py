@@ -1,0 +1,160 @@
+"""Counts what `analysis.melody_chords` knows, in training songs that have melody and chords.
+
+    python tools/fit_melody_chords.py --input=FOLDER --splits=FILE [--input=... --splits=...]
+        [--output=hrpe_jax/analysis/melody_chord_tables.py] [--measure=test]
+
+Folders and their splits (JSON: split -> names) go in pairs; "-" for splits takes every song, to measure only.
+With --measure nothing is counted: prints how often, of the time in which a chord is written, the chords found
+from the melody alone have its root, and its root with major or minor third, beside the tonic throughout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from measure_metrics import read
+
+from hrpe_jax.analysis.melody_chords import beats, find_melody_chords, melody_chroma
+from hrpe_jax.score.score import ChordSpan, Score
+from hrpe_jax.theory.chord import Chord
+from hrpe_jax.theory.quality import CHORD_TONES
+
+STATES = 12
+"""Chords of a mode; they are 96 % of the time."""
+SOUND, FOLLOW, BEGIN = 5.0, 2.0, 1.0
+"""Added to the counts: beats a pitch class, changes, songs."""
+HEAD = '''"""What `analysis.melody_chords` knows of each mode; written by `tools/fit_melody_chords.py`."""
+
+import numpy as np
+
+from hrpe_jax.analysis.melody_chords import Harmony
+
+# fmt: off
+HARMONIES = {
+'''
+
+
+def triad(chord: Chord) -> str:
+    """The state's quality for any chord: maj, min, dim, or 7 where it is a dominant."""
+    tones = CHORD_TONES[chord.quality]
+    third = "min" if 3 in tones and 4 not in tones else "maj"
+    if third == "min":
+        return "dim" if 6 in tones and 7 not in tones else "min"
+    return "7" if 10 in tones else "maj"
+
+
+def written(score: Score, chords: tuple[ChordSpan, ...], grid: np.ndarray) -> list[tuple[int, str] | None]:
+    """(semitones above the tonic, quality) of the chord in the middle of each beat; None where none is."""
+    middle = (grid[:-1] + grid[1:]) / 2
+    at = np.searchsorted([span.onset for span in chords], middle, side="right") - 1
+    found: list[tuple[int, str] | None] = []
+    for index, tick in zip(at.tolist(), middle.tolist(), strict=True):
+        span = chords[index] if index >= 0 else None
+        if span is None or span.end <= tick or span.chord.is_none:
+            found.append(None)
+        else:
+            found.append(((span.chord.root - score.key.tonic) % 12, triad(span.chord)))
+    return found
+
+
+def fit(mode: str, songs: list[Score]) -> str:
+    """The tables of a mode as lines of Python."""
+    seen = []
+    for score in songs:
+        if score.key.mode == mode:
+            grid, place = beats(score)
+            seen.append((written(score, score.chords, grid), place, melody_chroma(score, grid)))
+    time = Counter(chord for labels, _, _ in seen for chord in labels if chord)
+    chords = [chord for chord, _ in time.most_common(STATES)]
+    number = {chord: index for index, chord in enumerate(chords)}
+    begin, follow = np.full(STATES, BEGIN), np.full((STATES, STATES), FOLLOW)
+    sound, changes = np.full((STATES, 12), SOUND), np.zeros((3, 2))
+    for labels, place, chroma in seen:
+        before = None
+        for label, where, heard in zip(labels, place, chroma, strict=True):
+            state = number.get(label) if label else None
+            if state is not None:
+                sound[state] += heard
+                if before is None:
+                    begin[state] += 1
+                else:
+                    changes[where, int(state != before)] += 1
+                    follow[before, state] += state != before
+            before = state
+    np.fill_diagonal(follow, 1e-9)
+    logs = {
+        "begin": np.log(begin / begin.sum()),
+        "follow": np.log(follow / follow.sum(axis=1, keepdims=True)),
+        "sound": np.log(sound / sound.sum(axis=1, keepdims=True)),
+        "change": np.log(changes[:, 1] / changes.sum(axis=1)),
+    }
+    np.fill_diagonal(logs["follow"], 0.0)  # never looked at
+    names = ", ".join(f'({degree}, "{quality}")' for degree, quality in chords)
+    rows = [", ".join(f'({degree}, "{quality}")' for degree, quality in chords[n : n + 6]) for n in (0, 6)]
+    lines = [f'    "{mode}": Harmony(', "        chords=("]
+    lines += [*(f"            {row}," for row in rows), "        ),"]
+    lines += [f"        {name}=np.array({_text(value)})," for name, value in logs.items()]
+    share = sum(time[chord] for chord in chords) / sum(time.values())
+    print(f"{mode}: {len(seen)} songs, {share:.1%} of the time are {names}")
+    return "\n".join([*lines, "    ),\n"])
+
+
+def _text(value: np.ndarray) -> str:
+    if value.ndim == 1:
+        return f"({', '.join(f'{x:.2f}'.removesuffix('0').removesuffix('.0') for x in value)})"
+    return "(\n" + "".join(f"            {_text(row)},\n" for row in value) + "        )"
+
+
+def agreement(songs: list[Score]) -> str:
+    """How often the chords found are those written, of all songs together."""
+    right = Counter[str]()
+    for score in songs:
+        grid, _ = beats(score)
+        found = written(score, find_melody_chords(score), grid)
+        for ours, theirs in zip(found, written(score, score.chords, grid), strict=True):
+            if theirs:
+                right["time"] += 1
+                right["tonic"] += theirs[0] == 0
+                if ours:
+                    right["root"] += ours[0] == theirs[0]
+                    right["third"] += ours[0] == theirs[0] and (
+                        (ours[1] in ("min", "dim")) == (theirs[1] in ("min", "dim"))
+                    )
+    share = {name: 100 * right[name] / max(right["time"], 1) for name in ("root", "third", "tonic")}
+    return (
+        f"{len(songs)} songs: root {share['root']:.1f} %, root and third {share['third']:.1f} %; the tonic "
+        f"throughout {share['tonic']:.1f} %"
+    )
+
+
+def main() -> None:
+    """Counts, or measures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--input", action="append", required=True, help="folder of songs")
+    parser.add_argument("--splits", action="append", required=True, help="JSON file of splits, or -")
+    parser.add_argument("--output", help="module to write")
+    parser.add_argument("--measure", choices=("valid", "test"), help="split to measure on")
+    args = parser.parse_args()
+    songs: list[Score] = []
+    for folder, splits in zip(args.input, args.splits, strict=True):
+        split = args.measure or "train"
+        names = None if splits == "-" else set(json.loads(Path(splits).read_text("utf-8"))[split])
+        found = [score for score in read(folder, names) if score.melody and score.chords]
+        if args.measure:
+            print(f"{folder}: {agreement(found)}", flush=True)
+        songs += found
+    if args.measure:
+        return
+    text = HEAD + "".join(fit(mode, songs) for mode in ("major", "minor")) + "}\n"
+    if args.output:
+        Path(args.output).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
