@@ -194,12 +194,13 @@ class MelodyModelConfig(ModelConfig):
     Attributes:
       memory: events remembered from before the segment; 0 for none.
       harmony: its H-RPE.
-      conditioning: "chords": each event sees the chords; "none": it does not, the control for what they tell.
+      conditioning: "chords": each event sees the chord that sounds and the one to come; "present": only the
+        one that sounds; "none": neither. The last two are controls for what chords tell.
     """
 
     memory: int = 256
     harmony: MelodyHarmonyConfig = field(default_factory=MelodyHarmonyConfig)
-    conditioning: Literal["chords", "none"] = "chords"
+    conditioning: Literal["chords", "present", "none"] = "chords"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -85,8 +85,8 @@ class Melody(nn.Module):
           Logits float32 ``[batch, length, 260]``, and the history with these events.
         """
         config, harmony = self.config, self.config.harmony
-        if config.conditioning == "none":
-            batch = without_chords(batch)
+        if config.conditioning != "chords":
+            batch = without_chords(batch, only_those_to_come=config.conditioning == "present")
         ids, positions = batch["event_ids"], batch["positions"]
         segments = (ids != melody_tokens.PAD).astype(jnp.int32)
         tonic = jnp.broadcast_to((batch["key"] % 12)[:, None], ids.shape)
@@ -188,16 +188,16 @@ def forget(history: MelodyHistory, reset: Array) -> MelodyHistory:
     return MelodyHistory(histories.forget(history.events, reset), last_pitch)
 
 
-def without_chords(batch: Mapping[str, Array]) -> dict[str, Array]:
-    """The batch as if no chord sounded anywhere, nor was to come."""
-    silence = {
-        "chord_id": NO_CHORD_ID,
-        "next_chord_id": NO_CHORD_ID,
-        "root_pc": backbone_tokens.NO_ROOT,
-        "quality_code": backbone_tokens.NO_QUALITY_CODE,
-        "function_code": backbone_tokens.NO_FUNCTION_CODE,
-        "ticks_to_next": MAX_TICKS_TO_NEXT,
-    }
+def without_chords(batch: Mapping[str, Array], only_those_to_come: bool = False) -> dict[str, Array]:
+    """The batch as if no chord sounded anywhere, nor was to come; or as if none was to come."""
+    silence = {"next_chord_id": NO_CHORD_ID, "ticks_to_next": MAX_TICKS_TO_NEXT}
+    if not only_those_to_come:
+        silence |= {
+            "chord_id": NO_CHORD_ID,
+            "root_pc": backbone_tokens.NO_ROOT,
+            "quality_code": backbone_tokens.NO_QUALITY_CODE,
+            "function_code": backbone_tokens.NO_FUNCTION_CODE,
+        }
     return {n: jnp.full_like(x, silence[n]) if n in silence else x for n, x in batch.items()}
 
 

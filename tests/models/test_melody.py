@@ -138,11 +138,16 @@ def test_without_conditioning_the_chords_are_not_seen() -> None:
     batch, other = draw_batch(), draw_batch(seed=5)
     chords = {"chord_id", "next_chord_id", "root_pc", "quality_code", "function_code", "ticks_to_next"}
     changed = batch | {name: other[name] for name in chords}
-    for conditioning in ("chords", "none"):
+    to_come = batch | {name: other[name] for name in ("next_chord_id", "ticks_to_next")}
+    for conditioning, sees in (
+        ("chords", (True, True)),
+        ("present", (True, False)),
+        ("none", (False, False)),
+    ):
         shape = dataclasses.replace(config(8), conditioning=conditioning)
         params = noisy_params(shape)
-        first, second = (by_segments(shape, params, b, LENGTH) for b in (batch, changed))
-        assert (np.abs(first - second).max() < 1e-6) == (conditioning == "none")
+        first, *others = (by_segments(shape, params, b, LENGTH) for b in (batch, changed, to_come))
+        assert tuple(np.abs(first - second).max() > 1e-6 for second in others) == sees
 
 
 def test_no_gradient_through_the_memory() -> None:
