@@ -31,7 +31,7 @@ def centroids(tones: np.ndarray) -> np.ndarray:
     return tones @ CENTROIDS / np.maximum(tones.sum(axis=-1, keepdims=True), 1)
 
 
-def chord_progression_irregularity(music: Music, drop_last: bool = False) -> float:
+def chord_progression_irregularity(music: Music, drop_last: bool = False, as_written: bool = False) -> float:
     """CPI: how many of the chord trigrams of a piece are different ones.
 
     Formula: unique trigrams of chord changes / trigrams of chord changes
@@ -42,9 +42,10 @@ def chord_progression_irregularity(music: Music, drop_last: bool = False) -> flo
     Args:
         music: the chords.
         drop_last: leave the last trigram out, as the authors' program does.
+        as_written: take every chord as it is written, as that program does, also where it is the one before.
     """
     piece = piece_of(music)
-    labels = piece.chord[piece.changes]
+    labels = piece.chord if as_written else piece.chord[piece.changes]
     trigrams = np.stack([labels[:-2], labels[1:-1], labels[2:]], axis=1) if len(labels) > 2 else labels[:0]
     trigrams = trigrams[:-1] if drop_last else trigrams
     if not len(labels):

@@ -130,7 +130,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("ook", "out-of-key share", "pitch", "piece", harmony.out_of_key_share, {"of": "all"},
            remark="silence has 0"),
     Metric("cpi", "chord progression irregularity", "chords", "piece", chords.chord_progression_irregularity,
-           {"drop_last": False}),
+           {"drop_last": False, "as_written": False}),
     Metric("che", "chord histogram entropy, bits", "chords", "piece", entropy.chord_histogram_entropy),
     Metric("cc", "chord coverage", "chords", "piece", chords.chord_coverage),
     Metric("ctd", "chord tonal distance", "chords", "piece", chords.chord_tonal_distance),

@@ -74,6 +74,14 @@ def test_means_over_tunes(tunes: list[Piece], name: str, expected: float, tolera
     assert np.mean(values) == pytest.approx(expected, abs=tolerance)
 
 
+@pytest.mark.parametrize(("positions", "expected", "tolerance"), [(16, 0.042, 0.006), (64, 0.011, 0.001)])
+def test_spread_of_gs_over_tunes(
+    tunes: list[Piece], positions: int, expected: float, tolerance: float
+) -> None:
+    values = [rhythm.grooving_similarity(piece, positions) for piece in tunes]
+    assert np.std(values) == pytest.approx(expected, abs=tolerance)
+
+
 @pytest.mark.parametrize(
     ("of", "ssmd", "energy"),
     [
