@@ -88,11 +88,10 @@ class Backbone(nn.Module):
                 x = x + table[values]
         if config.repeats:
             copying = Copying(config.width, name="copying")
-            song, expected, agree = repeats.follow(
-                history.repeats, jnp.where(segments > 0, ids, repeats.NOTHING), positions == 0
-            )
+            known = jnp.where(segments > 0, ids, repeats.NOTHING)
+            song, found = repeats.follow(history.repeats, known, batch["bar_phase"], positions == 0)
             history = history._replace(repeats=song)
-            x = x + copying.embed(factors.embed(jnp.maximum(expected, 0), tonic), agree)
+            x = x + copying.embed(factors.embed(jnp.maximum(found.event, 0), tonic), found)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
@@ -107,7 +106,7 @@ class Backbone(nn.Module):
         slot = None if history.slot is None else history.slot + ids.shape[1]
         history = history._replace(previous=token[:, -1].astype(jnp.float32), past=past, slot=slot)
         x = divide(x, "data", "model")
-        pointer = (expected, copying.trust(x, agree)) if config.repeats else None
+        pointer = (found.event, copying.trust(x, found)) if config.repeats else None
         if targets is None:
             return factors.logits(x, ids, tonic, pointer), history
         return factors.target_scores(x, ids, tonic, targets, pointer), history

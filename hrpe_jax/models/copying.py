@@ -1,7 +1,8 @@
 """What the expectation of ``ops.repeats`` tells a network: an input, and a pointer at the output.
 
-At the input a network sees the event that it may expect and for how long the past agreed. At the output one
-score, of the state of the network and of the agreement, is added to the expected event's own (a pointer as
+At the input a network sees the event that it may expect, for how long the past agreed, and whether the
+context is the same. At the output one
+score, of the state of the network and of those two, is added to the expected event's own (a pointer as
 in Vinyals et al., 2015, to the one place that matters). Left to itself, a small attention network on small
 data learns to look back late or never; counting finds the place at once, and what is learned is how far to
 trust it.
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.models.weights import lecun, matmul, normal, zeros
-from hrpe_jax.ops import repeats
+from hrpe_jax.ops.repeats import LONGEST, Expectation
 
 STDDEV = 0.02
 
@@ -30,7 +31,7 @@ class Copying(nn.Module):
 
     def setup(self) -> None:
         """Creates the tables."""
-        kinds = repeats.LONGEST + 1
+        kinds = 2 * (LONGEST + 1)
         self.expected_in = self.param(
             "expected_in", lecun(self.width, "embed", None), (self.width, self.width)
         )
@@ -38,20 +39,24 @@ class Copying(nn.Module):
         self.agree_out = self.param("agree_out", normal(STDDEV, "vocab", "embed"), (kinds, self.width))
         self.trust_bias = self.param("trust_bias", zeros("vocab"), (kinds,))
 
-    def embed(self, expected: Array, agree: Array) -> Array:
+    def embed(self, event: Array, found: Expectation) -> Array:
         """To be added to the input.
 
         Args:
-          expected: embedding of the expected event, ``[batch, length, width]``.
-          agree: ``[batch, length]``; where it is 0 nothing is expected.
+          event: embedding of the expected event, ``[batch, length, width]``; any where nothing is expected.
+          found: ``[batch, length]``.
         """
-        seen = jnp.where((agree > 0)[..., None], matmul(expected, self.expected_in), 0.0)
-        return seen + self.agree_in[agree]
+        seen = jnp.where((found.agree > 0)[..., None], matmul(event, self.expected_in), 0.0)
+        return seen + self.agree_in[_kind(found)]
 
-    def trust(self, hidden: Array, agree: Array) -> Array:
+    def trust(self, hidden: Array, found: Expectation) -> Array:
         """Score to be added to that of the expected event: float32 ``[batch, length]``."""
-        rows = self.agree_out[agree]
-        return jnp.sum(hidden.astype(jnp.float32) * rows, axis=-1) + self.trust_bias[agree]
+        rows = self.agree_out[_kind(found)]
+        return jnp.sum(hidden.astype(jnp.float32) * rows, axis=-1) + self.trust_bias[_kind(found)]
+
+
+def _kind(found: Expectation) -> Array:
+    return found.agree + (LONGEST + 1) * found.same
 
 
 def point(logits: Array, expected: Array, trust: Array) -> Array:

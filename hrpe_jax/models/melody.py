@@ -131,11 +131,11 @@ class Melody(nn.Module):
         past_events = history.events
         if config.repeats:
             copying = Copying(config.width, name="copying")
-            song, expected, agree = repeats.follow(
-                past_events.repeats, jnp.where(segments > 0, ids, repeats.NOTHING), positions == 0
-            )
+            known = jnp.where(segments > 0, ids, repeats.NOTHING)
+            over = root * (QUALITIES + 1) + quality
+            song, found = repeats.follow(past_events.repeats, known, over, positions == 0)
             past_events = past_events._replace(repeats=song)
-            x = x + copying.embed(embed(jnp.maximum(expected, 0)), agree)
+            x = x + copying.embed(embed(jnp.maximum(found.event, 0)), found)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
@@ -160,7 +160,7 @@ class Melody(nn.Module):
         logits = score(events)
         logits = jnp.concatenate([logits[..., :PITCHES] + pitches, logits[..., PITCHES:]], axis=-1)
         if config.repeats:
-            logits = point(logits, expected, copying.trust(x, agree))
+            logits = point(logits, found.event, copying.trust(x, found))
         return logits, MelodyHistory(kept, pitch[:, -1])
 
 

@@ -14,11 +14,14 @@ With agree(t, j), how many events up to j equal those up to t one by one,
 and the state is one row of it. The remembered events move one place to the left with each new one, which
 keeps agree(t, j) where agree(t - 1, j - 1) was.
 
-    >>> state = empty(batch=1, capacity=8)
-    >>> events = jnp.array([[7, 5, 4, 2, 7, 5]])
-    >>> state, expected, agree = follow(state, events, fresh=jnp.zeros((1, 6), bool))
-    >>> expected.tolist(), agree.tolist()
-    ([[-1, -1, -1, -1, 5, 4]], [[0, 0, 0, 0, 1, 2]])
+Events stand in a *context* (the chord over which a melody goes on, the beat at which the next chord begins):
+among places that agree for equally long one whose context is the present one is preferred, and whether it is
+so is told too.
+
+    >>> events, context = jnp.array([[7, 5, 4, 2, 7, 5]]), jnp.array([[0, 0, 0, 0, 0, 1]])
+    >>> state, found = follow(empty(batch=1, capacity=8), events, context, fresh=jnp.zeros((1, 6), bool))
+    >>> found.event.tolist(), found.agree.tolist(), found.same.tolist()
+    ([[-1, -1, -1, -1, 5, 4]], [[0, 0, 0, 0, 1, 2]], [[False, False, False, False, True, False]])
 """
 
 from __future__ import annotations
@@ -39,54 +42,77 @@ class Repeats(NamedTuple):
 
     Attributes:
       events: `NOTHING` where there was none.
+      context: in which each stood.
       agree: how many events up to this one equal the latest ones, at most `LONGEST`.
     """
 
     events: Array
+    context: Array
     agree: Array
+
+
+class Expectation(NamedTuple):
+    """What may follow; ``[batch, length]`` each.
+
+    Attributes:
+      event: int32, `NOTHING` where no earlier event equals the present one.
+      agree: int32, for how many events the past of the place found equals the present one's; 0 for nothing.
+      same: bool, whether its context is the present one.
+    """
+
+    event: Array
+    agree: Array
+    same: Array
 
 
 def empty(batch: int, capacity: int) -> Repeats:
     """Rows that remember up to ``capacity`` events, and have none."""
-    return Repeats(jnp.full((batch, capacity), NOTHING, jnp.int32), jnp.zeros((batch, capacity), jnp.int32))
+    zeros = jnp.zeros((batch, capacity), jnp.int32)
+    return Repeats(jnp.full((batch, capacity), NOTHING, jnp.int32), zeros, zeros)
 
 
 def forget(state: Repeats, reset: Array) -> Repeats:
     """Empties the rows where ``reset [batch]`` is true."""
     blank = reset[:, None]
-    return Repeats(jnp.where(blank, NOTHING, state.events), jnp.where(blank, 0, state.agree))
+    return Repeats(jnp.where(blank, NOTHING, state.events), state.context, jnp.where(blank, 0, state.agree))
 
 
-def follow(state: Repeats, events: Array, fresh: Array) -> tuple[Repeats, Array, Array]:
+def follow(state: Repeats, events: Array, context: Array, fresh: Array) -> tuple[Repeats, Expectation]:
     """Takes in events and says after each what is expected next.
 
     Args:
       state: of the events before.
       events: int ``[batch, length]``; a negative one equals no other.
+      context: int ``[batch, length]``.
       fresh: bool ``[batch, length]``: a song begins here, and what was before is forgotten.
 
     Returns:
-      The state with these events; the expected event, int32 ``[batch, length]``, `NOTHING` where no earlier
-      event equals the present one; and the agreement, int32 ``[batch, length]``, 0 there.
+      The state with these events, and what is expected after each of them.
     """
 
-    def step(state: Repeats, column: tuple[Array, Array]) -> tuple[Repeats, tuple[Array, Array]]:
-        event, begins = column
+    def step(state: Repeats, column: tuple[Array, Array, Array]) -> tuple[Repeats, Expectation]:
+        event, here, begins = column
         state = forget(state, begins)
         seen = jnp.concatenate([state.events[:, 1:], event[:, None]], axis=1)
-        same = (seen == event[:, None]) & (event >= 0)[:, None]
-        longer = jnp.where(same, jnp.minimum(state.agree + 1, LONGEST), 0)
+        contexts = jnp.concatenate([state.context[:, 1:], here[:, None]], axis=1)
+        equal = (seen == event[:, None]) & (event >= 0)[:, None]
+        longer = jnp.where(equal, jnp.minimum(state.agree + 1, LONGEST), 0)
         size = seen.shape[1]
         longer = longer.at[:, -1].set(0)  # the present event itself
-        order = longer * size + jnp.arange(size)
+        order = jnp.where(longer > 0, 2 * longer + (contexts == here[:, None]), 0) * size + jnp.arange(size)
         best = jnp.argmax(order, axis=1)[:, None]
-        agree = jnp.take_along_axis(longer, best, axis=1)[:, 0]
-        next_one = jnp.take_along_axis(seen, jnp.minimum(best + 1, size - 1), axis=1)[:, 0]
-        return Repeats(seen, longer), (jnp.where(agree > 0, next_one, NOTHING), agree)
 
-    columns = (events.T.astype(jnp.int32), fresh.T)
+        def at(values: Array, place: Array) -> Array:
+            return jnp.take_along_axis(values, place, axis=1)[:, 0]
+
+        agree = at(longer, best)
+        expected = jnp.where(agree > 0, at(seen, jnp.minimum(best + 1, size - 1)), NOTHING)
+        same = (agree > 0) & (at(contexts, best) == here)
+        return Repeats(seen, contexts, longer), Expectation(expected, agree, same)
+
+    columns = (events.T.astype(jnp.int32), context.T.astype(jnp.int32), fresh.T)
     if events.shape[1] == 1:
-        state, (expected, agree) = step(state, (columns[0][0], columns[1][0]))
-        return state, expected[:, None], agree[:, None]
-    state, (expected, agree) = jax.lax.scan(step, state, columns)
-    return state, expected.T, agree.T
+        state, found = step(state, jax.tree.map(lambda x: x[0], columns))
+        return state, jax.tree.map(lambda x: x[:, None], found)
+    state, found = jax.lax.scan(step, state, columns)
+    return state, jax.tree.map(jnp.transpose, found)

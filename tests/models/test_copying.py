@@ -7,9 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from hrpe_jax.models.copying import Copying, point
+from hrpe_jax.ops.repeats import Expectation
 
 WIDTH = 6
-AGREE = jnp.asarray([[0, 1, 5]])
+FOUND = Expectation(
+    jnp.asarray([[-1, 3, 3, 3]]), jnp.asarray([[0, 1, 5, 5]]), jnp.asarray([[False, True, True, False]])
+)
 
 
 def test_point() -> None:
@@ -20,18 +23,18 @@ def test_point() -> None:
 
 def test_where_nothing_agrees_the_expected_event_is_not_seen() -> None:
     copying, rng = Copying(WIDTH), np.random.default_rng(0)
-    expected = [jnp.asarray(rng.normal(size=(1, 3, WIDTH)), jnp.float32) for _ in range(2)]
-    params = copying.init(jax.random.key(0), expected[0], AGREE, method="embed")
-    first, second = (copying.apply(params, x, AGREE, method="embed") for x in expected)
+    expected = [jnp.asarray(rng.normal(size=(1, 4, WIDTH)), jnp.float32) for _ in range(2)]
+    params = copying.init(jax.random.key(0), expected[0], FOUND, method="embed")
+    first, second = (copying.apply(params, x, FOUND, method="embed") for x in expected)
     changed = np.abs(np.asarray(first - second)).max(axis=-1)[0]
     assert changed[0] == 0
     assert changed[1:].min() > 1e-3
 
 
-def test_trust_depends_on_the_state_and_on_the_agreement() -> None:
+def test_trust_depends_on_the_state_the_agreement_and_the_context() -> None:
     copying = Copying(WIDTH)
-    params = copying.init(jax.random.key(0), jnp.zeros((1, 3, WIDTH)), AGREE, method="embed")
-    nothing = copying.apply(params, jnp.zeros((1, 3, WIDTH)), AGREE, method="trust")
-    np.testing.assert_array_equal(nothing, np.zeros((1, 3)))
-    trust = copying.apply(params, jnp.ones((1, 3, WIDTH)), AGREE, method="trust")
-    assert len(set(np.asarray(trust)[0].tolist())) == 3
+    params = copying.init(jax.random.key(0), jnp.zeros((1, 4, WIDTH)), FOUND, method="embed")
+    nothing = copying.apply(params, jnp.zeros((1, 4, WIDTH)), FOUND, method="trust")
+    np.testing.assert_array_equal(nothing, np.zeros((1, 4)))
+    trust = copying.apply(params, jnp.ones((1, 4, WIDTH)), FOUND, method="trust")
+    assert len(set(np.asarray(trust)[0].tolist())) == 4
