@@ -165,7 +165,7 @@ def test_transposing_relations_alone_changes_nothing_but_the_input_tables() -> N
 
 def test_without_token_shift_only_attention_sees_the_event_before() -> None:
     """The control for lags: with no way from position to position, an event is all its position knows of."""
-    shape = dataclasses.replace(config(variant="none"), token_shift=False)
+    shape = dataclasses.replace(config(variant="none"), token_shift=False, repeats=0)
     model, batch = Backbone(shape), draw_batch()
     params = noisy_params(model, batch)
     assert "shift" not in params
