@@ -13,20 +13,21 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hrpe_jax.codec import backbone, grammar, melody_tokens
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.compilation_cache import enable_compilation_cache
 from hrpe_jax.sampling.controls import Controls, read_controls
-from hrpe_jax.sampling.model import load_model
+from hrpe_jax.sampling.model import Model, load_model
 from hrpe_jax.sampling.pipeline import Piece, compose
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 
+METERS = "4/4,3/4,6/8,2/4,12/8,5/4,7/8"
 KINDS = ("free", "chords", "gaps", "form", "prime", "prime chords", "backbone", "hot")
 
 
@@ -76,7 +77,7 @@ def faults(piece: Piece, controls: Controls) -> Iterator[str]:
     said = grammar.accepts_backbone(piece.backbone_ids, beats=beats)
     if said:
         yield said
-    if score.key != controls.key or meter != controls.meter:
+    if controls.key not in (None, score.key) or controls.meter not in (None, meter):
         yield f"{score.key} in {meter}, asked for {controls.key} in {controls.meter}"
     if len(score.bar_starts()) != controls.bars or score.bar_resets:
         yield f"{len(score.bar_starts())} bars, asked for {controls.bars}"
@@ -121,23 +122,14 @@ def _melody_faults(piece: Piece, controls: Controls) -> Iterator[str]:
                 yield f"bar {bar + 1} does not repeat the notes of bar {source + 1}"
 
 
-def main() -> int:
-    """Prints the counts."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default="bundled", help="workdir or released model")
-    parser.add_argument("--pieces", type=int, default=1000, help="how many, at least")
-    parser.add_argument("--meters", default="4/4,3/4,6/8,2/4,12/8,5/4,7/8")
-    flags = parser.parse_args()
-    enable_compilation_cache()
-    model, meters = load_model(flags.model), [Meter.parse(text) for text in flags.meters.split(",")]
+def check(model: Model, meters: Sequence[Meter], pieces: int) -> dict[str, Any]:
+    """Composes at least so many pieces, each kind in each key, prints every fault, and counts."""
     calls = [
         (kind, Key.from_index(index), meters[(index + number) % len(meters)])
         for number, kind in enumerate(KINDS)
         for index in range(24)
     ]
-    each = -(-flags.pieces // len(calls))
+    each = -(-pieces // len(calls))
     kinds: Counter[str] = Counter()
     failed, tonic, began = 0, 0, time.perf_counter()
     for seed, (kind, key, meter) in enumerate(calls):
@@ -150,20 +142,31 @@ def main() -> int:
             for fault in wrong:
                 print(f"{kind}, {key.name}, {meter}, seed {seed}, {piece.score.id}: {fault}")
     total = sum(kinds.values())
-    print(
-        json.dumps(
-            {
-                "pieces": total,
-                "failed": failed,
-                "keys": 24,
-                "meters": [str(meter) for meter in meters],
-                "kinds": dict(kinds),
-                "end_on_tonic": round(tonic / total, 3),
-                "seconds": round(time.perf_counter() - began, 1),
-            }
-        )
+    return {
+        "pieces": total,
+        "failed": failed,
+        "keys": 24,
+        "meters": [str(meter) for meter in meters],
+        "kinds": dict(kinds),
+        "end_on_tonic": round(tonic / total, 3),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def main() -> int:
+    """Prints the counts."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    return int(failed > 0)
+    parser.add_argument("--model", default="bundled", help="workdir or released model")
+    parser.add_argument("--pieces", type=int, default=1000, help="how many, at least")
+    parser.add_argument("--meters", default=METERS)
+    flags = parser.parse_args()
+    enable_compilation_cache()
+    meters = [Meter.parse(text) for text in flags.meters.split(",")]
+    found = check(load_model(flags.model), meters, flags.pieces)
+    print(json.dumps(found))
+    return int(found["failed"] > 0)
 
 
 if __name__ == "__main__":
