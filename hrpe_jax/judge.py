@@ -116,6 +116,13 @@ def compared(
         training=music.get("training"),
     ).to_dict()
     found["notes"] = from_melody.notes(about) + found["notes"]
+    used = found["settings"]["meter"]
+    meters = {name for counts in about.values() for name in counts["meters"]}
+    if not meter and meters != {used}:
+        found["notes"].append(
+            f"compared in {used}, the commonest meter of both; --meter=N/D compares another one, "
+            "--meter=all pieces of all meters"
+        )
     return found, about
 
 

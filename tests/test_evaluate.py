@@ -56,6 +56,32 @@ def test_two_folders(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert json.loads((tmp_path / "again.json").read_text()) == scores
 
 
+def test_melodies_without_chords_in_several_meters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, seeds in (("made", range(4)), ("real", range(10, 18))):
+        (tmp_path / name).mkdir()
+        for seed in seeds:
+            meter = "3/4" if seed % 4 == 3 else "4/4"
+            piece(seed, meter=meter, chords=False).write(tmp_path / name / f"{seed}.musicxml")
+    out, html = tmp_path / "scores.json", tmp_path / "report.html"
+    where = (f"--generated={tmp_path / 'made'}", f"--reference={tmp_path / 'real'}", "--workers=0")
+    assert run(*where, "--draws=100", f"--output={out}", f"--report={html}") == 0
+    said = capsys.readouterr().out
+    assert "note: generated: chords found from the melody alone in 4 of 4 pieces that have none" in said
+    assert "note: compared in 4/4, the commonest meter of both; --meter=N/D compares another one" in said
+    found = json.loads(out.read_text())
+    assert found["sources"]["reference"]["chords_from_melody"] == {"pieces": 8, "found": 8, "not_found": {}}
+    assert found["sets"]["generated"]["used"] == 3
+    row = next(metric for metric in found["metrics"] if metric["name"] == "cc")["rows"][0]
+    assert row["value"] >= 1
+    assert "8 of 8 pieces that have none" in html.read_text()
+    assert run(*where, "--draws=100", "--meter=all") == 0
+    said = capsys.readouterr().out
+    assert "8 bars in all meters" in said
+    assert "note: compared in" not in said
+
+
 def test_a_model_beside_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from hrpe_jax.data.build import build_dataset
     from hrpe_jax.sampling.model import write_released

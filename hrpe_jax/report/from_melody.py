@@ -49,8 +49,8 @@ def notes(about: Mapping[str, Mapping[str, Any]]) -> list[str]:
             lines.append(f"{name}: chords found from the melody alone in {words(about[name])}")
     if any(found.values()):
         lines.append(
-            "chords found from a melody fit it by the way they are found: the numbers of chords and harmony "
-            "then say how it can be harmonised, not how anyone did, and chord-tone ratios are high"
+            "chords found from a melody follow from it: the numbers of chords and harmony then say how it "
+            "can be harmonised, not how anyone did"
         )
     mixed = [name for name in sets if found[name] and 2 * found[name] >= about[name]["pieces"]]
     if len(mixed) == 1:

@@ -9,6 +9,7 @@ from typing import Any
 from hrpe_jax.report import sections
 from hrpe_jax.report.copied import copied
 from hrpe_jax.report.predictions import predictions
+from hrpe_jax.report.rows import meter_of
 from hrpe_jax.report.style import STYLE
 from hrpe_jax.score.score import Score
 
@@ -41,7 +42,7 @@ def page(
     generated, reference = about["generated"]["name"], about["reference"]["name"]
     used = {name: comparison["sets"][name]["used"] for name in ("generated", "reference")}
     n = f"{used['generated']} generated and {used['reference']} real pieces"
-    grid = f"windows of {settings['bars']} bars in {settings['meter']}"
+    grid = f"windows of {settings['bars']} bars in {meter_of(comparison)}"
     parts = [
         f'<p>{n}, {grid}. Closest to <span class="key reference">real music</span> is best; nothing here is '
         'better when higher. <span class="key generated">generated</span> is what is judged; the other '

@@ -57,6 +57,12 @@ def why_not(metric: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     return f"not defined, because {reason}"
 
 
+def meter_of(comparison: Mapping[str, Any]) -> str:
+    """The meter of the windows, in words."""
+    meter = str(comparison["settings"]["meter"])
+    return "all meters" if meter == "all" else meter
+
+
 def interval(values: Sequence[float]) -> str:
     """A value with its interval, as text; "-" for none."""
     if not values:

@@ -19,6 +19,7 @@ from hrpe_jax.report.rows import (
     distance_of,
     is_distance,
     kind_of,
+    meter_of,
     out_of_order,
     rows_of,
     title_of,
@@ -79,7 +80,7 @@ def _count(value: int) -> str:
 def counts(values: Mapping[str, int], most: int = 20) -> str:
     """Counts in words: "4/4 12, 3/4 2"."""
     shown = [f"{name} {count}" for name, count in list(values.items())[:most]]
-    return ", ".join([*shown, *([f"{len(values) - most} others"] if len(values) > most else [])])
+    return ", ".join([*shown, *([f"and {len(values) - most} more"] if len(values) > most else [])])
 
 
 def _reasons(values: Mapping[str, int]) -> str:
@@ -93,7 +94,9 @@ def _bars(values: Mapping[str, float]) -> str:
 def settings_of(comparison: Comparison) -> str:
     """Grid, meter and settings, for captions."""
     settings = comparison["settings"]
-    return f"{settings['bars']} bars, {settings['meter']}, {settings['draws']} draws, seed {settings['seed']}"
+    return (
+        f"{settings['bars']} bars, {meter_of(comparison)}, {settings['draws']} draws, seed {settings['seed']}"
+    )
 
 
 def structure(comparison: Comparison) -> str:
@@ -111,8 +114,9 @@ def structure(comparison: Comparison) -> str:
         if not marks or GENERATED not in {mark.kind for mark in marks}:
             parts.append(figure(f"<p>{escape(why_not(metric, rows[GENERATED]))}</p>", "", metric["title"]))
             continue
+        sizes = "1 piece" if n == 1 else f"{n} pieces"
         caption = (
-            f"By its square root; {n} pieces in a set, {settings_of(comparison)}; bars: 95 % intervals. "
+            f"By its square root; {sizes} in a set, {settings_of(comparison)}; bars: 95 % intervals. "
             + _order(metric)
         )
         parts.append(figure(draw.ranges(marks, metric["title"]), caption, metric["title"]))
@@ -208,7 +212,7 @@ def pictures(comparison: Comparison) -> str:
     return (
         "<h2>Self-similarity</h2><p>How alike bars i and j are, the mean over pieces; bar 1 is at the top "
         "left. "
-        f"{settings['bars']} bars, {escape(str(settings['meter']))}; full colour: {number(most)} and "
+        f"{settings['bars']} bars, {escape(meter_of(comparison))}; full colour: {number(most)} and "
         f"more.</p>"
         f'<div class="grid">{images}</div>{curves}'
     )

@@ -14,6 +14,7 @@ from hrpe_jax.report.rows import (
     distance_of,
     interval,
     is_distance,
+    meter_of,
     out_of_order,
     rows_of,
     value_of,
@@ -55,6 +56,10 @@ def model_lines(stage: str, rows: Sequence[tuple[str, Mapping[str, float]]]) -> 
     return lines
 
 
+def _reasons(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {why}" for why, count in left_out.items() if why != "other_rendering")
+
+
 CONTROLS = ("varied", "shuffled", "random", "loop", "silence")
 
 
@@ -76,13 +81,13 @@ def comparison_table(comparison: Mapping[str, Any], about: Mapping[str, Mapping[
         blocks.append(
             f"{name}: {counts['name']}: {counts['pieces']} read"
             + (f" ({again} files are the same pieces in other formats)" if again else "")
-            + (f", {left} could not be read" if left else "")
+            + (f", {left} could not be read ({_reasons(counts['left_out'])})" if left else "")
             + f", {used} compared"
             + (f"; chords of {analysed} found by analysis" if analysed else "")
         )
     blocks += [f"note: {note}" for note in comparison["notes"]]
     blocks.append(
-        f"{settings['bars']} bars in {settings['meter']}, {settings['draws']} draws, seed "
+        f"{settings['bars']} bars in {meter_of(comparison)}, {settings['draws']} draws, seed "
         f"{settings['seed']}; "
         "[95 % intervals]; closest to real music is best; * not recommended"
     )
