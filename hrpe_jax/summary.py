@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import jax
 
 from hrpe_jax.files import replace_file
 from hrpe_jax.report.curves import draw_curves, panels, read_metrics
@@ -27,8 +30,9 @@ def write_summary(
       counted: by stage, the figures of the n-gram on the same songs.
 
     Returns:
-      What ``summary.json`` holds: by stage what ``StageResult`` says of the whole training,
-      "tokens_per_second" (the median of the lines of training) and "baseline".
+      What ``summary.json`` holds: the "device" of this process, the "cores" beside it, and by stage what
+      ``StageResult`` says of the whole training, "tokens_per_second" (the median of the lines of training)
+      and "baseline".
     """
     lines = read_metrics(workdir / "metrics.jsonl")
     stages = {}
@@ -43,7 +47,8 @@ def write_summary(
             "tokens_per_second": round(speeds[len(speeds) // 2], 1) if speeds else None,
             "baseline": dict(counted.get(result.stage, {})),
         }
-    summary = {"name": name, "stages": stages}
+    device = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
+    summary = {"name": name, "device": device, "cores": os.cpu_count(), "stages": stages}
     best = {result.stage: result.best_step for result in results if result.best}
     shown = panels(lines, counted, best)
     if shown:

@@ -25,7 +25,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +142,7 @@ def main(args: argparse.Namespace) -> None:
     """Measures what the output lacks, writes it after each part, prints the tables."""
     from hrpe_jax.compilation_cache import enable_compilation_cache
     from hrpe_jax.sampling.model import load_model
+    from hrpe_jax.sampling.weights import digest
 
     enable_compilation_cache()
     model, data, output = load_model(args.model), Path(args.data), Path(args.output)
@@ -154,7 +154,7 @@ def main(args: argparse.Namespace) -> None:
         "silent_bars": LEFT,
         **dict(wish(text) for text in args.wishes),
     }
-    stages = {name: {"step": s.step, "config": asdict(s.config)} for name, s in model.stages()}
+    stages = {name: {"step": s.step, "weights": digest(s.params)} for name, s in model.stages()}
     about = {
         "stages": json.loads(json.dumps(stages)),
         "bars": args.bars,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -74,6 +75,14 @@ def nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
             node = node.setdefault(parent, {})
         node[last] = value
     return tree
+
+
+def digest(params: Mapping[str, Any]) -> str:
+    """Sixteen hexadecimal digits that stand for these parameters."""
+    found = hashlib.sha256()
+    for name, value in flatten(params):
+        found.update(f"{name} {value.shape} ".encode() + np.ascontiguousarray(value, "<f4").tobytes())
+    return found.hexdigest()[:16]
 
 
 def _array(dtype: str, shape: list[int], data: bytes) -> np.ndarray:
