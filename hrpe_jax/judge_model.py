@@ -131,6 +131,7 @@ def predictions(model: Model, dataset: Dataset, split: str) -> dict[str, Any]:
     from hrpe_jax.compilation_cache import enable_compilation_cache
     from hrpe_jax.evaluation import evaluate_model
     from hrpe_jax.metrics.baseline import ngram_baseline, repeat_baseline
+    from hrpe_jax.metrics.prediction import with_perplexities
 
     enable_compilation_cache()
     figures = evaluate_model(model, dataset.path, split, limit=0)
@@ -143,9 +144,9 @@ def predictions(model: Model, dataset: Dataset, split: str) -> dict[str, Any]:
         stage: Stage = "backbone" if name == "backbone" else "melody"
         found[stage] = {
             "songs": dataset.num_songs(split, stage),
-            "model": own,
-            "5-gram": ngram_baseline(dataset, stage, split),
-            "as last time": repeat_baseline(dataset, stage, split),
+            "model": with_perplexities(own),
+            "5-gram": with_perplexities(ngram_baseline(dataset, stage, split)),
+            "as last time": with_perplexities(repeat_baseline(dataset, stage, split)),
         }
     return found
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from hrpe_jax.files import replace_file
 from hrpe_jax.metrics.markov import MarkovMelody
 from hrpe_jax.metrics.ngram import NGram
 from hrpe_jax.metrics.ppm import PPM, Blending
-from hrpe_jax.metrics.prediction import Predict, Predictions, measure
+from hrpe_jax.metrics.prediction import Predict, Predictions, measure, with_perplexities
 from hrpe_jax.metrics.repeat import Pointer, Repeat, last_phrase, what_followed
 from hrpe_jax.metrics.sequences import (
     HARMONIES,
@@ -155,8 +154,7 @@ def table(rows: dict[str, dict[str, float]], columns: tuple[str, ...]) -> str:
     titles = " | ".join(name.replace("_", " ") for name in columns)
     lines = [f"| | {titles} |", "|---" * (len(columns) + 1) + "|"]
     for name, metrics in rows.items():
-        if "nll" in metrics:
-            metrics = {**metrics, "perplexity": math.exp(metrics["nll"])}
+        metrics = with_perplexities(metrics)
         cells = [f"{metrics[column]:.4g}" if column in metrics else "" for column in columns]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

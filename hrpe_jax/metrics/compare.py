@@ -49,7 +49,7 @@ class Comparison:
         lag_curves: by set "mean", "low" and "high" at lags 1 to bars - 1.
         mean_ssms: by set the mean bar SSM, `[bars][bars]`.
         typicality: "generated" and "reference": mean distance of each piece's SSM from those of the
-            reference.
+            other pieces of the reference.
         copying: see `hrpe_jax.metrics.copying.copying`; None without a training set.
     """
 

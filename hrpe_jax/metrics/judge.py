@@ -97,8 +97,8 @@ class Judge:
         }
 
     def typicality(self) -> dict[str, list[float | None]]:
-        """How far each piece's SSM is from those of the reference, on average; None where it was not
-        measured."""
+        """How far each piece's SSM is from those of the reference, itself left out, on average; None where it
+        was not measured."""
         found: dict[str, list[float | None]] = {}
         for name, of in ((GENERATED, GENERATED), ("reference", "real")):
             away: list[float | None] = [None] * len(self._sets[of])

@@ -8,7 +8,8 @@ guess, so events flatter: the figures at chord changes (`chord_*`, `root_*`) and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -51,6 +52,16 @@ def rank(probability: np.ndarray, truth: int) -> int:
     """How many classes come before the truth; of equal ones (tables of counts have many) the lower id."""
     value = probability[truth]
     return int((probability > value).sum() + (probability[:truth] == value).sum())
+
+
+def with_perplexities(figures: Mapping[str, float]) -> dict[str, float]:
+    """Figures with the exponential of every likelihood: "chord_nll" gives "chord_perplexity", "nll_per_bar"
+    "perplexity_per_bar"; at most exp(700)."""
+    found = dict(figures)
+    for name, value in figures.items():
+        if "nll" in name.split("_"):
+            found[name.replace("nll", "perplexity")] = math.exp(min(value, 700.0))
+    return found
 
 
 def measure(predict: Predict, songs: Iterable[Sequence], stage: str) -> dict[str, float]:

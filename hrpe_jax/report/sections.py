@@ -268,7 +268,7 @@ def values(comparison: Comparison) -> str:
 
 def distributions(comparison: Comparison) -> str:
     """The numbers of single pieces, a box for each set."""
-    parts: dict[bool, list[str]] = {True: [], False: []}
+    parts: dict[bool, list[str]] = {True: _typicality(comparison), False: []}
     for metric in comparison["metrics"]:
         per_piece = metric.get("per_piece") or {}
         series = [
@@ -291,6 +291,22 @@ def distributions(comparison: Comparison) -> str:
         f'<div class="grid">{"".join(parts[True])}</div>'
         f"<details><summary>{len(parts[False])} that are not recommended</summary>{more}</details>"
     )
+
+
+def _typicality(comparison: Comparison) -> list[str]:
+    """The figure of how far the SSM of each piece is from those of real music; none where none is known."""
+    typicality = comparison.get("typicality") or {}
+    series = [
+        Series(
+            title_of(name), kind_of(name), np.asarray([v for v in typicality.get(of, ()) if v is not None])
+        )
+        for name, of in ((GENERATED, GENERATED), (REAL, "reference"))
+    ]
+    if not all(len(s.values) for s in series):
+        return []
+    title = "distance of a piece's SSM from real ones"
+    caption = f"{len(series[0].values)} generated pieces; 100 times the mean over entries and real pieces"
+    return [figure(draw.boxes(series, title), caption, title)]
 
 
 def ingredients(pieces: Mapping[str, Sequence[Score]]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hrpe_jax.metrics.prediction import with_perplexities
 from hrpe_jax.report.copied import copying_lines
 from hrpe_jax.report.draw import number
 from hrpe_jax.report.rows import (
@@ -23,12 +23,12 @@ from hrpe_jax.report.rows import (
 
 MODEL_COLUMNS = {
     "backbone": (
-        "nll", "perplexity", "accuracy", "top3", "top5", "nll_per_bar", "chord_nll", "chord_accuracy",
-        "chord_top3", "chord_top5", "root_nll", "root_accuracy",
+        "nll", "perplexity", "accuracy", "top3", "top5", "nll_per_bar", "perplexity_per_bar", "chord_nll",
+        "chord_perplexity", "chord_accuracy", "chord_top3", "chord_top5", "root_nll", "root_accuracy",
     ),
     "melody": (
-        "nll", "perplexity", "accuracy", "top3", "top5", "nll_per_note", "nll_per_bar", "pitch_nll",
-        "pitch_accuracy", "pitch_top3", "pitch_top5",
+        "nll", "perplexity", "accuracy", "top3", "top5", "nll_per_note", "nll_per_bar", "perplexity_per_bar",
+        "pitch_nll", "pitch_perplexity", "pitch_accuracy", "pitch_top3", "pitch_top5",
     ),
 }  # fmt: skip
 """What of a model is shown, by stage: nats and shares, see `metrics.prediction`."""
@@ -46,9 +46,7 @@ def model_table(stage: str, rows: Sequence[tuple[str, Mapping[str, float]]]) -> 
 
 def model_lines(stage: str, rows: Sequence[tuple[str, Mapping[str, float]]]) -> list[list[str]]:
     """The cells of `model_table`, the names of the models first."""
-    columns = [
-        (name, {**metrics, "perplexity": math.exp(metrics["nll"])}) for name, metrics in rows if metrics
-    ]
+    columns = [(name, with_perplexities(metrics)) for name, metrics in rows if metrics]
     lines = [[stage, *(name for name, _ in columns)]]
     for figure in MODEL_COLUMNS[stage]:
         values = [number(metrics[figure]) if figure in metrics else "-" for _, metrics in columns]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.metrics.arrays import piece_of
+from hrpe_jax.metrics import structure
+from hrpe_jax.metrics.arrays import piece_of, window
 from hrpe_jax.metrics.compare import ROWS, Comparison, compare
 from hrpe_jax.metrics.registry import METRICS
 from hrpe_jax.score.score import Score
@@ -170,3 +171,16 @@ def test_pictures(found: Comparison) -> None:
     away = found.typicality
     assert [len(away["generated"]), len(away["reference"])] == [12, 30]
     assert piece_of(MADE[0]).id == found.ids["generated"][0]
+
+
+def test_typicality_is_the_mean_distance_from_other_real_pieces() -> None:
+    found = compare(MADE[:3], REAL[:4], bars=8, draws=10)
+    made, real = ([structure.bar_ssm(window(score, 8)) for score in part] for part in (MADE[:3], REAL[:4]))
+
+    def away(ssm: np.ndarray, others: list[np.ndarray]) -> float:
+        return 100 * float(np.mean([np.abs(ssm - other).mean() for other in others]))
+
+    assert found.typicality["generated"] == pytest.approx([away(ssm, real) for ssm in made], rel=1e-4)
+    expected = [away(ssm, real[:n] + real[n + 1 :]) for n, ssm in enumerate(real)]
+    assert found.typicality["reference"] == pytest.approx(expected, rel=1e-4)
+    assert compare(MADE[:3], REAL[:1], bars=8, draws=10).typicality["reference"] == [None]

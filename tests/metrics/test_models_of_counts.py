@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from hrpe_jax.codec import melody_tokens as mt
 from hrpe_jax.metrics.markov import CHORD_CODES, MarkovMelody, chord_codes
 from hrpe_jax.metrics.ngram import NGram
 from hrpe_jax.metrics.ppm import PPM
+from hrpe_jax.metrics.prediction import with_perplexities
 from hrpe_jax.metrics.repeat import Repeat, last_phrase, what_followed
 from hrpe_jax.metrics.sequences import Sequence
 from hrpe_jax.theory.chord import Chord
@@ -145,3 +147,13 @@ def test_the_last_phrase_of_a_melody_counts_tokens_in_the_bar() -> None:
     expected, streak = last_phrase(2)(song)
     assert expected.tolist()[10:] == tokens.tolist()[2:14]  # from the second BAR of the first phrase on
     assert streak[-1] == 8
+
+
+def test_perplexities_stand_beside_likelihoods() -> None:
+    figures = {"nll": 1.0, "chord_nll": 0.5, "nll_per_bar": 800.0, "accuracy": 0.25}
+    assert with_perplexities(figures) == {
+        **figures,
+        "perplexity": pytest.approx(math.exp(1)),
+        "chord_perplexity": pytest.approx(math.exp(0.5)),
+        "perplexity_per_bar": math.exp(700),
+    }
