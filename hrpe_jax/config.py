@@ -288,6 +288,9 @@ class Config:
     Attributes:
       name: of the run; the default workdir is ``runs/NAME``. The config file's name where it gives none.
       seed: of initialisation, dropout, shuffling and augmentation.
+      init_from: what the stages start from: a released model, the workdir of a training that ended, or
+        "bundled", the model of the package; "" to start anew. What ``stages.NAME.model`` leaves
+        unsaid is then what that model is.
       data: where songs come from.
       stages: what is trained.
       sample: what is written at the end; None for nothing.
@@ -297,6 +300,7 @@ class Config:
     name: str
     stages: StagesConfig
     seed: int = 0
+    init_from: str = ""
     data: DataConfig = field(default_factory=DataConfig)
     sample: SampleConfig | None = None
     tensorboard: bool = False

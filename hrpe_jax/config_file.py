@@ -38,6 +38,10 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         if not equals or not key:
             raise UserError(f"--config.{override}: expected --config.KEY=VALUE")
         merge(values, key, Text(text))
+    if values.get("init_from"):
+        from hrpe_jax.initial import take_shapes
+
+        take_shapes(values)
     return build(Config, values)
 
 

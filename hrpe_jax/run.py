@@ -14,6 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import jax
+
 import hrpe_jax
 from hrpe_jax import cli
 from hrpe_jax.codec.vocabulary import vocabulary_hashes
@@ -25,6 +27,7 @@ from hrpe_jax.data.plan import BatchShape
 from hrpe_jax.data.shards import Dataset, open_dataset, read_manifest
 from hrpe_jax.errors import UserError
 from hrpe_jax.files import check_output, replace_file, unwritable
+from hrpe_jax.initial import initial_params
 from hrpe_jax.metrics.baseline import ngram_baseline
 from hrpe_jax.sampling.model import export_model
 from hrpe_jax.summary import CURVES, write_summary
@@ -60,6 +63,7 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
     """
     workdir = Path(workdir)
     check_before_work(config, workdir)
+    initial = read_initial(config)
     check_output(workdir, "--workdir")
     dataset = prepare_together(config.data, workdir)
     record = make_record(config, dataset)
@@ -98,6 +102,7 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
             record=record,
             tensorboard=config.tensorboard,
             listener=make_listener(stage, config, workdir),
+            initial=initial.get(stage),
         )
         results.append(result)
         rows.append((stage, f"step {result.best_step}", result.best))
@@ -197,6 +202,23 @@ def check_before_work(config: Config, workdir: Path) -> None:
         if trained.best_metric:
             batch = blank_batch(stage, BatchShape(1, trained.batch.length))
             check_metric(stage, build_task(stage, trained.model), trained.best_metric, batch)
+
+
+def read_initial(config: Config) -> dict[str, Any]:
+    """By stage the parameters that a config starts from; {} where it starts anew.
+
+    Raises:
+      UserError: they are not there, or of other shapes.
+    """
+    if not config.init_from:
+        return {}
+    found: dict[str, Any] = {}
+    for stage, trained in config.stages.items():
+        task = build_task(stage, trained.model, trained.label_smoothing)
+        found[stage] = initial_params(
+            config.init_from, stage, jax.eval_shape(task.init_params, jax.random.key(0))
+        )
+    return found
 
 
 def make_listener(stage: str, config: Config, workdir: Path) -> Listener | None:

@@ -12,13 +12,19 @@ from hrpe_jax.config import Config, from_json, to_json
 from hrpe_jax.config_file import load_config
 from hrpe_jax.errors import UserError
 from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig, MelodyHarmonyConfig
+from hrpe_jax.sampling import model as models
+from hrpe_jax.sampling.model import write_released
+from tests.sampling.tiny import tiny_model
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.py"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_loads_and_survives_json(path: Path) -> None:
+def test_every_config_loads_and_survives_json(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "BUNDLED_FOLDER", write_released(tiny_model(), tmp_path))  # for finetune
     config = load_config(path)
     assert config.name == path.stem
     assert from_json(to_json(config)) == config

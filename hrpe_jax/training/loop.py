@@ -31,7 +31,7 @@ from hrpe_jax.training.interrupt import stop_request
 from hrpe_jax.training.partition import make_mesh, put_batch
 from hrpe_jax.training.progress import Progress
 from hrpe_jax.training.saving import Checkpoints
-from hrpe_jax.training.state import TrainState
+from hrpe_jax.training.state import TrainState, with_params
 from hrpe_jax.training.step import Programs, make_programs
 from hrpe_jax.training.tensorboard import TensorBoard
 from hrpe_jax.training.watchdog import Watchdog
@@ -128,6 +128,7 @@ def train_stage(
     record: Record,
     tensorboard: bool = False,
     listener: Listener | None = None,
+    initial: Any = None,
 ) -> StageResult:
     """Trains one stage to its last step, going on from its last checkpoint if there is one.
 
@@ -142,6 +143,7 @@ def train_stage(
       record: the resolved run, stored in every checkpoint and compared with that of an earlier run here.
       tensorboard: whether to write TensorBoard events too.
       listener: called every so many steps; what it does counts as no training time.
+      initial: parameters to start from, nested dicts of float32 arrays; None to draw them.
 
     Returns:
       Where it ended.
@@ -156,7 +158,7 @@ def train_stage(
     init_key, train_key = jax.random.split(jax.random.key(seed))
     with jax.set_mesh(mesh), stop_request() as stop, Checkpoints(folder, config.keep) as checkpoints:
         programs = make_programs(task, config, mesh)
-        run = _start_or_resume(stage, config, checkpoints, programs, batches, init_key, record)
+        run = _start_or_resume(stage, config, checkpoints, programs, batches, init_key, record, initial)
         resumed = run.step
         if run.step >= config.steps or run.best.exhausted:
             return _result(stage, config, run, resumed)
@@ -239,10 +241,14 @@ def _start_or_resume(
     batches: BatchIterator,
     key: jax.Array,
     record: Record,
+    initial: Any,
 ) -> _Run:
     step = checkpoints.latest()
     if step is None:
-        return _Run(programs.init(key), programs.init_carry(), Best(config.best_metric, config.patience))
+        state, carry = programs.init(key), programs.init_carry()
+        if initial is not None:
+            state, carry = programs.copy((with_params(state, initial), carry))
+        return _Run(state, carry, Best(config.best_metric, config.patience))
     check_record(checkpoints.folder, stage, read_json(checkpoints.folder, step, "record"), record)
     state, carry, progress = checkpoints.restore(step, programs.abstract)
     state, carry = programs.copy((state, carry))

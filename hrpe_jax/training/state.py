@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 from jax.sharding import Mesh
@@ -42,6 +43,16 @@ def init_state(
     params = task.init_params(key)
     ema = jax.tree.map(jnp.copy, params) if averaged else None
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), ema)
+
+
+def with_params(state: TrainState, params: Any) -> TrainState:
+    """A state at step 0 that starts from these parameters: host arrays of the shapes of its own."""
+
+    def lay(own: jax.Array, value: np.ndarray) -> jax.Array:
+        return jax.make_array_from_callback(own.shape, own.sharding, lambda index: value[index])
+
+    placed = jax.tree.map(lay, state.params, params)
+    return state.replace(params=placed, ema=None if state.ema is None else placed)  # type: ignore[attr-defined]
 
 
 def state_shardings(mesh: Mesh, task: Any, optimizer: Any, abstract: TrainState, fsdp: bool) -> TrainState:

@@ -241,3 +241,15 @@ def test_missing_checkpoints_and_devices_are_clear(tmp_path: Path) -> None:
         load_stage(tmp_path, "melody")
     with pytest.raises(UserError, match="devices asked for"):
         dummy.train(tmp_path, dummy.stage_config(mesh=MeshConfig(model=2)))
+
+
+def test_a_training_may_start_from_given_parameters(tmp_path: Path) -> None:
+    given = jax.tree.map(np.asarray, dummy.DummyTask().init_params(jax.random.key(9)))
+    still = replace(dummy.stage_config().optimizer, learning_rate=1e-12, weight_decay=0.0, ema_decay=0.5)
+    config = dummy.stage_config(optimizer=still, steps=3)
+    dummy.train(tmp_path, config, initial=given)
+    for found in average_of(tmp_path, 3):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, given)
+    first = read_lines(tmp_path)[0]["loss"]
+    dummy.train(tmp_path / "drawn", config)
+    assert read_lines(tmp_path / "drawn")[0]["loss"] != first
