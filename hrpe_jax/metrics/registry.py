@@ -50,9 +50,9 @@ class Metric:
 
     @property
     def definition(self) -> str:
-        """Its first line and its formula, on one line."""
-        first = (inspect.getdoc(self.function) or "").partition("\n")[0]
-        return f"{first} {self._section('Formula')}"
+        """Its first paragraph and its formula, on one line."""
+        first = (inspect.getdoc(self.function) or "").partition("\n\n")[0]
+        return f"{' '.join(first.split())} Formula: {self._section('Formula')}"
 
     @property
     def range(self) -> str:
@@ -106,11 +106,11 @@ METRICS: tuple[Metric, ...] = (
            {"silence": False}, False, _SILENT),
     Metric("se", "similarity error over lags", "structure", "set", structure.similarity_error,
            {"silence": False}, False, _SILENT),
-    Metric("structureness_short", "structureness, 1 to 3 bars", "structure", "piece", fitness.structureness,
-           {"shortest": 1, "longest": 3}, False, _EXTREMES),
-    Metric("structureness_mid", "structureness, 4 to 7 bars", "structure", "piece", fitness.structureness,
-           {"shortest": 4, "longest": 7}, False, _EXTREMES),
-    Metric("structureness_long", "structureness, 8 bars and more", "structure", "piece",
+    Metric("structureness_short", "structureness (symbolic), 1 to 3 bars", "structure", "piece",
+           fitness.structureness, {"shortest": 1, "longest": 3}, False, _EXTREMES),
+    Metric("structureness_mid", "structureness (symbolic), 4 to 7 bars", "structure", "piece",
+           fitness.structureness, {"shortest": 4, "longest": 7}, False, _EXTREMES),
+    Metric("structureness_long", "structureness (symbolic), 8 bars and more", "structure", "piece",
            fitness.structureness, {"shortest": 8, "longest": None}, False, _EXTREMES),
     Metric("ssmd_paired_l1", "SSMD, paired, l1", "structure", "pair", structure.paired_ssmd,
            {"norm": "l1"}, False, _PAIRED),

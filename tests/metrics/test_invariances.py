@@ -84,6 +84,9 @@ def test_values_of_a_comparison_do_not_depend_on_the_order_of_pieces() -> None:
 def test_every_metric_says_what_it_is() -> None:
     for metric in METRICS:
         described = metric.describe()
+        assert described["definition"].partition(" Formula: ")[0].endswith("."), (
+            metric.name
+        )  # a whole sentence
         for part in ("definition", "range", "direction", "source"):
             assert len(described[part]) > 10, (metric.name, part)
         assert metric.recommended or metric.remark, metric.name
