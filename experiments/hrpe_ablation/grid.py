@@ -1,0 +1,197 @@
+"""The grid as plain values: what is trained, in which order.
+
+A rung is one line of `BACKBONE` or `MELODY`: its title in the tables and what its model has other than
+`STAGES` says. `mlp_width` is set so that all rungs of a stage have the same number of parameters within
+`TOLERANCE`; `run.py` and a test refuse a rung that has not, and say which width would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Stage = Literal["backbone", "melody"]
+
+TOLERANCE = 0.01
+"""Largest difference in parameters from the first rung of a stage, as a share."""
+SEEDS = {"backbone": 5, "melody": 3}
+
+SIZE = {"width": 96, "heads": 4, "head_width": 24, "residual_rank": 0}
+STAGES: dict[Stage, dict[str, Any]] = {
+    "backbone": {
+        "model": {**SIZE, "layers": 4, "dropout": 0.2, "token_shift": False},
+        "batch": {"rows": 2, "length": 256},
+        "steps": 2000,
+        "eval_every": 250,
+        "checkpoint_every": 250,
+        "log_every": 100,
+        "keep": 1,
+        "patience": 3,
+        "optimizer": {"learning_rate": 4e-3, "warmup_steps": 100, "weight_decay": 0.1},
+    },
+    "melody": {
+        "model": {**SIZE, "layers": 3, "dropout": 0.1},
+        "batch": {"rows": 8, "length": 128},
+        "steps": 1200,
+        "eval_every": 200,
+        "checkpoint_every": 100,
+        "log_every": 50,
+        "keep": 1,
+        "patience": 3,
+        "optimizer": {"learning_rate": 3e-3, "warmup_steps": 100, "weight_decay": 0.05},
+    },
+}
+"""What all rungs of a stage share; `PILOT` chose it on validation songs, for all alike."""
+
+
+Rung = tuple[str, dict[str, Any]]
+Lag = tuple[int, int]
+
+
+def rung(title: str, mlp_width: int, harmony: Mapping[str, Any], **model: Any) -> Rung:
+    """A title, and what a model has other than those of its stage."""
+    return title, {"harmony": dict(harmony), "mlp_width": mlp_width, **model}
+
+
+def hrpe(variant: str, *lags: Lag, **more: Any) -> dict[str, Any]:
+    """A section `harmony` of a model."""
+    return {"variant": variant, **({"lags": lags} if lags else {}), **more}
+
+
+NONE = hrpe("none")
+HERE, ONE = (0, 0), ((0, 1),)
+TWO, FOUR = (*ONE, (1, 2)), (*ONE, (1, 2), (2, 3), (3, 4))
+LAG4 = hrpe("lagged", HERE, *FOUR)
+
+BACKBONE: dict[str, Rung] = {
+    "control": rung("RoPE, harmonic features at the input: **the control**", 268, NONE),
+    "lag4": rung("H-RPE, lags 0 to 4", 256, LAG4),
+    "shift": rung("control and token shift (the chord before, at the input)", 260, NONE, token_shift=True),
+    "query": rung("H-RPE, query-dependent", 261, hrpe("query")),
+    "lag4_shift": rung("H-RPE, lags 0 to 4, and token shift", 248, LAG4, token_shift=True),
+    "control_repeats": rung("control and repeats", 238, NONE, repeats=256),
+    "lag4_repeats": rung("H-RPE, lags 0 to 4, and repeats", 226, LAG4, repeats=256),
+    "lag1": rung("H-RPE, lags 0 and 1", 260, hrpe("lagged", HERE, *ONE)),
+    "placebo": rung("placebo: query-dependent, roots permuted", 261, hrpe("placebo")),
+    "tables": rung("H-RPE, tables", 265, hrpe("tables")),
+    "rope": rung("RoPE alone", 275, NONE, input_features=False),
+    "lag2": rung("H-RPE, lags 0 to 2", 259, hrpe("lagged", HERE, *TWO)),
+    "lag4_only": rung("H-RPE, lags 1 to 4, without (0, 0)", 263, hrpe("lagged", *FOUR)),
+    "symmetric": rung("query-dependent, tables symmetric", 261, hrpe("symmetric")),
+    "theory": rung("theory distances only", 268, hrpe("theory")),
+    "z12": rung("Z12 rotary", 268, hrpe("z12")),
+}
+"""Repeats: what followed the longest earlier match of the last events, as an input and as a pointer."""
+
+PLAIN = hrpe("query", codes="none")
+PITCH_LAG2 = hrpe("lagged", HERE, *TWO, codes="melody")
+CHORD_LAG4 = hrpe("lagged", HERE, *FOUR, codes="chord")
+MELODY: dict[str, Rung] = {
+    "chords": rung("chords and look-ahead, memory 256: **the control**", 384, PLAIN),
+    "no_chords": rung("without chords", 384, PLAIN, conditioning="none"),
+    "present": rung("chords without look-ahead", 384, PLAIN, conditioning="present"),
+    "pitch_lag2": rung("relations of pitch, lags 0 to 2", 206, PITCH_LAG2),
+    "chord_lag4": rung("relations of chords, lags 0 to 4", 372, CHORD_LAG4),
+    "memory_0": rung("memory 0", 384, PLAIN, memory=0),
+    "memory_1024": rung("memory 1,024", 384, PLAIN, memory=1024),
+    "pitch_lag2_memory_1024": rung("relations of pitch, memory 1,024", 206, PITCH_LAG2, memory=1024),
+    "repeats": rung("control and repeats", 344, PLAIN, repeats=1024),
+}
+
+RUNGS: dict[Stage, dict[str, Rung]] = {"backbone": BACKBONE, "melody": MELODY}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What models are trained on.
+
+    Attributes:
+      title: in the tables.
+      data: name of the data set.
+      songs: share of the training songs.
+      augment: whether they are transposed to random keys.
+      stage: other values of the stage's config.
+    """
+
+    title: str
+    data: str = "pop909"
+    songs: float = 1.0
+    augment: bool = True
+    stage: Mapping[str, Any] = field(default_factory=dict)
+
+
+DECISIVE = ("control", "shift", "query", "lag4")
+WRITING = (*DECISIVE, "control_repeats", "lag4_repeats")
+"""Rungs whose progressions are judged, trained on all songs."""
+# Few songs are learned, and overlearned, in fewer steps: look more often.
+FEW = {"eval_every": 40, "checkpoint_every": 40}
+CONDITIONS = {
+    "full": Condition("all songs"),
+    "no_augment": Condition("no transposition"),
+    "songs_10": Condition("10 % of the songs", songs=0.1, stage={"eval_every": 100, "checkpoint_every": 100}),
+    "songs_1": Condition("1 % of the songs", songs=0.01, stage=FEW),
+    "billboard": Condition("Billboard", data="billboard"),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run.
+
+    Attributes:
+      stage: of the model.
+      rung: which model.
+      condition: what it is trained on.
+      seed: of parameters, dropout, order and transposition.
+      changes: other values of the stage's config; a pilot is measured on validation songs.
+    """
+
+    stage: Stage
+    rung: str
+    condition: str
+    seed: int
+    changes: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of its record."""
+        changed = [f"{key}={value:g}" for key, value in self.changes]
+        return "-".join([self.stage, self.rung, self.condition, str(self.seed), *changed])
+
+
+def cells() -> Iterator[Cell]:
+    """The whole grid, in its order: round by round, so that tables mean something at any time."""
+    for seed in range(max(SEEDS.values())):
+        if seed < SEEDS["backbone"]:
+            for rung in BACKBONE:
+                yield Cell("backbone", rung, "full", seed)
+            for condition in CONDITIONS:
+                if condition != "full":
+                    for rung in DECISIVE:
+                        yield Cell("backbone", rung, condition, seed)
+        if seed < SEEDS["melody"]:
+            for rung in MELODY:
+                yield Cell("melody", rung, "full", seed)
+
+
+SHORT = (("steps", 800), ("eval_every", 200), ("patience", 0))
+PILOT = [
+    Cell("backbone", rung, "full", 0, (*SHORT, ("learning_rate", rate)))
+    for rate in (4e-3, 2e-3)
+    for rung in ("control", "lag4")
+]
+"""How `STAGES` was chosen: one value changed at a time, measured on validation songs only."""
+
+
+def stage_values(cell: Cell) -> dict[str, Any]:
+    """The stage's section of a config."""
+    common, condition = STAGES[cell.stage], CONDITIONS[cell.condition]
+    values = {**common, **condition.stage}
+    values["model"] = {**common["model"], **RUNGS[cell.stage][cell.rung][1]}
+    values["batch"] = {**common["batch"], "augment": condition.augment}
+    values["optimizer"] = dict(common["optimizer"])
+    for key, value in cell.changes:
+        section = next((s for s in ("model", "batch", "optimizer") if key in values[s]), None)
+        (values[section] if section else values)[key] = value
+    return values

@@ -1,0 +1,157 @@
+"""Trains the grid, or goes on with it: each finished run is a JSON file in `records`.
+
+    python experiments/hrpe_ablation/run.py --pop909=DATA --billboard=DATA [--only='backbone-*-full-0']
+    python experiments/hrpe_ablation/run.py --pop909=DATA --repeat=experiments/hrpe_ablation/records/NAME.json
+
+DATA are prepared data sets. Started again after it was stopped or killed it goes on, within a run too.
+Several processes may work on the same records; each takes runs that no other one has. `--repeat` trains one
+run again and compares what must be the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import fnmatch
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hrpe_jax import cli
+from hrpe_jax.errors import UserError
+from hrpe_jax.files import replace_file
+from hrpe_jax.heap import keep_freed_memory
+
+HERE = Path(__file__).parent
+
+
+def main(args: argparse.Namespace) -> int:
+    """Trains what has no record yet."""
+    keep_freed_memory()
+    if args.threads:  # read when JAX starts its devices
+        os.environ["NPROC"] = str(args.threads)
+    from hrpe_jax.compilation_cache import enable_compilation_cache
+
+    enable_compilation_cache()
+    import grid
+    from train import check_parameters
+
+    check_parameters()
+    data = {name: path for name in ("pop909", "billboard") if (path := getattr(args, name))}
+    if args.repeat:
+        return repeat(json.loads(Path(args.repeat).read_text(encoding="utf-8")), data, Path(args.workdir))
+    cells = list(grid.PILOT if args.pilot else grid.cells())
+    cells = [cell for cell in cells if fnmatch.fnmatch(cell.name, args.only)]
+    records, began = Path(args.records), time.monotonic()
+    records.mkdir(parents=True, exist_ok=True)
+    left = 0
+    for cell in cells:
+        path, workdir = records / f"{cell.name}.json", Path(args.workdir) / cell.name
+        if path.is_file():
+            continue
+        late = args.minutes and time.monotonic() - began > 60 * args.minutes
+        if late or grid.CONDITIONS[cell.condition].data not in data:
+            left += 1
+            continue
+        with lock(workdir) as mine:
+            if not mine or path.is_file():
+                continue
+            cli.say(f"{cell.name}: run {len(list(records.glob('*.json'))) + 1}, {len(cells)} in all")
+            record = train(cell, data, workdir)
+            replace_file(path, text(record).encode())
+            shutil.rmtree(workdir)
+    done = sum((records / f"{cell.name}.json").is_file() for cell in cells)
+    print(f"{done} of {len(cells)} runs have a record" + (f"; {left} wait for data or time" if left else ""))
+    return 0
+
+
+def train(cell: Any, data: dict[str, str], workdir: Path) -> dict[str, Any]:
+    """The record of one run."""
+    import grid
+    from train import train_cell
+
+    from hrpe_jax.data.shards import open_dataset
+
+    name = grid.CONDITIONS[cell.condition].data
+    if name not in data:
+        raise UserError(f"{cell.name}: is trained on {name}; give --{name}=DATA")
+    return train_cell(cell, open_dataset(data[name], verify=True), workdir)
+
+
+def repeat(record: dict[str, Any], data: dict[str, str], root: Path) -> int:
+    """Trains the run of a record again and compares; returns 1 where anything differs."""
+    import grid
+    from train import SAME, versions
+
+    cells = {cell.name: cell for cell in [*grid.cells(), *grid.PILOT]}
+    if record["name"] not in cells:
+        raise UserError(
+            f"{record['name']}: no such run in the grid; take the commit of the record, {record['commit']}"
+        )
+    again = json.loads(text(train(cells[record["name"]], data, root / f"repeat-{record['name']}")))
+    shutil.rmtree(root / f"repeat-{record['name']}")
+    if again["config"] != record["config"]:
+        cli.say(f"the grid's config of this run has changed since; the record's commit is {record['commit']}")
+    if again["versions"] != record["versions"] or again["device"] != record["device"]:
+        cli.say(f"record: {record['device']}, {record['versions']}; here: {again['device']}, {versions()}")
+    differ = [name for name in SAME if again[name] != record[name]]
+    print(f"{record['name']}: " + (f"not the same: {', '.join(differ)}" if differ else "the same numbers"))
+    return 1 if differ else 0
+
+
+@contextmanager
+def lock(workdir: Path) -> Iterator[bool]:
+    """Yields whether this process is the only one in a folder, which it then stays till the end."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    with open(workdir.with_suffix(".lock"), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def text(record: dict[str, Any]) -> str:
+    """A record as JSON, one line for each of its parts."""
+    lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in record.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = options.add_argument
+    add("--pop909", metavar="DATA", help="POP909, prepared")
+    add("--billboard", metavar="DATA", help="Billboard, prepared; without it its runs wait")
+    add(
+        "--records",
+        default=str(HERE / "records"),
+        metavar="DIR",
+        help="where records are (default: beside this)",
+    )
+    add(
+        "--workdir",
+        default="runs/hrpe_ablation",
+        metavar="DIR",
+        help="where runs are until they are finished",
+    )
+    add("--only", default="*", metavar="PATTERN", help="runs whose name matches, as backbone-control-full-*")
+    add("--minutes", type=float, metavar="N", help="begin no run after so long")
+    add("--threads", type=cli.at_least(1), metavar="N", help="threads of a CPU; all its cores by default")
+    add("--pilot", action="store_true", help="the runs that chose the settings, on validation songs, instead")
+    add("--repeat", metavar="RECORD", help="train this run again and compare")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, parser()))

@@ -1,0 +1,236 @@
+"""Draws the tables and figures of this folder's README from the records, or checks that they are up to date.
+
+    python experiments/hrpe_ablation/tables.py            writes them
+    python experiments/hrpe_ablation/tables.py --check    exit status 1 where they are not what records say
+
+Needs nothing but the records.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from figures import figures, nearest_distances
+from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, RUNGS, SEEDS
+from rows import (
+    HEADLINE,
+    RATES,
+    Record,
+    calibration_error,
+    difference,
+    rate,
+    rates,
+    read_records,
+    select,
+)
+
+from hrpe_jax import cli
+from hrpe_jax.errors import UserError
+from hrpe_jax.files import replace_file
+
+HERE = Path(__file__).parent
+TITLES = {
+    "chord_nll": "chord nll",
+    "chord_accuracy": "chord acc.",
+    "root_nll": "root nll",
+    "root_accuracy": "root acc.",
+    "token_nll": "token nll",
+    "token_accuracy": "token acc.",
+    "note_nll": "nll per note",
+    "nll": "nll per event",
+    "pitch_nll": "pitch nll",
+    "pitch_accuracy": "pitch acc.",
+}
+
+
+def seeds_text(runs: Sequence[Record], stage: str) -> str:
+    """How many runs a row has; those that are too few say so."""
+    wanted = SEEDS[stage]
+    return str(len(runs)) if len(runs) >= wanted else f"{len(runs)} of {wanted}"
+
+
+def value_text(values: np.ndarray) -> str:
+    """A mean over seeds with their standard deviation, where there are several."""
+    mean = f"{values.mean():.3f}"
+    return mean if len(values) < 2 else f"{mean} ± {values.std(ddof=1):.3f}"
+
+
+def difference_text(runs: Sequence[Record], others: Sequence[Record], name: str) -> str:
+    """A difference and its interval."""
+    found = difference(runs, others, name) if runs and others else None
+    return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]" if found else ""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown."""
+    lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def ladder(records: Sequence[Record], stage: str) -> str:
+    """All rungs of a stage under the condition "full", against the control and token shift."""
+    names, headline = RATES[stage], HEADLINE[stage]
+    rungs = RUNGS[stage]
+    controls = ("control", "shift") if stage == "backbone" else ("chords",)
+    against = {rung: select(records, stage, rung, "full") for rung in controls}
+    header = ["", "seeds", *(TITLES[name] for name in names), "calibration"]
+    header += [
+        f"{TITLES[headline]} less {'the control' if i == 0 else rung}" for i, rung in enumerate(controls)
+    ]
+    rows = []
+    for baseline in baselines(records, stage):
+        numbers = [f"{rate(baseline, name):.3f}" for name in names]
+        cells = [difference_text([{**baseline, "seed": 0}], against[rung][:1], headline) for rung in controls]
+        rows.append([baseline["rung"], "", *numbers, f"{calibration_error([baseline]):.3f}", *cells])
+    for rung, (title, _) in rungs.items():
+        runs = select(records, stage, rung, "full")
+        if runs:
+            numbers = [value_text(rates(runs, name)) for name in names]
+            apart = [difference_text(runs, against[c], headline) if rung != c else "" for c in controls]
+            rows.append([title, seeds_text(runs, stage), *numbers, f"{calibration_error(runs):.3f}", *apart])
+    return table(header, rows)
+
+
+def baselines(records: Sequence[Record], stage: str) -> list[Record]:
+    """Tables of counts, measured on the same songs."""
+    return [r for r in records if r["condition"] == "counts" and r["stage"] == stage]
+
+
+def conditions(records: Sequence[Record]) -> str:
+    """The decisive rungs where data is scarce, not augmented, or other."""
+    rows = []
+    for name, condition in CONDITIONS.items():
+        control = select(records, "backbone", "control", name)
+        shift = select(records, "backbone", "shift", name)
+        for rung in DECISIVE:
+            runs = select(records, "backbone", rung, name)
+            if runs:
+                rows.append(
+                    [
+                        condition.title,
+                        str(runs[0]["training_songs"]),
+                        BACKBONE[rung][0],
+                        seeds_text(runs, "backbone"),
+                        value_text(rates(runs, "chord_nll")),
+                        value_text(rates(runs, "chord_accuracy")),
+                        "" if rung == "control" else difference_text(runs, control, "chord_nll"),
+                        "" if rung == "shift" else difference_text(runs, shift, "chord_nll"),
+                    ]
+                )
+    header = [
+        "condition",
+        "songs",
+        "",
+        "seeds",
+        "chord nll",
+        "chord acc.",
+        "nll less the control",
+        "less shift",
+    ]
+    return table(header, rows)
+
+
+def cost(records: Sequence[Record]) -> str:
+    """What each row cost: where it was made, parameters, steps to the best point, seconds."""
+    rows = []
+    for stage, rungs in RUNGS.items():
+        for rung, (title, _) in rungs.items():
+            runs = select(records, stage, rung, "full")
+            if runs:
+                rows.append(
+                    [
+                        stage,
+                        title,
+                        f"{runs[0]['parameters']:,}",
+                        f"{np.mean([run['best_step'] for run in runs]):.0f}",
+                        f"{np.mean([run['steps'] for run in runs]):.0f}",
+                        f"{np.mean([run['seconds'] for run in runs]):.0f}",
+                        "; ".join(sorted({run["device"] for run in runs})),
+                    ]
+                )
+    return table(["stage", "", "parameters", "best step", "steps", "seconds", "made on"], rows)
+
+
+def learned(records: Sequence[Record]) -> str:
+    """Which published distance the tables at lag (0, 0) come closest to."""
+    columns = {}
+    for rung in ("tables", "query", "lag4"):
+        runs = select(records, "backbone", rung, "full")
+        if runs:
+            columns[f"{BACKBONE[rung][0]} ({len(runs)})"] = nearest_distances(runs)
+    if not columns:
+        return ""
+    names = next(iter(columns.values()))
+    rows = [[name, *(f"{c[name][0]:+.2f}, {c[name][1]:.0%}" for c in columns.values())] for name in names]
+    return table(["distance", *columns], rows)
+
+
+def tables(records: Sequence[Record]) -> dict[str, str]:
+    """By the name of the mark in the README, what stands there."""
+    trained = [r for r in records if r["condition"] != "counts" and r["split"] == "test"]
+    grid = {"backbone": len(BACKBONE), "melody": len(MELODY)}
+    wanted = sum(grid[stage] * SEEDS[stage] for stage in grid)
+    wanted += (len(CONDITIONS) - 1) * len(DECISIVE) * SEEDS["backbone"]
+    return {
+        "count": f"{len(trained)} of {wanted} runs have a record.",
+        "backbone": ladder(records, "backbone"),
+        "conditions": conditions(records),
+        "melody": ladder(records, "melody"),
+        "learned": learned(records),
+        "cost": cost(records),
+    }
+
+
+def filled(text: str, found: dict[str, str]) -> str:
+    """A README with what stands between `<!-- NAME -->` and `<!-- end of NAME -->` replaced.
+
+    Raises:
+      UserError: it lacks a mark.
+    """
+    for name, content in found.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise UserError(f"README.md: the marks of {name!r} are missing: <!-- {name} --> and its end")
+        text = pattern.sub(lambda m, content=content: f"{m[1]}\n{content}\n\n{m[2]}", text)
+    return text
+
+
+def main(args: argparse.Namespace) -> int:
+    """Writes or checks the README and the figures."""
+    records = read_records(Path(args.records))
+    if not records:
+        raise UserError(f"{args.records}: no records here; run.py makes them")
+    folder = Path(args.folder)
+    readme = folder / "README.md"
+    wanted = {readme: filled(readme.read_text(encoding="utf-8"), tables(records))}
+    wanted |= {folder / name: svg for name, svg in figures(records).items()}
+    stale = [p for p, text in wanted.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
+    if args.check:
+        for path in stale:
+            print(f"{path.name}: not what the records say; run tables.py")
+        return 1 if stale else 0
+    for path in stale:
+        replace_file(path, wanted[path].encode())
+        cli.say(f"{path}")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--records", default=str(HERE / "records"), metavar="DIR", help="where records are")
+    options.add_argument("--folder", default=str(HERE), metavar="DIR", help="where README.md and figures are")
+    options.add_argument("--check", action="store_true", help="write nothing; compare")
+    options.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, parser()))

@@ -1,0 +1,225 @@
+"""The ablation: its grid, one run of it on songs of a few bars, and its committed tables."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from hrpe_jax import cli
+from hrpe_jax.data.build import build_dataset
+from hrpe_jax.data.pipeline import eval_batches
+from hrpe_jax.data.shards import Dataset, open_dataset
+from hrpe_jax.tasks import build_task
+from hrpe_jax.training.evaluation import evaluate_params
+from tests.data.songs import write_songs
+
+FOLDER = Path(__file__).parents[2] / "experiments" / "hrpe_ablation"
+TINY = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "residual_rank": 0, "dropout": 0.1}
+
+
+@pytest.fixture
+def modules(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The scripts as modules."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    names = ("grid", "rows", "train", "measure", "run", "tables", "baselines")
+    found: dict[str, ModuleType] = {name: importlib.import_module(name) for name in names}
+    return SimpleNamespace(**found)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data set of eight songs."""
+    root = tmp_path_factory.mktemp("songs")
+    names = [f"{i:03d}" for i in range(1, 9)]
+    splits = {"train": names[:4], "valid": names[4:6], "test": names[6:]}
+    (root / "splits.json").write_text(json.dumps(splits))
+    build_dataset(write_songs(root / "songs", 8), root / "data", splits=root / "splits.json", workers=0)
+    return root / "data"
+
+
+@pytest.fixture
+def small(modules: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The grid with models and steps of a test's size."""
+    stages = {}
+    for stage, values in modules.grid.STAGES.items():
+        more = {"eval_every": 2, "checkpoint_every": 2, "steps": 6, "patience": 0}
+        optimizer = {**values["optimizer"], "warmup_steps": 1}
+        model = {**values["model"], **TINY}
+        batch = {"rows": 2, "length": 24}
+        stages[stage] = {**values, **more, "model": model, "batch": batch, "optimizer": optimizer}
+    monkeypatch.setattr(modules.grid, "STAGES", stages)
+    monkeypatch.setattr(modules.train, "check_parameters", dict)
+    return modules
+
+
+def start(modules: SimpleNamespace, *arguments: object) -> int:
+    return cli.run(modules.run.main, modules.run.parser(), [str(argument) for argument in arguments])
+
+
+def test_parameters_match(modules: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = modules.train.check_parameters()
+    assert len(counts) == len(modules.grid.BACKBONE) + len(modules.grid.MELODY)
+    monkeypatch.setattr(modules.grid, "TOLERANCE", 0.0)
+    monkeypatch.setattr(modules.train, "TOLERANCE", 1e-9)
+    with pytest.raises(cli.UserError, match="mlp_width="):
+        modules.train.check_parameters()
+
+
+def test_grid_goes_round_by_round(modules: SimpleNamespace) -> None:
+    """Tables mean something at any time: every rung has seed n before one has seed n + 1."""
+    cells = list(modules.grid.cells())
+    assert len({cell.name for cell in cells}) == len(cells)
+    seeds = [cell.seed for cell in cells]
+    assert seeds == sorted(seeds)
+    for stage, rungs in modules.grid.RUNGS.items():
+        for rung in rungs:
+            found = [c.seed for c in cells if (c.stage, c.rung, c.condition) == (stage, rung, "full")]
+            assert found == list(range(modules.grid.SEEDS[stage]))
+    for condition in modules.grid.CONDITIONS:
+        assert set(modules.grid.DECISIVE) <= {cell.rung for cell in cells if cell.condition == condition}
+
+
+def test_small_sets_of_songs_are_in_larger_ones(modules: SimpleNamespace, data: Path) -> None:
+    dataset = open_dataset(data)
+    sets = [modules.train.Subset(dataset, "backbone", share).kept for share in (0.01, 0.5, 1.0)]
+    songs = dataset.num_songs("train", "backbone")
+    assert [len(kept) for kept in sets] == [1, round(songs / 2), songs]
+    assert set(sets[0]) < set(sets[1]) < set(sets[2])
+    half = modules.train.Subset(dataset, "backbone", 0.5)
+    assert [record["id"] for record in half.records("backbone", "train")] == [
+        dataset.songs("train", "backbone")[i]["id"] for i in sets[1]
+    ]
+    assert len(half.lengths("backbone", "valid")) == dataset.num_songs("valid", "backbone")
+
+
+def same_figures(modules: SimpleNamespace, record: dict[str, Any], whole: dict[str, float]) -> None:
+    """Sums by song, divided by their counts, are the figures of the split."""
+    named = {
+        "backbone": ("chord_nll", "chord_accuracy", "root_nll", "root_accuracy"),
+        "melody": ("nll", "pitch_nll", "pitch_accuracy"),
+    }
+    for name in named[record["stage"]]:
+        assert modules.rows.rate(record, name) == pytest.approx(whole[name], rel=1e-4), name
+    songs = record["songs"]
+    assert np.sum(songs["nll"]) / np.sum(songs["events"]) == pytest.approx(whole["nll"], rel=1e-4)
+    measured = songs["changes" if record["stage"] == "backbone" else "events"]
+    assert sum(record["calibration"]["count"]) == np.sum(measured)
+
+
+def test_melody_by_song(small: SimpleNamespace, data: Path) -> None:
+    dataset: Dataset = open_dataset(data)
+    _, config = small.train.stage_of(small.train.config_of(small.grid.Cell("melody", "chords", "full", 0)))
+    task = build_task("melody", config.model)
+    params = task.init_params(jax.random.key(3))
+    sums = small.measure.song_sums(task, params, config, dataset, "melody", "test")
+    batches = eval_batches(dataset, "melody", config.batch, split="test")
+    assert len(sums["songs"]["id"]) == dataset.num_songs("test", "melody")
+    same_figures(small, {"stage": "melody", **sums}, evaluate_params(task, config, params, batches))
+
+
+def test_run_goes_on_and_repeats(
+    small: SimpleNamespace, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """A run that is stopped goes on from its checkpoint; what has a record is not trained again."""
+    where = (f"--pop909={data}", f"--records={tmp_path / 'records'}", f"--workdir={tmp_path / 'work'}")
+    cell = small.grid.Cell("backbone", "tables", "full", 0, (("dropout", 0.0),))
+    monkeypatch.setattr(small.grid, "PILOT", [cell])
+    sums = small.train.song_sums
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(small.train, "song_sums", fail)
+    assert start(small, *where, "--pilot") == 130
+    assert not list((tmp_path / "records").iterdir())
+    assert (tmp_path / "work" / cell.name / "checkpoints").is_dir()
+    monkeypatch.setattr(small.train, "song_sums", sums)
+    assert start(small, *where, "--pilot") == 0
+    assert "1 of 1 runs have a record" in capsys.readouterr().out
+    (path,) = (tmp_path / "records").iterdir()
+    written = path.read_bytes()
+    record = json.loads(written)
+    assert record["curve"]["step"] == [2, 4, 6]
+    assert record["split"] == "valid"  # a pilot never sees the others
+    same_figures(small, record, record["valid"])
+    assert record["tables"]["lag_0_0_cyclic"]
+    assert not (tmp_path / "work" / cell.name).exists()
+    assert start(small, *where, "--pilot") == 0
+    assert path.read_bytes() == written
+    assert start(small, *where, f"--repeat={path}") == 0
+    assert "the same numbers" in capsys.readouterr().out
+    record["curve"]["nll"][1] += 1e-5
+    path.write_text(json.dumps(record))
+    assert start(small, *where, f"--repeat={path}") == 1
+    assert "not the same: curve" in capsys.readouterr().out
+
+
+def fake(rung: str, seed: int, nll: list[float], condition: str = "full") -> dict[str, Any]:
+    """A record of three songs with 10 changes each."""
+    columns = {f"{name}_hit": [5, 6, 7] for name in ("chord", "root", "token")}
+    columns |= {f"{name}_nll": nll for name in ("chord", "root", "token")}
+    songs = {"id": ["a", "b", "c"], "changes": [10, 10, 10], **columns}
+    calibration = {"count": [10, 20], "confidence": [4.0, 18.0], "hit": [5, 13]}
+    about = {"stage": "backbone", "rung": rung, "condition": condition, "seed": seed, "split": "test"}
+    made = {"parameters": 10, "best_step": 4, "steps": 6, "seconds": 1.0, "device": "x", "training_songs": 3}
+    curve = {"step": [2, 4, 6], "nll": [3.0, 2.0, 2.5]}
+    record = {"songs": songs, "calibration": calibration, "curve": curve, "tables": {}, "name": rung}
+    return {**about, **made, **record}
+
+
+def test_differences_are_paired_by_song_and_seed(modules: SimpleNamespace) -> None:
+    controls = [fake("control", seed, [20.0, 30.0, 10.0 + seed]) for seed in (0, 1)]
+    better = [fake("query", seed, [18.0, 28.0, 8.0 + seed]) for seed in (0, 1, 2)]
+    found = modules.rows.difference(better, controls, "chord_nll")
+    assert found.seeds == (0, 1)
+    # Every song is better by the same 0.2 a change, so there is nothing to be unsure of.
+    assert (found.value, found.low, found.high) == pytest.approx((-0.2, -0.2, -0.2))
+    assert modules.rows.calibration_error(controls) == pytest.approx((1 + 5) / 30)
+    other = fake("query", 0, [18.0, 38.0, 8.0])
+    spread = modules.rows.difference([other], controls, "chord_nll")
+    assert spread.low < 0 < spread.high
+    assert modules.rows.difference([fake("query", 5, [1.0, 1.0, 1.0])], controls, "chord_nll") is None
+
+
+def test_tables_say_what_records_say(modules: SimpleNamespace, tmp_path: Path, capsys: Any) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    for seed in (0, 1):
+        for rung, nll in (("control", 20.0), ("shift", 19.0)):
+            record = fake(rung, seed, [nll, nll + seed, nll])
+            (records / f"{rung}-{seed}.json").write_text(json.dumps(record))
+    marks = [f"<!-- {name} -->\n<!-- end of {name} -->" for name in modules.tables.tables([])]
+    (tmp_path / "README.md").write_text("\n".join(["# Title", *marks]))
+    where = [f"--records={records}", f"--folder={tmp_path}"]
+
+    def draw(*more: str) -> int:
+        return cli.run(modules.tables.main, modules.tables.parser(), [*where, *more])
+
+    assert draw("--check") == 1
+    assert draw() == 0
+    assert draw("--check") == 0
+    text = (tmp_path / "README.md").read_text()
+    assert "| 2 of 5 |" in text
+    assert "-0.100 [-0.100, -0.100]" in text
+    assert (tmp_path / "differences.svg").is_file()
+    (records / "shift-1.json").unlink()
+    capsys.readouterr()
+    assert draw("--check") == 1
+    assert "README.md: not what the records say" in capsys.readouterr().out
+
+
+def test_baselines_have_records_like_models(modules: SimpleNamespace, data: Path, tmp_path: Path) -> None:
+    arguments = [f"--pop909={data}", f"--records={tmp_path}"]
+    assert cli.run(modules.baselines.main, modules.baselines.parser(), arguments) == 0
+    found = modules.rows.read_records(tmp_path)
+    assert len(found) == 6
+    for record in found:
+        assert all(modules.rows.rate(record, name) > 0 for name in modules.rows.RATES[record["stage"]])
+        assert 0 <= modules.rows.calibration_error([record]) <= 1
