@@ -8,18 +8,20 @@ from ml_collections.config_dict import ConfigDict, create
 
 
 def get_config() -> ConfigDict:
-    """Four lagged relations in every head."""
+    """Four lagged relations in every head, and what followed the longest earlier agreement."""
     config = create()
     config.seed = 0
     config.data = create(corpus="pop909")
     config.stages = create(
         backbone=create(
-            model=create(width=128, layers=4, heads=4, head_width=32, mlp_width=384, dropout=0.3),
+            model=create(
+                width=128, layers=4, heads=4, head_width=32, mlp_width=384, dropout=0.3, repeats=512
+            ),
             batch=create(rows=8, length=256),
-            steps=600,
+            steps=1200,
             eval_every=100,
             checkpoint_every=100,
-            optimizer=create(learning_rate=3e-3, warmup_steps=60, weight_decay=0.1),
+            optimizer=create(learning_rate=3e-3, warmup_steps=60, weight_decay=0.1, ema_decay=0.995),
         ),
     )
     return config

@@ -17,7 +17,9 @@ def get_config() -> ConfigDict:
     config.data = create(path="data/mine")
     config.stages = create(
         backbone=create(
-            model=create(width=128, layers=3, heads=4, head_width=32, mlp_width=384, dropout=0.3),
+            model=create(
+                width=128, layers=3, heads=4, head_width=32, mlp_width=384, dropout=0.3, repeats=512
+            ),
             batch=create(rows=8, length=256),
             steps=200,
             eval_every=50,
@@ -26,7 +28,14 @@ def get_config() -> ConfigDict:
         ),
         melody=create(
             model=create(
-                width=128, layers=3, heads=4, head_width=32, mlp_width=384, memory=256, dropout=0.15
+                width=128,
+                layers=3,
+                heads=4,
+                head_width=32,
+                mlp_width=384,
+                memory=256,
+                dropout=0.15,
+                repeats=2048,
             ),
             batch=create(rows=8, length=256),
             steps=300,

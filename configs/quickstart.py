@@ -13,7 +13,7 @@ def get_config() -> ConfigDict:
     config.data = create(corpus="chorales")
     config.stages = create(
         backbone=create(
-            model=create(width=96, layers=3, heads=4, head_width=24, mlp_width=256, dropout=0.2),
+            model=create(width=96, layers=3, heads=4, head_width=24, mlp_width=256, dropout=0.2, repeats=512),
             batch=create(rows=8, length=256),
             steps=140,
             eval_every=35,
@@ -21,7 +21,16 @@ def get_config() -> ConfigDict:
             optimizer=create(learning_rate=3e-3, warmup_steps=20),
         ),
         melody=create(
-            model=create(width=96, layers=3, heads=4, head_width=24, mlp_width=256, memory=128, dropout=0.2),
+            model=create(
+                width=96,
+                layers=3,
+                heads=4,
+                head_width=24,
+                mlp_width=256,
+                memory=128,
+                dropout=0.2,
+                repeats=512,
+            ),
             batch=create(rows=8, length=128, segments=2),
             steps=200,
             eval_every=50,
