@@ -133,7 +133,8 @@ class Melody(nn.Module):
             copying = Copying(config.width, name="copying")
             known = jnp.where(segments > 0, ids, repeats.NOTHING)
             over = root * (QUALITIES + 1) + quality
-            song, found = repeats.follow(past_events.repeats, known, over, positions == 0)
+            bar = ids == melody_tokens.BAR
+            song, found = repeats.follow(past_events.repeats, known, over, bar, positions == 0)
             past_events = past_events._replace(repeats=song)
             x = x + copying.embed(embed(jnp.maximum(found.event, 0)), found)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))

@@ -16,12 +16,15 @@ keeps agree(t, j) where agree(t - 1, j - 1) was.
 
 Events stand in a *context* (the chord over which a melody goes on, the beat at which the next chord begins):
 among places that agree for equally long one whose context is the present one is preferred, and whether it is
-so is told too.
+so is told too. A clock (in bars or beats) says how long ago that was: phrases come back after 4 or 8 bars.
 
     >>> events, context = jnp.array([[7, 5, 4, 2, 7, 5]]), jnp.array([[0, 0, 0, 0, 0, 1]])
-    >>> state, found = follow(empty(batch=1, capacity=8), events, context, fresh=jnp.zeros((1, 6), bool))
-    >>> found.event.tolist(), found.agree.tolist(), found.same.tolist()
-    ([[-1, -1, -1, -1, 5, 4]], [[0, 0, 0, 0, 1, 2]], [[False, False, False, False, True, False]])
+    >>> every = jnp.ones((1, 6), int)
+    >>> state, found = follow(empty(1, 8), events, context, advance=every, fresh=every < 0)
+    >>> found.event.tolist(), found.agree.tolist(), found.back.tolist()
+    ([[-1, -1, -1, -1, 5, 4]], [[0, 0, 0, 0, 1, 2]], [[0, 0, 0, 0, 4, 4]])
+    >>> found.same.tolist()
+    [[False, False, False, False, True, False]]
 """
 
 from __future__ import annotations
@@ -38,17 +41,21 @@ NOTHING = -1
 
 
 class Repeats(NamedTuple):
-    """Events of each row, the newest last; int32 ``[batch, capacity]`` each.
+    """Events of each row, the newest last; int32 ``[batch, capacity]`` each, and ``[batch]``.
 
     Attributes:
       events: `NOTHING` where there was none.
       context: in which each stood.
+      times: what the clock showed after each.
       agree: how many events up to this one equal the latest ones, at most `LONGEST`.
+      clock: what it shows now, ``[batch]``.
     """
 
     events: Array
     context: Array
+    times: Array
     agree: Array
+    clock: Array
 
 
 class Expectation(NamedTuple):
@@ -58,43 +65,57 @@ class Expectation(NamedTuple):
       event: int32, `NOTHING` where no earlier event equals the present one.
       agree: int32, for how many events the past of the place found equals the present one's; 0 for nothing.
       same: bool, whether its context is the present one.
+      back: int32, by how much the clock has gone on since that place; 0 for nothing.
+      clock: int32, what it shows.
     """
 
     event: Array
     agree: Array
     same: Array
+    back: Array
+    clock: Array
 
 
 def empty(batch: int, capacity: int) -> Repeats:
     """Rows that remember up to ``capacity`` events, and have none."""
     zeros = jnp.zeros((batch, capacity), jnp.int32)
-    return Repeats(jnp.full((batch, capacity), NOTHING, jnp.int32), zeros, zeros)
+    nothing = jnp.full((batch, capacity), NOTHING, jnp.int32)
+    return Repeats(nothing, zeros, zeros, zeros, jnp.zeros(batch, jnp.int32))
 
 
 def forget(state: Repeats, reset: Array) -> Repeats:
     """Empties the rows where ``reset [batch]`` is true."""
     blank = reset[:, None]
-    return Repeats(jnp.where(blank, NOTHING, state.events), state.context, jnp.where(blank, 0, state.agree))
+    return state._replace(
+        events=jnp.where(blank, NOTHING, state.events),
+        agree=jnp.where(blank, 0, state.agree),
+        clock=jnp.where(reset, 0, state.clock),
+    )
 
 
-def follow(state: Repeats, events: Array, context: Array, fresh: Array) -> tuple[Repeats, Expectation]:
+def follow(
+    state: Repeats, events: Array, context: Array, advance: Array, fresh: Array
+) -> tuple[Repeats, Expectation]:
     """Takes in events and says after each what is expected next.
 
     Args:
       state: of the events before.
       events: int ``[batch, length]``; a negative one equals no other.
       context: int ``[batch, length]``.
+      advance: int ``[batch, length]``: by how much the clock goes on with each event.
       fresh: bool ``[batch, length]``: a song begins here, and what was before is forgotten.
 
     Returns:
       The state with these events, and what is expected after each of them.
     """
 
-    def step(state: Repeats, column: tuple[Array, Array, Array]) -> tuple[Repeats, Expectation]:
-        event, here, begins = column
+    def step(state: Repeats, column: tuple[Array, ...]) -> tuple[Repeats, Expectation]:
+        event, here, passes, begins = column
         state = forget(state, begins)
+        clock = state.clock + passes
         seen = jnp.concatenate([state.events[:, 1:], event[:, None]], axis=1)
         contexts = jnp.concatenate([state.context[:, 1:], here[:, None]], axis=1)
+        times = jnp.concatenate([state.times[:, 1:], clock[:, None]], axis=1)
         equal = (seen == event[:, None]) & (event >= 0)[:, None]
         longer = jnp.where(equal, jnp.minimum(state.agree + 1, LONGEST), 0)
         size = seen.shape[1]
@@ -108,9 +129,11 @@ def follow(state: Repeats, events: Array, context: Array, fresh: Array) -> tuple
         agree = at(longer, best)
         expected = jnp.where(agree > 0, at(seen, jnp.minimum(best + 1, size - 1)), NOTHING)
         same = (agree > 0) & (at(contexts, best) == here)
-        return Repeats(seen, contexts, longer), Expectation(expected, agree, same)
+        back = jnp.where(agree > 0, clock - at(times, best), 0)
+        found = Expectation(expected, agree, same, back, clock)
+        return Repeats(seen, contexts, times, longer, clock), found
 
-    columns = (events.T.astype(jnp.int32), context.T.astype(jnp.int32), fresh.T)
+    columns = (*(x.T.astype(jnp.int32) for x in (events, context, advance)), fresh.T)
     if events.shape[1] == 1:
         state, found = step(state, jax.tree.map(lambda x: x[0], columns))
         return state, jax.tree.map(lambda x: x[:, None], found)

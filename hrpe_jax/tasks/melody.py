@@ -49,7 +49,7 @@ class MelodyTask(LinenTask):
         previous: Any = ("rows", "embed")
         codes = hrpe.Codes(side, (side,) * categories, side)
         past = Past(hidden=("layers", "rows", "memory", "embed"))
-        song: Any = Repeats(side, side, side) if self.config.repeats else None
+        song: Any = Repeats(side, side, side, side, rows) if self.config.repeats else None
         return MelodyHistory(History(side, side, codes, previous, past, repeats=song), rows)
 
     def segment_loss(

@@ -11,7 +11,11 @@ from hrpe_jax.ops.repeats import Expectation
 
 WIDTH = 6
 FOUND = Expectation(
-    jnp.asarray([[-1, 3, 3, 3]]), jnp.asarray([[0, 1, 5, 5]]), jnp.asarray([[False, True, True, False]])
+    event=jnp.asarray([[-1, 3, 3, 3, 3]]),
+    agree=jnp.asarray([[0, 1, 5, 5, 5]]),
+    same=jnp.asarray([[False, True, True, False, False]]),
+    back=jnp.asarray([[0, 8, 8, 8, 100]]),
+    clock=jnp.asarray([[0, 8, 9, 10, 100]]),
 )
 
 
@@ -23,7 +27,7 @@ def test_point() -> None:
 
 def test_where_nothing_agrees_the_expected_event_is_not_seen() -> None:
     copying, rng = Copying(WIDTH), np.random.default_rng(0)
-    expected = [jnp.asarray(rng.normal(size=(1, 4, WIDTH)), jnp.float32) for _ in range(2)]
+    expected = [jnp.asarray(rng.normal(size=(1, 5, WIDTH)), jnp.float32) for _ in range(2)]
     params = copying.init(jax.random.key(0), expected[0], FOUND, method="embed")
     first, second = (copying.apply(params, x, FOUND, method="embed") for x in expected)
     changed = np.abs(np.asarray(first - second)).max(axis=-1)[0]
@@ -31,10 +35,10 @@ def test_where_nothing_agrees_the_expected_event_is_not_seen() -> None:
     assert changed[1:].min() > 1e-3
 
 
-def test_trust_depends_on_the_state_the_agreement_and_the_context() -> None:
+def test_trust_depends_on_the_state_and_on_all_that_was_found() -> None:
     copying = Copying(WIDTH)
-    params = copying.init(jax.random.key(0), jnp.zeros((1, 4, WIDTH)), FOUND, method="embed")
-    nothing = copying.apply(params, jnp.zeros((1, 4, WIDTH)), FOUND, method="trust")
-    np.testing.assert_array_equal(nothing, np.zeros((1, 4)))
-    trust = copying.apply(params, jnp.ones((1, 4, WIDTH)), FOUND, method="trust")
-    assert len(set(np.asarray(trust)[0].tolist())) == 4
+    params = copying.init(jax.random.key(0), jnp.zeros((1, 5, WIDTH)), FOUND, method="embed")
+    nothing = copying.apply(params, jnp.zeros((1, 5, WIDTH)), FOUND, method="trust")
+    np.testing.assert_array_equal(nothing, np.zeros((1, 5)))
+    trust = copying.apply(params, jnp.ones((1, 5, WIDTH)), FOUND, method="trust")
+    assert len(set(np.asarray(trust)[0].tolist())) == 5
