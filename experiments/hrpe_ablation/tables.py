@@ -11,12 +11,13 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from figures import figures, nearest_distances
-from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, RUNGS, SEEDS
+from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, RUNGS, SEEDS, WRITING
 from rows import (
     HEADLINE,
     RATES,
@@ -45,6 +46,15 @@ TITLES = {
     "nll": "nll per event",
     "pitch_nll": "pitch nll",
     "pitch_accuracy": "pitch acc.",
+}
+
+
+WRITTEN = ("ssmd_silence", "cpi", "ctd")
+CONTROLS = {
+    "real": "other real songs (the floor)",
+    "shuffled": "real bars, shuffled in each song",
+    "random": "real bars, drawn from all songs",
+    "loop": "one bar looped",
 }
 
 
@@ -149,11 +159,54 @@ def cost(records: Sequence[Record]) -> str:
                         f"{runs[0]['parameters']:,}",
                         f"{np.mean([run['best_step'] for run in runs]):.0f}",
                         f"{np.mean([run['steps'] for run in runs]):.0f}",
-                        f"{np.mean([run['seconds'] for run in runs]):.0f}",
+                        _mean([run["processor_seconds"] for run in runs]),
                         "; ".join(sorted({run["device"] for run in runs})),
                     ]
                 )
-    return table(["stage", "", "parameters", "best step", "steps", "seconds", "made on"], rows)
+    return table(["stage", "", "parameters", "best step", "steps", "processor s", "made on"], rows)
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    """Of those that are known."""
+    known = [value for value in values if value is not None]
+    return f"{np.mean(known):.0f}" if known else ""
+
+
+def progressions(records: Sequence[Record]) -> str:
+    """What models write beside real songs and the controls."""
+    rows, controls = [], {}
+    for rung in WRITING:
+        runs = [run for run in select(records, "backbone", rung, "full") if run["progressions"]]
+        if runs:
+            found = [
+                {name: {row["set"]: row for row in run["progressions"][name]} for name in WRITTEN}
+                for run in runs
+            ]
+            controls = controls or found[0]
+            rows.append(
+                [
+                    BACKBONE[rung][0],
+                    str(len(runs)),
+                    *_written([f[name]["generated"] for f in found] for name in WRITTEN),
+                ]
+            )
+    if not rows:
+        return ""
+    for name, title in CONTROLS.items():
+        rows.append([title, "", *_written([controls[figure][name]] for figure in WRITTEN)])
+    return table(["", "seeds", "SSMD", "CPI", "CTD"], rows)
+
+
+def _written(figures: Iterable[list[Mapping[str, Any]]]) -> list[str]:
+    """Means over seeds, with the interval over pieces where there is one seed alone."""
+    cells = []
+    for rows in figures:
+        values = [row["value"] for row in rows if "value" in row]
+        interval = (
+            f" [{rows[0]['low']:.3g}, {rows[0]['high']:.3g}]" if len(values) == 1 and "low" in rows[0] else ""
+        )
+        cells.append(f"{np.mean(values):.3g}{interval}" if values else "")
+    return cells
 
 
 def learned(records: Sequence[Record]) -> str:
@@ -181,6 +234,7 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
         "backbone": ladder(records, "backbone"),
         "conditions": conditions(records),
         "melody": ladder(records, "melody"),
+        "progressions": progressions(records),
         "learned": learned(records),
         "cost": cost(records),
     }

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -114,7 +115,7 @@ def train_cell(cell: Cell, dataset: Dataset, workdir: Path) -> dict[str, Any]:
     Returns:
       The record.
     """
-    config, condition = config_of(cell), CONDITIONS[cell.condition]
+    config, condition, began = config_of(cell), CONDITIONS[cell.condition], time.process_time()
     stage, trained = stage_of(config)
     songs = Subset(dataset, stage, condition.songs)
     record = make_record(config, dataset)
@@ -137,6 +138,7 @@ def train_cell(cell: Cell, dataset: Dataset, workdir: Path) -> dict[str, Any]:
         workdir=workdir,
         record=record,
     )
+    spent = time.process_time() - began
     best = load_stage(workdir, stage)
     split = "valid" if cell.changes else "test"
     writes = stage == "backbone" and cell.rung in WRITING and cell.condition == "full" and split == "test"
@@ -159,6 +161,8 @@ def train_cell(cell: Cell, dataset: Dataset, workdir: Path) -> dict[str, Any]:
         "steps": result.step,
         "early": result.early,
         "seconds": round(result.seconds, 1),
+        # What a machine that does other things too does not blur; not known of a run that was interrupted.
+        "processor_seconds": None if result.resumed else round(spent, 1),
         "valid": {name: rounded(value) for name, value in result.best.items()},
         "split": split,
         **song_sums(task, best.params, trained, dataset, stage, split),

@@ -168,9 +168,26 @@ def fake(rung: str, seed: int, nll: list[float], condition: str = "full") -> dic
     songs = {"id": ["a", "b", "c"], "changes": [10, 10, 10], **columns}
     calibration = {"count": [10, 20], "confidence": [4.0, 18.0], "hit": [5, 13]}
     about = {"stage": "backbone", "rung": rung, "condition": condition, "seed": seed, "split": "test"}
-    made = {"parameters": 10, "best_step": 4, "steps": 6, "seconds": 1.0, "device": "x", "training_songs": 3}
+    writes = [{"set": "generated", "value": 5.0, "low": 4.0, "high": 6.0}, {"set": "real", "value": 2.0}]
+    writes += [{"set": name, "value": 9.0} for name in ("shuffled", "random", "loop")]
+    made = {
+        "parameters": 10,
+        "best_step": 4,
+        "steps": 6,
+        "processor_seconds": None,
+        "device": "x",
+        "training_songs": 3,
+    }
+    progressions = dict.fromkeys(("ssmd_silence", "cpi", "ctd"), writes) if rung == "control" else {}
     curve = {"step": [2, 4, 6], "nll": [3.0, 2.0, 2.5]}
-    record = {"songs": songs, "calibration": calibration, "curve": curve, "tables": {}, "name": rung}
+    record = {
+        "songs": songs,
+        "calibration": calibration,
+        "curve": curve,
+        "tables": {},
+        "name": rung,
+        "progressions": progressions,
+    }
     return {**about, **made, **record}
 
 
