@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from experiments.results.targets import structure_lines, target_lines, theory_lines
+from hrpe_jax.errors import UserError
 from hrpe_jax.report.copied import copying_lines
 
+MARK = "<!-- bundled model -->"
 CORPORA = {
     "pop909": (
         "POP909 (Wang et al., ISMIR 2020), github.com/music-x-lab/POP909-Dataset",
@@ -71,6 +73,25 @@ def write_card(
     made = "\n".join(commands)
     parts.append(f"## How it was made\n\n```sh\n{made}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def front_page(text: str, results: Mapping[str, Any]) -> str:
+    """A README with the lines between its marks `<!-- bundled model -->` written anew."""
+    before, mark, rest = text.partition(f"{MARK}\n")
+    _, end, after = rest.partition(MARK)
+    if not (mark and end):
+        raise UserError(f"the README has no two marks {MARK}; put them where the figures are to stand")
+    made = results["pieces"]
+    asked = ", ".join(f"{name} {value}" for name, value in made["asked"].items())
+    rows = [["target", "to reach", "reached", ""], *target_lines(results)]
+    lines = [
+        f"{made['pieces']} unselected pieces ({asked}) and the test songs; all figures with their controls, and "
+        "how they were made, are in [the model's card](hrpe_jax/bundled/README.md).",
+        table(rows),
+        table(list(_prediction(results["prediction"]))),
+    ]
+    body = "\n\n".join(lines)
+    return f"{before}{MARK}\n\n{body}\n\n{MARK}{after}"
 
 
 def _facts(about: Mapping[str, Any]) -> str:

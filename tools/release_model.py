@@ -2,7 +2,8 @@
 
     python tools/release_model.py --run=runs/pop909 --data=data/pop909
     python -m experiments.results.run --data=data/pop909 --output=experiments/results/pop909.json
-    python tools/release_model.py --run=... --data=... --results=experiments/results/pop909.json
+    python tools/release_model.py --run=... --data=... --results=experiments/results/pop909.json \\
+        --readme=README.md
 
 The second command measures what the first has put there; the third writes its figures into the card. Figures
 of other weights are refused. --run may be given twice, for stages that were trained in different folders.
@@ -31,7 +32,7 @@ def main(args: argparse.Namespace) -> None:
     from hrpe_jax.files import replace_file
     from hrpe_jax.sampling.model import Model, load_model, write_released
     from hrpe_jax.sampling.weights import digest, flatten
-    from tools.model_card import CORPORA, write_card
+    from tools.model_card import CORPORA, front_page, write_card
 
     stages: dict[str, Any] = {}
     trainings: dict[str, Any] = {}
@@ -77,6 +78,9 @@ def main(args: argparse.Namespace) -> None:
         raise UserError(
             f"{args.results}: figures of other weights, left out; measure these: --model={folder}"
         )
+    if results and args.readme:
+        page = Path(args.readme)
+        replace_file(page, front_page(page.read_text(encoding="utf-8"), results).encode())
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     if size > MOST_BYTES:
         most = MOST_BYTES / 2**20
@@ -136,6 +140,7 @@ def parser() -> argparse.ArgumentParser:
     add("--run", action="append", required=True, metavar="DIR", help="workdir of a training; may be repeated")
     add("--data", required=True, metavar="DIR", help="the prepared data set that it was trained on")
     add("--results", metavar="FILE.json", help="what experiments.results.run wrote of these weights")
+    add("--readme", default="", metavar="FILE", help="a README whose marked block gets the figures")
     add("--notes", metavar="FILE.md", help="what is musically wrong with the worst pieces, for the card")
     add(
         "--config",

@@ -1,0 +1,114 @@
+"""Fine-tuning on a folder beside not tuning and beside training anew, on songs that none of them has seen.
+
+    python experiments/finetune/run.py --input=FOLDER --workdir=DIR [--limit=120] [--init_from=bundled]
+
+prepares the folder, measures the model it starts from on the test split, trains `configs/finetune.py` from
+it, and the same models with as many steps from nothing, and measures both. All is kept in the workdir, where
+the same command goes on; the figures are in DIR/figures.json and, as a table, on stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from hrpe_jax import cli
+from hrpe_jax.errors import UserError
+from hrpe_jax.files import replace_file
+
+CONFIG = Path(__file__).parents[2] / "configs" / "finetune.py"
+FIGURES = ("nll", "accuracy", "chord_accuracy", "pitch_accuracy")
+
+
+def command(*arguments: str) -> float:
+    """Runs a command of the package; seconds."""
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", *arguments], stdout=sys.stderr)
+    if done.returncode:
+        raise UserError(f"python -m {' '.join(arguments)}: ended with status {done.returncode}")
+    return time.perf_counter() - began
+
+
+def anew(workdir: Path, init_from: str) -> Path:
+    """The same config without what it starts from: its shapes written out."""
+    from hrpe_jax.config import to_json
+    from hrpe_jax.config_file import load_config
+
+    values = json.loads(to_json(load_config(CONFIG, [f"init_from={init_from}"])))
+    values |= {"init_from": "", "name": "anew", "sample": None}
+    path = workdir / "anew.py"
+    path.write_text(f"import json\n\n\ndef get_config():\n    return json.loads({json.dumps(values)!r})\n")
+    return path
+
+
+def main(args: argparse.Namespace) -> None:
+    """Prepares, trains, measures, prints."""
+    from hrpe_jax.evaluation import evaluate_model
+    from hrpe_jax.initial import released_folder
+    from hrpe_jax.sampling.model import load_model
+
+    workdir = Path(args.workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    data, tuned, fresh = workdir / "data", workdir / "tuned", workdir / "anew"
+    if not data.exists():
+        limit = [f"--limit={args.limit}"] if args.limit else []
+        command("hrpe_jax.preprocess", f"--input={args.input}", f"--output={data}", *limit)
+    rows: dict[str, Any] = {}
+    seconds = command(
+        "hrpe_jax.train",
+        f"--config={CONFIG}",
+        f"--workdir={tuned}",
+        f"--config.data.path={data}",
+        f"--config.init_from={args.init_from}",
+    )
+    command(
+        "hrpe_jax.train",
+        f"--config={anew(workdir, args.init_from)}",
+        f"--workdir={fresh}",
+        f"--config.data.path={data}",
+    )
+    models = {
+        "before": load_model(released_folder(args.init_from)),
+        "tuned": load_model(tuned),
+        "trained anew": load_model(fresh),
+    }
+    for name, model in models.items():
+        found = evaluate_model(model, data, args.split, limit=0)
+        rows[name] = {
+            stage: {figure: row[figure] for figure in FIGURES if figure in row}
+            for stage, row in found.items()
+        }
+    counts = json.loads((data / "manifest.json").read_text(encoding="utf-8"))["counts"]["songs"]
+    figures = {"songs": counts, "split": args.split, "init_from": args.init_from, "rows": rows}
+    replace_file(workdir / "figures.json", (json.dumps(figures, indent=1) + "\n").encode())
+    head = ("", "backbone NLL / accuracy", "chord accuracy", "melody NLL / accuracy", "pitch accuracy")
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for name, row in rows.items():
+        chords, melody = row["backbone"], row["melody"]
+        print(
+            f"| {name} | {chords['nll']:.3f} / {chords['accuracy']:.3f} | {chords['chord_accuracy']:.3f} "
+            f"| {melody['nll']:.3f} / {melody['accuracy']:.3f} | {melody['pitch_accuracy']:.3f} |"
+        )
+    cli.print_result({"songs": counts, "seconds_of_tuning": round(seconds)})
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = cli.make_parser("finetune", __doc__)
+    options.prog = "python experiments/finetune/run.py"
+    add = options.add_argument
+    add("--input", required=True, metavar="DIR", help="a folder of music")
+    add("--workdir", required=True, metavar="DIR", help="where everything goes")
+    add("--limit", type=cli.at_least(10), metavar="N", help="read only the first N files")
+    add("--init_from", default="bundled", metavar="DIR", help="what is tuned (default: bundled)")
+    add("--split", default="test", choices=("valid", "test"), help="songs that are measured")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, parser()))
