@@ -85,8 +85,8 @@ def front_page(text: str, results: Mapping[str, Any]) -> str:
     asked = ", ".join(f"{name} {value}" for name, value in made["asked"].items())
     rows = [["target", "to reach", "reached", ""], *target_lines(results)]
     lines = [
-        f"{made['pieces']} unselected pieces ({asked}) and the test songs; all figures with their controls, and "
-        "how they were made, are in [the model's card](hrpe_jax/bundled/README.md).",
+        f"{made['pieces']} unselected pieces ({asked}) and the test songs; all figures with their "
+        "controls, and how they were made, are in [the model's card](hrpe_jax/bundled/README.md).",
         table(rows),
         table(list(_prediction(results["prediction"]))),
     ]
