@@ -177,7 +177,7 @@ def read_controls(
                  repetition_penalty_melody, temperature, top_k, top_p, repetition_penalty),
     )  # fmt: skip
     wanted_key, wanted_mode = _key(key, mode)
-    given = None if prime is None else Prime(prime, prime_use)
+    given = None if prime is None else Prime.of(prime, prime_use)
     wanted_meter = _meter(meter)
     if given is not None:
         _agrees("key", wanted_key, given.score.key, wanted_mode in (None, given.score.key.mode))

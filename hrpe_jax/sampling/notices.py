@@ -14,7 +14,12 @@ from hrpe_jax.theory.key import Key
 
 def notices(model: Model, controls: Controls) -> list[str]:
     """Lines for people; none where all is as in training, and none on what a model does not say of itself."""
-    return [*_unseen(model, controls), *_too_long(model, controls)]
+    return [*_chords_found(controls), *_unseen(model, controls), *_too_long(model, controls)]
+
+
+def _chords_found(controls: Controls) -> Iterator[str]:
+    if controls.prime is not None and controls.prime.chords_found:
+        yield "the prime has no chords; its melody is given some that fit it"
 
 
 def _unseen(model: Model, controls: Controls) -> Iterator[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from hrpe_jax.analysis.melody_chords import find_melody_chords
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.bars import bar_spans
@@ -23,10 +24,12 @@ class Prime:
     Attributes:
         score: its music.
         use: "continue": the piece begins with it and goes on; "chords": its chords get a new melody.
+        chords_found: whether its chords are not its own, but found under its melody.
     """
 
     score: Score
     use: str = "continue"
+    chords_found: bool = False
 
     def __post_init__(self) -> None:
         if self.use not in USES:
@@ -38,6 +41,19 @@ class Prime:
             raise UserError(f"--prime: {name} has no melody to go on from{instead}")
         if self.use == "chords" and not sounding:
             raise UserError(f"--prime: {name} has no chords to write a melody over; give --chords instead")
+
+    @classmethod
+    def of(cls, score: Score, use: str = "continue") -> Prime:
+        """A prime. A melody alone that is gone on from gets chords that fit it: after bars without any, the
+        model writes hardly any.
+
+        Raises:
+            UserError: there is nothing to use.
+        """
+        bare = all(span.chord.is_none for span in score.chords)
+        if use == "continue" and bare and (chords := find_melody_chords(score)):
+            return cls(replace(score, chords=chords), use, chords_found=True)
+        return cls(score, use)
 
     @property
     def bars(self) -> int:

@@ -13,6 +13,7 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.chart import read_chords, suggest
 from hrpe_jax.sampling.controls import Drawing, chord_tokens, read_controls
 from hrpe_jax.sampling.form import read_form
+from hrpe_jax.sampling.prime import Prime
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord, to_lead_sheet
 from hrpe_jax.theory.key import Key
@@ -133,6 +134,24 @@ def test_a_prime_says_key_meter_tempo_and_length():
     assert over.continued is None
     assert read_controls(prime=UPBEAT, prime_use="chords").bars == 1
     assert read_controls(prime=UPBEAT, bars=2).bars == 4
+
+
+def test_a_melody_alone_gets_chords_to_go_on_from() -> None:
+    notes = tuple(
+        Note(12 * at, 12, 55 + pitch) for at, pitch in enumerate((0, 4, 7, 5, 9, 12, 2, 7, 11, 0, 4, 7))
+    )
+    bare = replace(PRIME, melody=notes, chords=(), bar_resets=())
+    prime = read_controls(prime=bare, bars=2).continued
+    assert prime is not None
+    assert prime.chords_found
+    assert prime.score.melody == bare.melody
+    roots = [span.chord.root for span in prime.score.chords]
+    assert roots == [7, 0, 2, 7]  # I IV V I in G
+    assert -1 not in prime.harmony  # sounding to the end
+    assert not accepts_backbone([*prime.backbone_ids, 2])
+    assert read_controls(prime=PRIME).prime == Prime(PRIME)  # its own chords stay
+    few = replace(bare, melody=notes[:4])
+    assert read_controls(prime=few).prime == Prime(few)
 
 
 @pytest.mark.parametrize(

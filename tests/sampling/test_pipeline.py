@@ -154,6 +154,9 @@ def test_notices():
     assert "A minor" in line
     assert notices(tiny_model(), read_controls(key="a", meter="7/8")) == []
     assert any("looks back" in line for line in notices(tiny_model(), read_controls(prime=PRIME)))
+    assert not any("has no chords" in line for line in notices(tiny_model(), read_controls(prime=PRIME)))
+    bare = replace(PRIME, chords=(), melody=tuple(Note(12 * n, 12, 60 + 5 * n % 12) for n in range(24)))
+    assert "the prime has no chords" in notices(tiny_model(), read_controls(prime=bare))[0]
 
 
 def test_round_up():
