@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from grid import BACKBONE
+from grid import BACKBONE, WRITING
 from rows import Record, difference, select
 
 from hrpe_jax.theory.tonal_space import chord_distances
@@ -57,7 +57,7 @@ def differences(records: Sequence[Record]) -> str:
             'stroke-width="3"/>',
             f'<circle cx="{x(d.value):.1f}" cy="{y}" r="5" fill="{colour}"/>',
         ]
-    for value in (low, 0.0, high):
+    for value in sorted({low, 0.0, high}):
         parts.append(f'<text x="{x(value):.1f}" y="{height - 12}" text-anchor="middle">{value:+.2f}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
@@ -65,23 +65,12 @@ def differences(records: Sequence[Record]) -> str:
 def curves(records: Sequence[Record]) -> str:
     """Validation nll by step, mean over seeds at the steps that all of them have."""
     lines = []
-    for rung in (
-        "control",
-        "shift",
-        "query",
-        "lag1",
-        "lag4",
-        "lag4_shift",
-        "control_repeats",
-        "lag4_repeats",
-    ):
+    for rung in (*WRITING, "lag1", "lag4_shift"):
         runs = select(records, "backbone", rung, "full")
         if runs:
-            length = min(len(run["curve"]["step"]) for run in runs)
-            steps = runs[0]["curve"]["step"][:length]
-            lines.append(
-                (BACKBONE[rung][0], steps, np.mean([r["curve"]["nll"][:length] for r in runs], axis=0))
-            )
+            title, length = BACKBONE[rung][0].replace("*", ""), min(len(run["curve"]["step"]) for run in runs)
+            nll = np.mean([run["curve"]["nll"][:length] for run in runs], axis=0)
+            lines.append((title, runs[0]["curve"]["step"][:length], nll))
     if not lines:
         return ""
     # The first point is far above all others: from the second on.

@@ -77,7 +77,9 @@ def difference_text(runs: Sequence[Record], others: Sequence[Record], name: str)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown."""
+    """Markdown; a line that says so where there is nothing."""
+    if not rows:
+        return "No run has a record yet."
     lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
@@ -159,7 +161,7 @@ def cost(records: Sequence[Record]) -> str:
                         f"{runs[0]['parameters']:,}",
                         f"{np.mean([run['best_step'] for run in runs]):.0f}",
                         f"{np.mean([run['steps'] for run in runs]):.0f}",
-                        _mean([run["processor_seconds"] for run in runs]),
+                        _mean([run.get("processor_seconds") for run in runs]),
                         "; ".join(sorted({run["device"] for run in runs})),
                     ]
                 )
@@ -190,9 +192,7 @@ def progressions(records: Sequence[Record]) -> str:
                     *_written([f[name]["generated"] for f in found] for name in WRITTEN),
                 ]
             )
-    if not rows:
-        return ""
-    for name, title in CONTROLS.items():
+    for name, title in CONTROLS.items() if rows else ():
         rows.append([title, "", *_written([controls[figure][name]] for figure in WRITTEN)])
     return table(["", "seeds", "SSMD", "CPI", "CTD"], rows)
 
@@ -216,9 +216,7 @@ def learned(records: Sequence[Record]) -> str:
         runs = select(records, "backbone", rung, "full")
         if runs:
             columns[f"{BACKBONE[rung][0]} ({len(runs)})"] = nearest_distances(runs)
-    if not columns:
-        return ""
-    names = next(iter(columns.values()))
+    names = next(iter(columns.values()), {})
     rows = [[name, *(f"{c[name][0]:+.2f}, {c[name][1]:.0%}" for c in columns.values())] for name in names]
     return table(["distance", *columns], rows)
 
