@@ -5,7 +5,8 @@
 
 Folders and their splits (JSON: split -> names) go in pairs; "-" for splits takes every song, to measure only.
 With --measure nothing is counted: prints how often, of the time in which a chord is written, the chords found
-from the melody alone have its root, and its root with major or minor third, beside the tonic throughout.
+from the melody alone have its root, and its root with major or minor third, beside the tonic throughout; and
+what metrics of chords and harmony are on average with the chords written and with those found.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from measure_metrics import read
 
 from hrpe_jax.analysis.melody_chords import beats, find_melody_chords, melody_chroma
+from hrpe_jax.metrics.arrays import Undefined
+from hrpe_jax.metrics.registry import BY_NAME
 from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.quality import CHORD_TONES
@@ -71,8 +75,9 @@ def fit(mode: str, songs: list[Score]) -> str:
     time = Counter(chord for labels, _, _ in seen for chord in labels if chord)
     chords = [chord for chord, _ in time.most_common(STATES)]
     number = {chord: index for index, chord in enumerate(chords)}
-    begin, follow = np.full(STATES, BEGIN), np.full((STATES, STATES), FOLLOW)
-    sound, changes = np.full((STATES, 12), SOUND), np.zeros((3, 2))
+    count = len(chords)
+    begin, follow = np.full(count, BEGIN), np.full((count, count), FOLLOW)
+    sound, changes = np.full((count, 12), SOUND), np.ones((3, 2))
     for labels, place, chroma in seen:
         before = None
         for label, where, heard in zip(labels, place, chroma, strict=True):
@@ -94,7 +99,10 @@ def fit(mode: str, songs: list[Score]) -> str:
     }
     np.fill_diagonal(logs["follow"], 0.0)  # never looked at
     names = ", ".join(f'({degree}, "{quality}")' for degree, quality in chords)
-    rows = [", ".join(f'({degree}, "{quality}")' for degree, quality in chords[n : n + 6]) for n in (0, 6)]
+    rows = [
+        ", ".join(f'({degree}, "{quality}")' for degree, quality in chords[n : n + 6])
+        for n in range(0, count, 6)
+    ]
     lines = [f'    "{mode}": Harmony(', "        chords=("]
     lines += [*(f"            {row}," for row in rows), "        ),"]
     lines += [f"        {name}=np.array({_text(value)})," for name, value in logs.items()]
@@ -131,6 +139,23 @@ def agreement(songs: list[Score]) -> str:
     )
 
 
+def effect(songs: list[Score]) -> str:
+    """Means of metrics of chords and harmony, with the chords that are written and with those found."""
+    texts = []
+    for name in ("cpi", "che", "cc", "ctd", "ctr", "mctd"):
+        metric = BY_NAME[name]
+        values = []
+        for score in songs:
+            found = replace(score, chords=find_melody_chords(score))
+            try:
+                values.append([metric.function(each, **metric.options) for each in (score, found)])
+            except Undefined:
+                continue
+        written, own = np.mean(values, axis=0)
+        texts.append(f"{name} {written:.3g} / {own:.3g}")
+    return f"written / found: {', '.join(texts)}"
+
+
 def main() -> None:
     """Counts, or measures."""
     parser = argparse.ArgumentParser(
@@ -147,7 +172,7 @@ def main() -> None:
         names = None if splits == "-" else set(json.loads(Path(splits).read_text("utf-8"))[split])
         found = [score for score in read(folder, names) if score.melody and score.chords]
         if args.measure:
-            print(f"{folder}: {agreement(found)}", flush=True)
+            print(f"{folder}: {agreement(found)}; {effect(found)}", flush=True)
         songs += found
     if args.measure:
         return
