@@ -124,7 +124,8 @@ class Judge:
                 if name == GENERATED and made < 2:
                     row |= {"low": None, "high": None}
             else:
-                why = reason or "no generated piece is left to measure"
+                silent = "no generated piece has a melody"
+                why = reason or (silent if self._sets[GENERATED] else "no generated piece is left to measure")
                 row |= {"n": 0, "value": None, "low": None, "high": None, "reason": why}
             rows.append(row)
         return rows, {name: distance.values for name, distance in found.items()}

@@ -128,6 +128,7 @@ def test_pieces_without_chords_or_melody() -> None:
     assert result.row("h1", "generated")["value"] is not None
     assert "generated: 12 pieces have no chords; chords and harmony leave them out" in result.notes
     result = compare(chords_only, REAL, draws=10)
+    assert result.row("ssmd_silence", "generated")["reason"] == "no generated piece has a melody"
     assert result.row("ctd", "generated")["value"] is not None
     assert result.row("gs16", "generated")["reason"] == "it has no melody"
     assert result.row("ssmd", "generated")["left_out"] == {"it has no melody": 12}
