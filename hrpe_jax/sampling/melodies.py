@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import jax
@@ -29,6 +34,7 @@ from hrpe_jax.sampling.melody import (
     Clock,
     Plan,
     Record,
+    Said,
     Sections,
     State,
     Window,
@@ -94,12 +100,77 @@ def melodies(
         EOS.
     """
     count, rows = len(numbers), round_up(len(numbers), 1)
-    chords = [*chords, *[chords[0]] * (rows - count)]
-    scores = [score_of(ids, request.opening) for ids in chords]
+    chords = [tuple(ids) for ids in (*chords, *[chords[0]] * (rows - count))]
+    score_by_chords = {ids: score_of(ids, request.opening) for ids in set(chords)}
+    table_by_chords = {ids: beat_table(score) for ids, score in score_by_chords.items()}
+    scores, tables = [score_by_chords[ids] for ids in chords], [table_by_chords[ids] for ids in chords]
     plan = melody_plan(scores, request)
-    tables = [beat_table(score) for score in scores]
     keys = row_keys(np.uint32(seed), STAGE, np.pad(np.asarray(numbers, np.int32), (0, rows - count)))
-    state = start(config, params, request, scores, count)
+    size = rows // shares(rows)
+    running = []
+    for first in range(0, count, size):
+        part = slice(first, first + size)
+        running.append(
+            _calls(
+                config, params, request, plan_of_rows(plan, part), scores[part], tables[part],
+                min(count - first, size), keys[part], settings, steps,
+            )
+        )  # fmt: skip
+    with ExitStack() as stack:
+        # What one thread asks of a CPU is done in turns, so each part has a thread that asks for it.
+        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in running]
+        asking = Lock()  # what is compiled for one part serves the others
+
+        def ask(calls: Iterator[tuple[Said, int]]) -> tuple[Said, int] | None:
+            with asking:
+                return next(calls, None)
+
+        while True:
+            asked = [thread.submit(ask, calls) for thread, calls in zip(threads, running, strict=True)]
+            under_way = [future.result() for future in asked]
+            length = max((limit for _, limit in filter(None, under_way)), default=0)
+            if not length:
+                return
+            ids = np.full((len(running) * size, length), tokens.PAD, np.int32)
+            chances = np.zeros(ids.shape, np.float32)
+            for number, call in enumerate(under_way):
+                if call is not None:
+                    part = slice(number * size, (number + 1) * size)
+                    ids[part] = np.asarray(call[0].ids)[:, :length]
+                    chances[part] = np.asarray(call[0].log_probability)[:, :length]
+            yield ids[:count], chances[:count]
+
+
+def shares(rows: int) -> int:
+    """Into how many equal parts a batch is cut, each with a loop of its own.
+
+    On a CPU a step keeps one core busy, whatever the number of rows: its operations are too small to be
+    divided. So each core gets rows of its own; other devices take all rows at once.
+    """
+    if jax.default_backend() != "cpu":
+        return 1
+    return math.gcd(rows, 1 << (cores().bit_length() - 1))
+
+
+def cores() -> int:
+    """That this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _calls(
+    config: MelodyModelConfig,
+    params: Any,
+    request: Request,
+    plan: Plan,
+    scores: Sequence[Score],
+    tables: Sequence[np.ndarray],
+    wanted: int,
+    keys: jax.Array,
+    settings: Settings,
+    steps: int | None,
+) -> Iterator[tuple[Said, int]]:
+    """Calls the loop until all rows have ended; gives what a call writes, and how much, without waiting."""
+    state = start(config, params, request, scores, wanted)
     most, segment = config.memory + request.segment, request.segment
     slot = int(state.history.events.slot)
     in_segment = segment if slot else 0  # what was read ended with a segment
@@ -118,8 +189,7 @@ def melodies(
         state, said = run_melody(
             config, segment, params, plan, window, state, np.int32(limit), keys, settings
         )
-        ids = np.asarray(said.ids)[:count, :limit]
-        yield ids, np.asarray(said.log_probability)[:count, :limit]
+        yield said, limit
         slot, in_segment = slot + limit, in_segment + limit
         if (np.asarray(state.clock.state) == grammar.STATE_END).all():
             return
@@ -152,6 +222,11 @@ def melody_plan(scores: Sequence[Score], request: Request) -> Plan:
         bars=column(request.bars for _ in scores),
         silent_bars=column(request.silent_bars for _ in scores),
     )
+
+
+def plan_of_rows(plan: Plan, part: slice) -> Plan:
+    """The plan of some of its rows."""
+    return Plan(plan.masks, plan.sections, *(column[part] for column in plan[2:]))
 
 
 def _sections(form: Form) -> Sections:

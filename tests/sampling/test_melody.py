@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -221,6 +222,24 @@ def test_sections_that_come_again_are_the_same_notes(text: str):
 def test_calls_of_any_size_write_the_same():
     whole, by_five = run()[0], run(steps=5)[0]
     assert whole == by_five
+
+
+def test_parts_of_a_batch_on_cores_of_their_own_write_the_same(monkeypatch: pytest.MonkeyPatch):
+    """Also a part that only fills the shape, and one that ends before the others."""
+    written = []
+    for parts in (1, 2, 4):
+        monkeypatch.setattr(driver, "shares", lambda rows, parts=parts: math.gcd(rows, parts))
+        written.append(run(pieces=PIECES * 2, steps=5)[0][:5])
+        check_rows(written[-1], pieces=(PIECES * 2)[:5])
+    assert written[0] == written[1] == written[2]
+
+
+def test_a_core_gets_rows_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    for cores, rows, parts in ((1, 8, 1), (2, 1, 1), (2, 32, 2), (3, 32, 2), (16, 4, 4)):
+        monkeypatch.setattr(driver, "cores", lambda cores=cores: cores)
+        assert driver.shares(rows) == parts
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert driver.shares(32) == 1
 
 
 def test_a_penalty_makes_pitches_come_back_less_often():
