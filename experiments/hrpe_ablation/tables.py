@@ -12,12 +12,13 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from figures import figures, nearest_distances
-from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, RUNGS, SEEDS, WRITING
+from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, PILOT, RUNGS, SEEDS, WRITING
 from rows import (
     HEADLINE,
     RATES,
@@ -49,6 +50,11 @@ TITLES = {
 }
 
 
+FIGURES = {
+    "differences.svg": "chord nll of every rung less the control's, with intervals; seeds in brackets",
+    "curves.svg": "validation nll by step",
+    "tables.svg": "interval tables per head on the circle of fifths",
+}
 WRITTEN = ("ssmd_silence", "cpi", "ctd")
 CONTROLS = {
     "real": "other real songs (the floor)",
@@ -174,6 +180,27 @@ def _mean(values: Sequence[float | None]) -> str:
     return f"{np.mean(known):.0f}" if known else ""
 
 
+def pilot(records: Sequence[Record]) -> str:
+    """The runs that chose the settings, on validation songs; differences from the control set alike."""
+    runs = {r["name"]: r for r in records if r["split"] == "valid"}
+    rows = []
+    for cell in PILOT:
+        run = runs.get(cell.name)
+        if run:
+            control = runs.get(replace(cell, rung="control").name)
+            others = [control] if control and cell.rung != "control" else []
+            rows.append(
+                [
+                    RUNGS[cell.stage][cell.rung][0],
+                    ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in cell.changes),
+                    f"{rate(run, 'chord_nll'):.3f}",
+                    f"{rate(run, 'chord_accuracy'):.3f}",
+                    difference_text([run], others, "chord_nll"),
+                ]
+            )
+    return table(["", "with", "chord nll", "chord acc.", "chord nll less the control"], rows)
+
+
 def progressions(records: Sequence[Record]) -> str:
     """What models write beside real songs and the controls."""
     rows, controls = [], {}
@@ -230,6 +257,7 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
     return {
         "count": f"{len(trained)} of {wanted} runs have a record.",
         "backbone": ladder(records, "backbone"),
+        "pilot": pilot(records),
         "conditions": conditions(records),
         "melody": ladder(records, "melody"),
         "progressions": progressions(records),
@@ -245,7 +273,9 @@ def filled(text: str, found: dict[str, str]) -> str:
       UserError: it lacks a mark.
     """
     for name, content in found.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+        pattern = re.compile(
+            rf"(<!-- {re.escape(name)} -->\n).*?(<!-- end of {re.escape(name)} -->)", re.DOTALL
+        )
         if not pattern.search(text):
             raise UserError(f"README.md: the marks of {name!r} are missing: <!-- {name} --> and its end")
         text = pattern.sub(lambda m, content=content: f"{m[1]}\n{content}\n\n{m[2]}", text)
@@ -259,8 +289,10 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(f"{args.records}: no records here; run.py makes them")
     folder = Path(args.folder)
     readme = folder / "README.md"
-    wanted = {readme: filled(readme.read_text(encoding="utf-8"), tables(records))}
-    wanted |= {folder / name: svg for name, svg in figures(records).items()}
+    drawn = figures(records)
+    shown = {name: f"![{about}]({name})" if name in drawn else "" for name, about in FIGURES.items()}
+    wanted = {readme: filled(readme.read_text(encoding="utf-8"), {**tables(records), **shown})}
+    wanted |= {folder / name: svg for name, svg in drawn.items()}
     stale = [p for p, text in wanted.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
     if args.check:
         for path in stale:

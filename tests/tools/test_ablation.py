@@ -16,7 +16,12 @@ from hrpe_jax import cli
 from hrpe_jax.data.build import build_dataset
 from hrpe_jax.data.pipeline import eval_batches
 from hrpe_jax.data.shards import Dataset, open_dataset
+from hrpe_jax.metrics.arrays import piece_of
+from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.tasks import build_task
+from hrpe_jax.theory.chord import parse_lead_sheet
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
 from hrpe_jax.training.evaluation import evaluate_params
 from tests.data.songs import write_songs
 
@@ -28,7 +33,7 @@ TINY = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "residual_rank": 
 def modules(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The scripts as modules."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    names = ("grid", "rows", "train", "measure", "run", "tables", "baselines")
+    names = ("grid", "rows", "train", "measure", "run", "tables", "baselines", "progressions")
     found: dict[str, ModuleType] = {name: importlib.import_module(name) for name in names}
     return SimpleNamespace(**found)
 
@@ -161,6 +166,17 @@ def test_run_goes_on_and_repeats(
     assert "not the same: curve" in capsys.readouterr().out
 
 
+def test_chords_are_cut_at_bar_lines(modules: SimpleNamespace) -> None:
+    """So that a bar over which a chord is held is not taken for an empty one."""
+    chords = (ChordSpan(0, 120, parse_lead_sheet("C")), ChordSpan(120, 24, parse_lead_sheet("G7")))
+    score = Score("a", "", Key(0, "major"), Meter(4, 4), 120.0, (), chords)
+    piece = modules.progressions.chords_as_notes(score)
+    c, g7 = piece_of(score).chord.tolist()
+    assert list(zip(piece.onset, piece.duration, piece.pitch, strict=True)) == [
+        (0, 48, c), (48, 48, c), (96, 24, c), (120, 24, g7),
+    ]  # fmt: skip
+
+
 def fake(rung: str, seed: int, nll: list[float], condition: str = "full") -> dict[str, Any]:
     """A record of three songs with 10 changes each."""
     columns = {f"{name}_hit": [5, 6, 7] for name in ("chord", "root", "token")}
@@ -212,7 +228,10 @@ def test_tables_say_what_records_say(modules: SimpleNamespace, tmp_path: Path, c
         for rung, nll in (("control", 20.0), ("shift", 19.0)):
             record = fake(rung, seed, [nll, nll + seed, nll])
             (records / f"{rung}-{seed}.json").write_text(json.dumps(record))
-    marks = [f"<!-- {name} -->\n<!-- end of {name} -->" for name in modules.tables.tables([])]
+    marks = [
+        f"<!-- {name} -->\n<!-- end of {name} -->"
+        for name in [*modules.tables.tables([]), *modules.tables.FIGURES]
+    ]
     (tmp_path / "README.md").write_text("\n".join(["# Title", *marks]))
     where = [f"--records={records}", f"--folder={tmp_path}"]
 
@@ -226,10 +245,15 @@ def test_tables_say_what_records_say(modules: SimpleNamespace, tmp_path: Path, c
     assert "| 2 of 5 |" in text
     assert "-0.100 [-0.100, -0.100]" in text
     assert (tmp_path / "differences.svg").is_file()
+    assert "](differences.svg)" in text
     (records / "shift-1.json").unlink()
     capsys.readouterr()
     assert draw("--check") == 1
     assert "README.md: not what the records say" in capsys.readouterr().out
+
+
+def test_committed_tables_are_what_the_committed_records_say(modules: SimpleNamespace) -> None:
+    assert cli.run(modules.tables.main, modules.tables.parser(), ["--check"]) == 0
 
 
 def test_baselines_have_records_like_models(modules: SimpleNamespace, data: Path, tmp_path: Path) -> None:
