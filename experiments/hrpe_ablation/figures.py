@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 from grid import BACKBONE, WRITING
-from rows import Record, difference, select
+from rows import Record, difference, looked_into, select
 
 from hrpe_jax.theory.tonal_space import chord_distances
 
@@ -101,7 +101,7 @@ def curves(records: Sequence[Record]) -> str:
 
 def dials(records: Sequence[Record]) -> str:
     """The interval tables of every head of the first run with four lags, on the circle of fifths."""
-    runs = select(records, "backbone", "lag4", "full")
+    runs = looked_into(records, "lag4")
     if not runs:
         return ""
     panels = [(lag.replace("_", ", "), intervals(runs[0], lag)) for lag in ("0_0", "0_1")]

@@ -69,6 +69,12 @@ def select(records: Sequence[Record], stage: str, rung: str, condition: str) -> 
     return sorted(found, key=lambda r: r["seed"])
 
 
+def looked_into(records: Sequence[Record], rung: str) -> list[Record]:
+    """The runs of a backbone rung whose tables are shown: the pilot's as long as there are no others."""
+    piloted = [r for r in records if r["split"] == "valid" and (r["stage"], r["rung"]) == ("backbone", rung)]
+    return select(records, "backbone", rung, "full") or piloted
+
+
 def rate(record: Record, name: str) -> float:
     """One figure of merit of one run."""
     total, count = RATES[record["stage"]][name]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import figures, nearest_distances
+from figures import figures, intervals, nearest_distances
 from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, PILOT, RUNGS, SEEDS, WRITING
 from rows import (
     HEADLINE,
@@ -25,6 +25,7 @@ from rows import (
     Record,
     calibration_error,
     difference,
+    looked_into,
     rate,
     rates,
     read_records,
@@ -180,6 +181,18 @@ def _mean(values: Sequence[float | None]) -> str:
     return f"{np.mean(known):.0f}" if known else ""
 
 
+def pointers(records: Sequence[Record]) -> str:
+    """How much more heads look where the roots at a lag are the same, by layer."""
+    runs, rows = looked_into(records, "lag4"), []
+    for lag in ("0_0", "0_1", "1_2", "2_3", "3_4") if runs else ():
+        same = np.array([intervals(run, lag)[..., 0] for run in runs])  # [runs, layers, heads]
+        layers = [
+            f"{layer.mean():+.2f} ({layer.min():+.2f} to {layer.max():+.2f})" for layer in same.swapaxes(0, 1)
+        ]
+        rows.append([f"lag ({lag.replace('_', ', ')})", *layers])
+    return table(["same root", *(f"layer {n + 1}" for n in range(len(rows[0]) - 1 if rows else 0))], rows)
+
+
 def pilot(records: Sequence[Record]) -> str:
     """The runs that chose the settings, on validation songs; differences from the control set alike."""
     runs = {r["name"]: r for r in records if r["split"] == "valid"}
@@ -240,7 +253,7 @@ def learned(records: Sequence[Record]) -> str:
     """Which published distance the tables at lag (0, 0) come closest to."""
     columns = {}
     for rung in ("tables", "query", "lag4"):
-        runs = select(records, "backbone", rung, "full")
+        runs = looked_into(records, rung)
         if runs:
             columns[f"{BACKBONE[rung][0]} ({len(runs)})"] = nearest_distances(runs)
     names = next(iter(columns.values()), {})
@@ -261,6 +274,7 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
         "conditions": conditions(records),
         "melody": ladder(records, "melody"),
         "progressions": progressions(records),
+        "pointers": pointers(records),
         "learned": learned(records),
         "cost": cost(records),
     }
