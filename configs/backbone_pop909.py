@@ -19,6 +19,7 @@ def get_config() -> ConfigDict:
             ),
             batch=create(rows=8, length=256),
             steps=1200,
+            patience=2,
             eval_every=100,
             checkpoint_every=100,
             optimizer=create(learning_rate=3e-3, warmup_steps=60, weight_decay=0.1, ema_decay=0.995),
