@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 from hrpe_jax.errors import UserError
@@ -26,6 +27,13 @@ def check_output(folder: str | os.PathLike[str], option: str = "--output") -> No
         raise UserError(f"{place}: is no folder, so {folder} cannot be written; give another {option}")
     if not os.access(place, os.W_OK | os.X_OK):
         raise UserError(f"{place}: may not be written; give another {option}, or change its permissions")
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass  # permissions do not tell of a file system that takes no files, such as /proc
+    except OSError as error:
+        raise UserError(
+            f"{place}: takes no files ({error.strerror or error}); give another {option}"
+        ) from None
 
 
 def unwritable(folder: str | os.PathLike[str], error: OSError) -> UserError:

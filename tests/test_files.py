@@ -16,6 +16,13 @@ def test_folders_that_cannot_be_written_are_told_before_the_work(tmp_path: Path)
         check_output(tmp_path / "file" / "below", "--workdir")
     check_output(tmp_path / "new" / "below")
     assert not (tmp_path / "new").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a file system that takes no files")
+def test_so_is_a_file_system_that_takes_no_files() -> None:
+    with pytest.raises(UserError, match="/proc: "):
+        check_output("/proc/nothing")
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ def _key_seen(model: Model, key: Key, names: list[str]) -> bool:
 
 
 def _too_long(model: Model, controls: Controls) -> Iterator[str]:
+    """Said, not refused: memory carries on what lies further back, as it does in a long piece of the model's
+    own, and whoever gives a whole song wants it to go on from its end.
+    """
     prime = controls.continued
     if prime is None:
         return

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +62,28 @@ def test_pieces_are_whole_and_as_asked():
     for piece in free:
         check(piece, 2)
         assert set(piece.nats) == {"backbone", "melody"}
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_pieces_on_another_number_of_devices():
+    code = (
+        "import jax, json; from tests.sampling.test_pipeline import make; "
+        "pieces = make(meter='4/4', num_pieces=4); "
+        "print(json.dumps([jax.device_count(), [piece.event_ids for piece in pieces]]))"
+    )
+    found = []
+    for devices in (1, 2):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "JAX_NUM_CPU_DEVICES": str(devices)},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        count, events = json.loads(done.stdout)
+        assert count == devices
+        found.append(events)
+    assert found[0] == found[1]
 
 
 def test_given_chords_are_honoured():
