@@ -1,10 +1,10 @@
-"""Fine-tuning on a folder beside not tuning and beside training anew, on songs that none of them has seen.
+"""Fine-tuning on a folder, before and after, on songs that no model has seen.
 
-    python experiments/finetune/run.py --input=FOLDER --workdir=DIR [--limit=120] [--init_from=bundled]
+    python experiments/finetune/run.py --input=DIR --workdir=DIR [--limit=N] [--init_from=bundled] [--anew]
 
 prepares the folder, measures the model it starts from on the test split, trains `configs/finetune.py` from
-it, and the same models with as many steps from nothing, and measures both. All is kept in the workdir, where
-the same command goes on; the figures are in DIR/figures.json and, as a table, on stdout.
+it, and measures again; with --anew the same models with as many steps from nothing too. All is kept in the
+workdir, where the same command goes on; the figures are in DIR/figures.json and, as a table, on stdout.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,11 @@ CONFIG = Path(__file__).parents[2] / "configs" / "finetune.py"
 FIGURES = ("nll", "accuracy", "chord_accuracy", "pitch_accuracy")
 
 
-def command(*arguments: str) -> float:
-    """Runs a command of the package; seconds."""
-    began = time.perf_counter()
+def command(*arguments: str) -> None:
+    """Runs a command of the package."""
     done = subprocess.run([sys.executable, "-m", *arguments], stdout=sys.stderr)
     if done.returncode:
         raise UserError(f"python -m {' '.join(arguments)}: ended with status {done.returncode}")
-    return time.perf_counter() - began
 
 
 def anew(workdir: Path, init_from: str) -> Path:
@@ -51,6 +48,7 @@ def main(args: argparse.Namespace) -> None:
     from hrpe_jax.evaluation import evaluate_model
     from hrpe_jax.initial import released_folder
     from hrpe_jax.sampling.model import load_model
+    from hrpe_jax.sampling.weights import digest
 
     workdir = Path(args.workdir)
     workdir.mkdir(parents=True, exist_ok=True)
@@ -59,24 +57,18 @@ def main(args: argparse.Namespace) -> None:
         limit = [f"--limit={args.limit}"] if args.limit else []
         command("hrpe_jax.preprocess", f"--input={args.input}", f"--output={data}", *limit)
     rows: dict[str, Any] = {}
-    seconds = command(
+    command(
         "hrpe_jax.train",
         f"--config={CONFIG}",
         f"--workdir={tuned}",
         f"--config.data.path={data}",
         f"--config.init_from={args.init_from}",
     )
-    command(
-        "hrpe_jax.train",
-        f"--config={anew(workdir, args.init_from)}",
-        f"--workdir={fresh}",
-        f"--config.data.path={data}",
-    )
-    models = {
-        "before": load_model(released_folder(args.init_from)),
-        "tuned": load_model(tuned),
-        "trained anew": load_model(fresh),
-    }
+    models = {"before": load_model(released_folder(args.init_from)), "tuned": load_model(tuned)}
+    if args.anew:
+        again = f"--config={anew(workdir, args.init_from)}"
+        command("hrpe_jax.train", again, f"--workdir={fresh}", f"--config.data.path={data}")
+        models["trained anew"] = load_model(fresh)
     for name, model in models.items():
         found = evaluate_model(model, data, args.split, limit=0)
         rows[name] = {
@@ -84,7 +76,13 @@ def main(args: argparse.Namespace) -> None:
             for stage, row in found.items()
         }
     counts = json.loads((data / "manifest.json").read_text(encoding="utf-8"))["counts"]["songs"]
-    figures = {"songs": counts, "split": args.split, "init_from": args.init_from, "rows": rows}
+    start = {name: {"step": s.step, "weights": digest(s.params)} for name, s in models["before"].stages()}
+    said = json.loads((tuned / "summary.json").read_text(encoding="utf-8"))
+    cost = {
+        name: {"seconds": round(row["seconds"]), "best_step": row["best_step"]}
+        for name, row in said["stages"].items()
+    }
+    figures = {"songs": counts, "split": args.split, "start": start, "tuning": cost, "rows": rows}
     replace_file(workdir / "figures.json", (json.dumps(figures, indent=1) + "\n").encode())
     head = ("", "backbone NLL / accuracy", "chord accuracy", "melody NLL / accuracy", "pitch accuracy")
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
@@ -94,7 +92,7 @@ def main(args: argparse.Namespace) -> None:
             f"| {name} | {chords['nll']:.3f} / {chords['accuracy']:.3f} | {chords['chord_accuracy']:.3f} "
             f"| {melody['nll']:.3f} / {melody['accuracy']:.3f} | {melody['pitch_accuracy']:.3f} |"
         )
-    cli.print_result({"songs": counts, "seconds_of_tuning": round(seconds)})
+    cli.print_result({"songs": counts, "tuning": cost})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     add("--workdir", required=True, metavar="DIR", help="where everything goes")
     add("--limit", type=cli.at_least(10), metavar="N", help="read only the first N files")
     add("--init_from", default="bundled", metavar="DIR", help="what is tuned (default: bundled)")
+    add("--anew", action="store_true", help="also train the same models from nothing")
     add("--split", default="test", choices=("valid", "test"), help="songs that are measured")
     return options
 
