@@ -60,9 +60,8 @@ class Past(NamedTuple):
 
     Attributes:
       hidden: inputs of the layer at remembered events, ``[batch, memory, width]``.
-      keys: rotated, ``[batch * heads, capacity, head_width]``. One axis for both: of an axis of size 1 XLA
-        makes another array, and a batch of one row would copy its cache at every event.
-      values: ``[batch * heads, capacity, head_width]``.
+      keys: rotated, ``[batch, heads, capacity, head_width]``.
+      values: ``[batch, heads, capacity, head_width]``.
     """
 
     hidden: Any = None
@@ -140,14 +139,10 @@ class HarmonicAttention(nn.Module):
         plain_k = k
         turned_q, k = rope.rotate(q, context.query_turn), rope.rotate(k, context.key_turn)
         if cached.keys is not None:
-            start = (0, context.slot, 0)
-
-            def put(new: Array, into: Array) -> Array:
-                flat = new.reshape(-1, *new.shape[2:]).astype(into.dtype)
-                return jax.lax.dynamic_update_slice(into, flat, start)
-
-            cached = Past(keys=put(k, cached.keys), values=put(v, cached.values))
-            k, v = (x.reshape(-1, heads, *x.shape[1:]) for x in (cached.keys, cached.values))
+            start = (0, 0, context.slot, 0)
+            k = jax.lax.dynamic_update_slice(cached.keys, k.astype(cached.keys.dtype), start)
+            v = jax.lax.dynamic_update_slice(cached.values, v.astype(cached.values.dtype), start)
+            cached = Past(keys=k, values=v)
         tables = HarmonicTables(self.harmony, heads, head_width, self.categories, name="tables")()
         # The query-dependent term shares the scale of the content term, so that E lives at the size of a key.
         terms = self._harmonic_terms(tables, q * head_width**-0.5, context) if tables else {}
