@@ -61,7 +61,8 @@ def empty(config: ModelConfig, batch: int, capacity: int, lags: Lags, categories
 
 def empty_cache(config: ModelConfig, batch: int, slots: int, lags: Lags, categories: int) -> History:
     """A cache of keys and values with room for ``slots`` events; without ``scan_layers`` layer by layer."""
-    shape, dtype = (batch, config.heads, slots, config.head_width), jnp.dtype(config.dtype)
+    rows = (batch,) if batch > 1 else ()  # see `layers.Past`
+    shape, dtype = (*rows, config.heads, slots, config.head_width), jnp.dtype(config.dtype)
 
     def layer(*leading: int) -> Past:
         return Past(keys=jnp.zeros((*leading, *shape), dtype), values=jnp.zeros((*leading, *shape), dtype))

@@ -60,8 +60,9 @@ class Past(NamedTuple):
 
     Attributes:
       hidden: inputs of the layer at remembered events, ``[batch, memory, width]``.
-      keys: rotated, ``[batch, heads, capacity, head_width]``.
-      values: ``[batch, heads, capacity, head_width]``.
+      keys: rotated, ``[batch, heads, capacity, head_width]``; of one row without the first axis, since XLA
+        copies an array with an axis of size 1 at every update.
+      values: likewise.
     """
 
     hidden: Any = None
@@ -139,10 +140,15 @@ class HarmonicAttention(nn.Module):
         plain_k = k
         turned_q, k = rope.rotate(q, context.query_turn), rope.rotate(k, context.key_turn)
         if cached.keys is not None:
-            start = (0, 0, context.slot, 0)
-            k = jax.lax.dynamic_update_slice(cached.keys, k.astype(cached.keys.dtype), start)
-            v = jax.lax.dynamic_update_slice(cached.values, v.astype(cached.values.dtype), start)
-            cached = Past(keys=k, values=v)
+            one_row = cached.keys.ndim == 3
+
+            def put(new: Array, into: Array) -> Array:
+                start = (*(0,) * (into.ndim - 2), context.slot, 0)
+                new = new.astype(into.dtype)
+                return jax.lax.dynamic_update_slice(into, new[0] if one_row else new, start)
+
+            cached = Past(keys=put(k, cached.keys), values=put(v, cached.values))
+            k, v = (x[None] if one_row else x for x in (cached.keys, cached.values))
         tables = HarmonicTables(self.harmony, heads, head_width, self.categories, name="tables")()
         # The query-dependent term shares the scale of the content term, so that E lives at the size of a key.
         terms = self._harmonic_terms(tables, q * head_width**-0.5, context) if tables else {}
