@@ -28,7 +28,7 @@ def copying(
     """The longest n-grams that pieces share with a training set, beside the same for real pieces outside it.
 
     Args:
-        generated: what is judged.
+        generated: what is judged. Pieces without melody, or without chords, are not among those measured.
         training: what the generator has learned from.
         held_out: real pieces that are not in it. Those with the id of a training piece are left out and
             counted.
@@ -44,12 +44,17 @@ def copying(
     others = [piece_of(item) for item in held_out]
     apart = [piece for piece in others if piece.id not in names]
     result: dict[str, Any] = {"training": len(known), "held_out_in_training": len(others) - len(apart)}
+    made = [piece_of(item) for item in generated]
     for of in ("melody", "chords"):
         result[of] = {
-            name: _summary(longest_shared([piece_of(item) for item in pieces], known, of))
-            for name, pieces in (("generated", generated), ("held_out", apart))
+            name: _summary(longest_shared([piece for piece in pieces if _has(piece, of)], known, of))
+            for name, pieces in (("generated", made), ("held_out", apart))
         }
     return result
+
+
+def _has(piece: Piece, of: Of) -> bool:
+    return len(piece.onset if of == "melody" else piece.chord) > 0
 
 
 def longest_shared(

@@ -181,6 +181,8 @@ def in_key_share(music: Music, counting: Literal["notes", "duration"] = "duratio
 
 def _nothing(piece: Piece) -> str:
     """Why a piece has no note over a chord."""
+    if not len(piece.onset):
+        return "it has no melody"
     return "no note of its melody is over a chord" if len(piece.chord) else piece.no_chords
 
 

@@ -89,3 +89,13 @@ def test_nothing_to_compare() -> None:
     assert empty["melody"]["generated"]["mean"] is None
     (found,) = copying.longest_shared([piece_of(song([]))], [piece_of(song([0, 1]))])
     assert (found["longest"], found["of"], found["share"], found["from"]) == (0, 0, 0.0, None)
+
+
+def test_pieces_without_melody_or_chords_are_not_among_those_measured() -> None:
+    bare, silent = song([0, 2, 4, 5], "bare"), tune(1)
+    silent = Score("silent", "", silent.key, silent.meter, 120.0, (), silent.chords)
+    bare = Score("bare", "", bare.key, bare.meter, 120.0, bare.melody, ())
+    found = copying.copying([bare, silent], [tune(2)], [])
+    assert [piece["id"] for piece in found["melody"]["generated"]["pieces"]] == ["bare"]
+    assert [piece["id"] for piece in found["chords"]["generated"]["pieces"]] == ["silent"]
+    assert copying.copying([silent], [tune(2)], [])["melody"]["generated"]["mean"] is None

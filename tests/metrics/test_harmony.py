@@ -54,15 +54,19 @@ def test_in_key_share() -> None:
 
 
 def test_nothing_to_judge() -> None:
-    silent = song([Note(0, 12, 60)], [ChordSpan(0, 48, Chord.NONE)])
+    note = Note(0, 12, 60)
     for metric in (
         harmony.chord_tone_ratio,
         harmony.ctnctr,
         harmony.pitch_consonance,
         harmony.melody_chord_tonal_distance,
     ):
+        with pytest.raises(Undefined, match="it has no chords"):
+            metric(song([note], [ChordSpan(0, 48, Chord.NONE)]))
         with pytest.raises(Undefined, match="no note of its melody is over a chord"):
-            metric(silent)
+            metric(song([note], [ChordSpan(12, 36, C)]))
+        with pytest.raises(Undefined, match="it has no melody"):
+            metric(song([], [ChordSpan(0, 48, C)]))
     with pytest.raises(Undefined, match="it has no melody"):
         harmony.in_key_share(song([], []))
     with pytest.raises(Undefined, match="it is empty"):
