@@ -17,14 +17,15 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.models import factor_scores
 from hrpe_jax.models.copying import point
+from hrpe_jax.models.factor_scores import IMPOSSIBLE, FactorScores, Pointer
 from hrpe_jax.models.weights import matmul, normal
 from hrpe_jax.ops.losses import TargetScores, target_scores
 
 ROOTS = 12
 QUALITIES = tokens.NO_QUALITY  # fine qualities; the same number stands for "no chord"
 STDDEV = 0.02
-Pointer = tuple[Array, Array] | None
 CPU_POSITIONS = 64
 """Positions whose scores a CPU computes at once in training: as many as stay in its cache. The whole
 ``[batch, length, 12395]``, written and read several times, makes a step of a small model a fifth longer."""
@@ -107,36 +108,43 @@ class ChordFactors(nn.Module):
           pointer: an expected token and what is added to its score, ``[batch, length]`` each.
 
         Returns:
-          float32 ``[batch, length, SIZE]``; tokens that name no chord or meter (``VALID``) are at -1e9.
+          float32 ``[batch, length, SIZE]``; those that name no chord or meter (``VALID``) are at
+          ``IMPOSSIBLE``.
         """
 
+        parts = self._scores(hidden, ids, tonic)
+        grid = (parts.inversion[..., None] + parts.beats[..., None, :])[:, :, None, None]
+        grid = parts.chord[..., None, None] + grid
+        if self.residual_rank:
+            low = matmul(hidden, self.residual_out.T.astype(hidden.dtype))
+            grid = grid + score_rows(low, self.residual).reshape(grid.shape)
+        no_chord = parts.no_chord + parts.beats
+        flat = jnp.concatenate([parts.prefix, no_chord, grid.reshape(*ids.shape, -1)], axis=-1)
+        flat = flat + jnp.where(jnp.asarray(tokens.VALID), 0.0, IMPOSSIBLE)
+        return flat if pointer is None else point(flat, *pointer)
+
+    def _scores(self, hidden: Array, ids: Array, tonic: Array) -> FactorScores:
         def score(table: Array) -> Array:
             return score_rows(hidden, table)
 
-        batch, length = ids.shape
-        shape = (batch, length, ROOTS, QUALITIES, tokens.INVERSIONS, tokens.MAX_BEATS)
-        chord = turn(score(self.degree_quality).reshape(shape[:4]), tonic)
+        chord = turn(score(self.degree_quality).reshape(*ids.shape, ROOTS, QUALITIES), tonic)
         step = turn(score(self.step), jnp.asarray(tokens.ROOT)[ids].astype(jnp.int32))
         step = jnp.where((ids >= tokens.CHORD0)[..., None], step, 0.0)
-        quality, beats = score(self.quality), score(self.beats)
+        quality = score(self.quality)
         chord = chord + (score(self.root) + step)[..., None] + quality[..., None, :QUALITIES]
-        grid = (score(self.inversion)[..., None] + beats[..., None, :])[:, :, None, None]
-        grid = chord[..., None, None] + grid
-        if self.residual_rank:
-            low = matmul(hidden, self.residual_out.T.astype(hidden.dtype))
-            grid = grid + score_rows(low, self.residual).reshape(shape)
-        no_chord = quality[..., QUALITIES:] + beats
-        flat = jnp.concatenate([score(self.prefix), no_chord, grid.reshape(batch, length, -1)], axis=-1)
-        flat = flat + jnp.where(jnp.asarray(tokens.VALID), 0.0, -1e9)
-        return flat if pointer is None else point(flat, *pointer)
+        no_chord = quality[..., QUALITIES:]
+        return FactorScores(score(self.prefix), no_chord, chord, score(self.inversion), score(self.beats))
 
     def target_scores(
         self, hidden: Array, ids: Array, tonic: Array, targets: Array, pointer: Pointer = None
     ) -> TargetScores:
         """What ``logits`` says of the targets ``[batch, length]``.
 
-        On a CPU the scores are computed for a few positions at a time, and again in the backward pass.
+        Without a residual the vocabulary is never written out (``factor_scores``). With one, a CPU computes
+        its scores for a few positions at a time, and again in the backward pass.
         """
+        if not self.residual_rank:
+            return factor_scores.target_scores(self._scores(hidden, ids, tonic), targets, pointer)
 
         def score(part: tuple[Array, Array, Array, Array, Pointer]) -> TargetScores:
             hidden, ids, tonic, targets, pointer = part

@@ -10,30 +10,44 @@ import pytest
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.models import factors
+from hrpe_jax.ops import repeats
 from hrpe_jax.ops.losses import target_scores
 
 ROWS, LENGTH, WIDTH = 2, 7, 8
 
 
-@pytest.mark.parametrize("positions", [1, 4, 6, 14])
-def test_targets_score_the_same_in_parts(positions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("points", [False, True])
+@pytest.mark.parametrize(("positions", "rank"), [(1, 2), (4, 2), (6, 2), (14, 2), (14, 0)])
+def test_targets_score_the_same_in_parts(
+    positions: int, rank: int, points: bool, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few positions at a time, or (rank 0) by factors: as from all scores written out."""
     monkeypatch.setattr(factors, "CPU_POSITIONS", positions)
-    rng = np.random.default_rng(0)
-    events = np.flatnonzero(tokens.VALID & (tokens.KIND == tokens.KIND_EVENT))
-    ids, targets = (jnp.asarray(rng.choice(events, (ROWS, LENGTH))) for _ in range(2))
+    rng = np.random.default_rng(seed)
+    possible = np.flatnonzero(tokens.VALID)
+    events = possible[possible >= tokens.NO_CHORD0]
+    ids = jnp.asarray(rng.choice(events, (ROWS, LENGTH)))
+    targets = rng.choice(events, (ROWS, LENGTH))
+    targets[:, :3] = rng.choice(possible[:60], (ROWS, 3))  # key, meter, end, no chord
+    expected = np.where(rng.random((ROWS, LENGTH)) < 0.5, targets, rng.choice(possible, (ROWS, LENGTH)))
+    expected[0, :2] = repeats.NOTHING
+    trust = jnp.asarray(3 * rng.normal(size=(ROWS, LENGTH)), jnp.float32)
+    pointer = (jnp.asarray(expected), trust) if points else None
+    targets = jnp.asarray(targets)
     tonic = jnp.asarray(rng.integers(0, 12, (ROWS, LENGTH)))
     hidden = jnp.asarray(rng.normal(size=(ROWS, LENGTH, WIDTH)), jnp.float32)
-    head = factors.ChordFactors(WIDTH, residual_rank=2)
+    head = factors.ChordFactors(WIDTH, residual_rank=rank)
     begin = nn.unbox(head.init(jax.random.key(0), ids, tonic, method="embed"))
     params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), begin)
     mask = rng.random((ROWS, LENGTH)) < 0.7  # some positions count, as in a loss
 
     def whole(params, hidden):
-        scores = target_scores(head.apply(params, hidden, ids, tonic, method="logits"), targets)
+        scores = target_scores(head.apply(params, hidden, ids, tonic, pointer, method="logits"), targets)
         return (scores.log_likelihood * mask).sum() + 0.1 * scores.even.sum(), scores
 
     def parts(params, hidden):
-        scores = head.apply(params, hidden, ids, tonic, targets, method="target_scores")
+        scores = head.apply(params, hidden, ids, tonic, targets, pointer, method="target_scores")
         return (scores.log_likelihood * mask).sum() + 0.1 * scores.even.sum(), scores
 
     wanted, found = (

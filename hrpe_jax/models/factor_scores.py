@@ -1,0 +1,131 @@
+"""Scores of chord tokens as sums of factors, and what they say of targets without writing them all out.
+
+The score of an event is the sum of one for its root and quality, one for its inversion and one for its
+duration, so the sum of exponentials over 12,395 tokens is one over 484 groups (tokens that are no event; no
+chord; root and quality) times two small ones. Exact, and most of a training step of a small model saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.ops.losses import TargetScores
+
+IMPOSSIBLE = -1e9
+"""What is added to the score of a token that names no chord or meter."""
+Pointer = tuple[Array, Array] | None
+"""An expected token (negative for none) and what is added to its score, ``[batch, length]`` each."""
+
+_QUALITIES = tokens.NO_QUALITY + 1  # "no chord" the last
+_EVENTS = np.flatnonzero(tokens.VALID & (tokens.KIND == tokens.KIND_EVENT))
+_HAS = np.zeros((_QUALITIES, tokens.INVERSIONS), bool)  # the inversions of each quality
+_HAS[tokens.QUALITY[_EVENTS], tokens.INVERSION[_EVENTS]] = True
+_PLACES = tokens.INVERSIONS * tokens.MAX_BEATS
+_PLACE = tokens.INVERSION * tokens.MAX_BEATS + np.maximum(tokens.BEATS, 1) - 1  # of each token in its group
+_GROUP = np.minimum(np.arange(tokens.SIZE), tokens.NO_CHORD0)
+_GROUP[tokens.CHORD0 :] = tokens.NO_CHORD0 + 1 + np.arange(tokens.SIZE - tokens.CHORD0) // _PLACES
+_GROUPS = int(_GROUP.max()) + 1
+_VALID_PREFIX = tokens.VALID[: tokens.NO_CHORD0]
+_POSSIBLE = int(tokens.VALID.sum())
+
+
+class FactorScores(NamedTuple):
+    """The summands, float32.
+
+    Attributes:
+      prefix: of the tokens that are no event, ``[batch, length, NO_CHORD0]``.
+      no_chord: ``[batch, length, 1]``.
+      chord: of root and quality, ``[batch, length, 12, 32]``.
+      inversion: of chords alone, ``[batch, length, 4]``.
+      beats: of all events, ``[batch, length, 8]``.
+    """
+
+    prefix: Array
+    no_chord: Array
+    chord: Array
+    inversion: Array
+    beats: Array
+
+
+def target_scores(scores: FactorScores, targets: Array, pointer: Pointer = None) -> TargetScores:
+    """``losses.target_scores`` of the whole vocabulary.
+
+    Args:
+      scores: the summands.
+      targets: tokens ``[batch, length]``.
+      pointer: see there; an expected token must be possible.
+    """
+    prefix = scores.prefix + jnp.where(_VALID_PREFIX, 0.0, IMPOSSIBLE)
+    # Inversions of every quality; no chord has one, which scores nothing.
+    chords = jnp.where(_HAS[:-1], scores.inversion[..., None, :], IMPOSSIBLE)
+    none = jnp.broadcast_to(jnp.where(_HAS[-1], 0.0, IMPOSSIBLE), (*targets.shape, 1, tokens.INVERSIONS))
+    inversion = jnp.concatenate([chords, none], axis=-2)
+
+    def joined(no_chord: Array, chord: Array) -> Array:
+        return jnp.concatenate([prefix, no_chord, chord.reshape(*targets.shape, -1)], axis=-1)
+
+    def reduced(reduce: Callable[..., Array]) -> Array:
+        """Every group as one score, ``[batch, length, groups]``."""
+        places = reduce(inversion, axis=-1) + reduce(scores.beats, axis=-1, keepdims=True)
+        return joined(scores.no_chord + places[..., -1:], scores.chord + places[..., None, :-1])
+
+    groups = joined(scores.no_chord, scores.chord)  # less inversion and duration
+
+    def parts(token: Array) -> tuple[Array, Array, Array, Array]:
+        """Which group, its score, the scores of the places in it, and which of those."""
+        group = _one_of(_GROUP, token, _GROUPS)
+        quality = _one_of(tokens.QUALITY, token, _QUALITIES)
+        within = jnp.sum(jnp.where(quality[..., None], inversion, 0.0), axis=-2)
+        place = (within[..., None] + scores.beats[..., None, :]).reshape(*token.shape, -1)
+        return group, _pick(group, groups), place, _one_of(_PLACE, token, _PLACES)
+
+    def score(token: Array) -> Array:
+        _, group, place, here = parts(token)
+        return group + jnp.where(token < tokens.NO_CHORD0, 0.0, _pick(here, place))
+
+    target, total, mean = score(targets), jax.nn.logsumexp(reduced(jax.nn.logsumexp), axis=-1), _mean(scores)
+    if pointer is None:
+        return TargetScores(target - total, target >= jnp.max(reduced(jnp.max), axis=-1), mean - total)
+    expected, trust = pointer
+    trust = jnp.where(expected < 0, 0.0, trust)
+    event = jnp.maximum(expected, 0)
+    pointed = score(event) + trust
+    # The share of the expected token is multiplied; below one, so that all else keeps something.
+    share = jnp.minimum(jnp.exp(pointed - trust - total), 1 - 1e-6)
+    total = total + jnp.log1p(share * jnp.expm1(trust))
+    target = target + jnp.where(targets == expected, trust, 0.0)
+    in_group, group, place, here = parts(event)
+    siblings = group + jnp.max(jnp.where(here, IMPOSSIBLE, place), axis=-1)
+    siblings = jnp.where(event < tokens.NO_CHORD0, IMPOSSIBLE, siblings)
+    others = jnp.max(jnp.where(in_group, IMPOSSIBLE, reduced(jnp.max)), axis=-1)
+    top = jnp.maximum(jnp.maximum(others, siblings), pointed)
+    return TargetScores(target - total, target >= top, mean + trust / _POSSIBLE - total)
+
+
+def _mean(scores: FactorScores) -> Array:
+    """Of the scores of all tokens that are possible."""
+    has = jnp.asarray(_HAS[:-1], jnp.float32)
+    count = jnp.sum(has, axis=-1)  # inversions of each quality
+    beats = jnp.sum(scores.beats, axis=-1)
+    chord = jnp.sum(scores.chord, axis=-2) * tokens.MAX_BEATS + 12 * beats[..., None]
+    inversion = 12 * tokens.MAX_BEATS * jnp.sum(has * scores.inversion[..., None, :], axis=-1)
+    none = tokens.MAX_BEATS * scores.no_chord[..., 0] + beats
+    prefix = jnp.sum(jnp.where(_VALID_PREFIX, scores.prefix, 0.0), axis=-1)
+    return (prefix + none + jnp.sum(count * chord + inversion, axis=-1)) / _POSSIBLE
+
+
+def _one_of(table: np.ndarray, token: Array, size: int) -> Array:
+    """Where the entry of each token is: bool ``[..., size]``."""
+    return jnp.arange(size) == jnp.asarray(table.astype(np.int32))[token][..., None]
+
+
+def _pick(here: Array, values: Array) -> Array:
+    """The one value of the last axis; its gradient writes no row alone, which is slow on CPU and TPU."""
+    return jnp.sum(jnp.where(here, values, 0.0), axis=-1)
