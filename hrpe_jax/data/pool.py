@@ -39,6 +39,8 @@ PATIENCE = 3
 """Wall time that an item may take, in limits of processor time. Time for which the program is stopped
 (Ctrl-Z, a computer that sleeps) hardly counts: the worker counts alarms, which do not pile up, its parent
 short looks."""
+_RINGS = 4
+"""Alarms within the limit of processor time; a clock that jumps costs an item one of them at most."""
 _LOOK_SECONDS = 2.0
 """Longest time between two looks of the parent that counts."""
 _READY, _DONE, _LAST, _TOO_SLOW, _TOO_LARGE = "ready", "done", "last", "too_slow", "too_much_memory"
@@ -236,51 +238,73 @@ def _serve(connection: Connection, setup: bytes) -> None:
 
 def _guarded(function: Callable[[Item], Result], item: Item, seconds: float | None) -> tuple[str, Any]:
     """What became of an item: ("done", result), or ("too_slow" or "too_much_memory", None)."""
-    alarm = seconds is not None and threading.current_thread() is threading.main_thread()
-    before: dict[int, Any] = {}
-    if alarm:
-        handlers = {signal.SIGPROF: _time_up, signal.SIGALRM: _after_rings(PATIENCE)}
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        return _outcome(function, item)
+    alarms = [
+        _Alarm(signal.SIGPROF, signal.ITIMER_PROF, seconds / _RINGS, _RINGS),
+        _Alarm(signal.SIGALRM, signal.ITIMER_REAL, seconds, PATIENCE),
+    ]
+    before = {alarm.signal: signal.signal(alarm.signal, alarm) for alarm in alarms}
     try:
         try:
-            if alarm and seconds is not None:
-                # Again every second: code that swallows the first one does not get away with it.
-                signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
-                signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
-            return _DONE, function(item)
+            for alarm in alarms:
+                alarm.set()
+            return _outcome(function, item)
         finally:
-            _silence(alarm)
+            for alarm in alarms:
+                alarm.stop()
+    except _TimeUp:  # it may have come after the last thing that `_outcome` did
+        return _TOO_SLOW, None
+    finally:
+        for alarm in alarms:
+            alarm.stop()
+            signal.signal(alarm.signal, before[alarm.signal] or signal.SIG_DFL)
+
+
+def _outcome(function: Callable[[Item], Result], item: Item) -> tuple[str, Any]:
+    try:
+        return _DONE, function(item)
     except _TimeUp:
         return _TOO_SLOW, None
     except MemoryError:
         return _TOO_LARGE, None
-    finally:
-        _silence(alarm)
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
 
 
-def _silence(alarm: bool) -> None:
-    if alarm:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+class _Alarm:
+    """Raises `_TimeUp` at the last of so many rings, and a second later again.
 
+    Each ring is set when the one before was heard. A timer that repeats by itself makes up for time that it
+    missed: where the clock jumps, as that of a virtual machine that was stopped, it rings at every tick until
+    it has caught up, and raises again while the first `_TimeUp` is being dealt with.
 
-def _after_rings(rings: int) -> Callable[[int, FrameType | None], None]:
-    """A handler that raises at the last of so many alarms; who was stopped hears one of those missed."""
-    heard = 0
+    Args:
+        number: of the signal.
+        timer: that sends it.
+        seconds: between rings.
+        rings: until time is up.
+    """
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        nonlocal heard
-        heard += 1
-        if heard >= rings:
+    def __init__(self, number: signal.Signals, timer: int, seconds: float, rings: int) -> None:
+        self.signal, self._timer, self._seconds, self._left = number, timer, seconds, rings
+        self._stopped = False
+
+    def set(self) -> None:
+        """Sets the next ring."""
+        signal.setitimer(self._timer, self._seconds if self._left > 0 else 1.0)
+
+    def stop(self) -> None:
+        """Never rings again."""
+        self._stopped = True
+        signal.setitimer(self._timer, 0)
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Hears a ring."""
+        if self._stopped:
+            return
+        self._left -= 1
+        self.set()
+        if self._left <= 0:  # again and again: code that swallows the first does not get away with it
             raise _TimeUp
-
-    return hear
-
-
-def _time_up(number: int, frame: FrameType | None) -> None:
-    raise _TimeUp
 
 
 def _limit_memory(megabytes: int) -> None:

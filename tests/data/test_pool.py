@@ -65,6 +65,17 @@ def test_an_item_that_takes_too_long_costs_only_itself(workers: int):
     assert results == {0: None, 1: (busy, "too_slow"), 2: None}
 
 
+@pytest.mark.parametrize("rings", [1, 3, 4, 100])
+def test_a_clock_that_jumps_does_not_stop_an_item_and_never_what_comes_after(rings: int):
+    """A virtual machine that was stopped has missed time to make up for: rings come one upon the other."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGPROF, signal.SIGALRM)}
+    storm = f"import signal\nfor _ in range({rings}): signal.raise_signal(signal.SIGPROF)"
+    results = dict(map_files(exec, [storm, ""], workers=0, failed=_failed, seconds=600))
+    assert results == {0: None if rings < 4 else (storm, "too_slow"), 1: None}
+    assert {number: signal.getsignal(number) for number in before} == before
+    assert signal.getitimer(signal.ITIMER_PROF) == signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
 def test_one_that_catches_every_error_is_stopped_all_the_same():
     stubborn = """
 import time
