@@ -25,7 +25,7 @@ STAGES: dict[Stage, dict[str, Any]] = {
     "backbone": {
         "model": {**SIZE, "layers": 4, "dropout": 0.2, "token_shift": False},
         "batch": {"rows": 2, "length": 256},
-        "steps": 6000,
+        "steps": 10_000,
         "eval_every": 250,
         "checkpoint_every": 250,
         "log_every": 250,
