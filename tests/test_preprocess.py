@@ -113,7 +113,7 @@ def _stopped(root: Path, output: Path, how: int) -> str:
 
 
 def test_a_killed_run_is_taken_up_where_it_was(tmp_path: Path):
-    root = write_songs(tmp_path / "songs", 200)
+    root = write_songs(tmp_path / "songs", 1000)
     whole = _run(f"--input={root}", f"--output={tmp_path}/whole")
     assert whole.returncode == 0, whole.stderr
     _stopped(root, tmp_path / "set", signal.SIGKILL)
@@ -121,8 +121,8 @@ def test_a_killed_run_is_taken_up_where_it_was(tmp_path: Path):
     done = _run(f"--input={root}", f"--output={tmp_path}/set")
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout.splitlines()[-1])
-    assert 0 < counts["kept"] < 200
-    assert f"{counts['kept']} of 200 files were prepared by a run that was stopped" in done.stderr
+    assert 0 < counts["kept"] < 1000
+    assert f"{counts['kept']} of 1000 files were prepared by a run that was stopped" in done.stderr
     for file in ("manifest.json", "rejects.jsonl"):
         assert (tmp_path / "set" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "songs", "whole"]
