@@ -253,7 +253,7 @@ def _guarded(function: Callable[[Item], Result], item: Item, seconds: float | No
         finally:
             for alarm in alarms:
                 alarm.stop()
-    except _TimeUp:  # it may have come after the last thing that `_outcome` did
+    except _TimeUp:
         return _TOO_SLOW, None
     finally:
         for alarm in alarms:
@@ -264,8 +264,6 @@ def _guarded(function: Callable[[Item], Result], item: Item, seconds: float | No
 def _outcome(function: Callable[[Item], Result], item: Item) -> tuple[str, Any]:
     try:
         return _DONE, function(item)
-    except _TimeUp:
-        return _TOO_SLOW, None
     except MemoryError:
         return _TOO_LARGE, None
 

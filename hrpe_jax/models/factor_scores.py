@@ -2,7 +2,7 @@
 
 The score of an event is the sum of one for its root and quality, one for its inversion and one for its
 duration, so the sum of exponentials over 12,395 tokens is one over 484 groups (tokens that are no event; no
-chord; root and quality) times two small ones. Exact, and most of a training step of a small model saved.
+chord; root and quality) times two small ones. Exact, and nothing of the size of the vocabulary is written.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def target_scores(scores: FactorScores, targets: Array, pointer: Pointer = None)
     Args:
       scores: the summands.
       targets: tokens ``[batch, length]``.
-      pointer: see there; an expected token must be possible.
+      pointer: see `Pointer`; an expected token must be possible.
     """
     prefix = scores.prefix + jnp.where(_VALID_PREFIX, 0.0, IMPOSSIBLE)
     # Inversions of every quality; no chord has one, which scores nothing.
@@ -86,26 +86,26 @@ def target_scores(scores: FactorScores, targets: Array, pointer: Pointer = None)
         place = (within[..., None] + scores.beats[..., None, :]).reshape(*token.shape, -1)
         return group, _pick(group, groups), place, _one_of(_PLACE, token, _PLACES)
 
-    def score(token: Array) -> Array:
-        _, group, place, here = parts(token)
+    def score(token: Array, group: Array, place: Array, here: Array) -> Array:
         return group + jnp.where(token < tokens.NO_CHORD0, 0.0, _pick(here, place))
 
-    target, total, mean = score(targets), jax.nn.logsumexp(reduced(jax.nn.logsumexp), axis=-1), _mean(scores)
+    target, mean, best = score(targets, *parts(targets)[1:]), _mean(scores), reduced(jnp.max)
+    total = jax.nn.logsumexp(reduced(jax.nn.logsumexp), axis=-1)
     if pointer is None:
-        return TargetScores(target - total, target >= jnp.max(reduced(jnp.max), axis=-1), mean - total)
+        return TargetScores(target - total, target >= jnp.max(best, axis=-1), mean - total)
     expected, trust = pointer
     trust = jnp.where(expected < 0, 0.0, trust)
     event = jnp.maximum(expected, 0)
-    pointed = score(event) + trust
+    in_group, group, place, here = parts(event)
+    plain = score(event, group, place, here)
     # The share of the expected token is multiplied; below one, so that all else keeps something.
-    share = jnp.minimum(jnp.exp(pointed - trust - total), 1 - 1e-6)
+    share = jnp.minimum(jnp.exp(plain - total), 1 - 1e-6)
     total = total + jnp.log1p(share * jnp.expm1(trust))
     target = target + jnp.where(targets == expected, trust, 0.0)
-    in_group, group, place, here = parts(event)
     siblings = group + jnp.max(jnp.where(here, IMPOSSIBLE, place), axis=-1)
     siblings = jnp.where(event < tokens.NO_CHORD0, IMPOSSIBLE, siblings)
-    others = jnp.max(jnp.where(in_group, IMPOSSIBLE, reduced(jnp.max)), axis=-1)
-    top = jnp.maximum(jnp.maximum(others, siblings), pointed)
+    others = jnp.max(jnp.where(in_group, IMPOSSIBLE, best), axis=-1)
+    top = jnp.maximum(jnp.maximum(others, siblings), plain + trust)
     return TargetScores(target - total, target >= top, mean + trust / _POSSIBLE - total)
 
 
