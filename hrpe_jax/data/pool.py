@@ -39,8 +39,8 @@ PATIENCE = 3
 """Wall time that an item may take, in limits of processor time. Time for which the program is stopped
 (Ctrl-Z, a computer that sleeps) hardly counts: the worker counts alarms, which do not pile up, its parent
 short looks."""
-_RINGS = 4
-"""Alarms within the limit of processor time; a clock that jumps costs an item one of them at most."""
+_RINGS = 8
+"""Alarms within the limit."""
 _LOOK_SECONDS = 2.0
 """Longest time between two looks of the parent that counts."""
 _READY, _DONE, _LAST, _TOO_SLOW, _TOO_LARGE = "ready", "done", "last", "too_slow", "too_much_memory"
@@ -240,25 +240,22 @@ def _guarded(function: Callable[[Item], Result], item: Item, seconds: float | No
     """What became of an item: ("done", result), or ("too_slow" or "too_much_memory", None)."""
     if seconds is None or threading.current_thread() is not threading.main_thread():
         return _outcome(function, item)
-    alarms = [
-        _Alarm(signal.SIGPROF, signal.ITIMER_PROF, seconds / _RINGS, _RINGS),
-        _Alarm(signal.SIGALRM, signal.ITIMER_REAL, seconds, PATIENCE),
-    ]
-    before = {alarm.signal: signal.signal(alarm.signal, alarm) for alarm in alarms}
+    alarm = _Alarm(seconds)
+    before = signal.signal(signal.SIGALRM, alarm)
     try:
         try:
-            for alarm in alarms:
-                alarm.set()
+            alarm.set()
             return _outcome(function, item)
         finally:
-            for alarm in alarms:
-                alarm.stop()
+            alarm.stop()
     except _TimeUp:
         return _TOO_SLOW, None
     finally:
-        for alarm in alarms:
-            alarm.stop()
-            signal.signal(alarm.signal, before[alarm.signal] or signal.SIG_DFL)
+        alarm.stop()
+        # By default an alarm ends the process, and one may be on its way still: a stopped alarm, which does
+        # nothing, stays in the place of the default.
+        if before not in (signal.SIG_DFL, None):
+            signal.signal(signal.SIGALRM, before)
 
 
 def _outcome(function: Callable[[Item], Result], item: Item) -> tuple[str, Any]:
@@ -269,39 +266,43 @@ def _outcome(function: Callable[[Item], Result], item: Item) -> tuple[str, Any]:
 
 
 class _Alarm:
-    """Raises `_TimeUp` at the last of so many rings, and a second later again.
+    """Raises `_TimeUp` in the main thread when that has had its time, and a second later again.
 
-    Each ring is set when the one before was heard. A timer that repeats by itself makes up for time that it
-    missed: where the clock jumps, as that of a virtual machine that was stopped, it rings at every tick until
-    it has caught up, and raises again while the first `_TimeUp` is being dealt with.
+    It rings by the clock on the wall and looks how much processor time the thread has had. A timer of
+    processor time would ring by itself, but where a virtual machine is stopped and goes on it may ring again
+    and again, also when it has been switched off. Each ring is set when the one before was heard, and counts
+    for no more than the time between two: a clock that jumps costs an item one ring.
 
     Args:
-        number: of the signal.
-        timer: that sends it.
-        seconds: between rings.
-        rings: until time is up.
+        seconds: of processor time until time is up; waiting may take `PATIENCE` times as long.
     """
 
-    def __init__(self, number: signal.Signals, timer: int, seconds: float, rings: int) -> None:
-        self.signal, self._timer, self._seconds, self._left = number, timer, seconds, rings
+    def __init__(self, seconds: float) -> None:
+        self._between = seconds / _RINGS
+        self._left, self._waiting = seconds, PATIENCE * _RINGS  # processor time, rings
         self._stopped = False
 
     def set(self) -> None:
-        """Sets the next ring."""
-        signal.setitimer(self._timer, self._seconds if self._left > 0 else 1.0)
+        """Begins."""
+        self._looked = time.thread_time()
+        signal.setitimer(signal.ITIMER_REAL, self._between)
 
     def stop(self) -> None:
         """Never rings again."""
         self._stopped = True
-        signal.setitimer(self._timer, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Hears a ring."""
         if self._stopped:
             return
-        self._left -= 1
-        self.set()
-        if self._left <= 0:  # again and again: code that swallows the first does not get away with it
+        now = time.thread_time()
+        self._left -= min(now - self._looked, self._between)
+        self._waiting -= 1
+        self._looked = now
+        up = self._left < self._between / 2 or self._waiting <= 0
+        signal.setitimer(signal.ITIMER_REAL, 1.0 if up else self._between)
+        if up:  # again and again: code that swallows the first does not get away with it
             raise _TimeUp
 
 
