@@ -93,8 +93,8 @@ class Backbone(nn.Module):
             song, found = repeats.follow(history.repeats, known, batch["bar_phase"], beats, positions == 0)
             history = history._replace(repeats=song)
             per_bar = jnp.maximum(beats_per_bar, 1)
-            found = found._replace(back=found.back // per_bar, clock=found.clock // per_bar)
-            x = x + copying.embed(factors.embed(jnp.maximum(found.event, 0), tonic), found)
+            found = found._replace(back=found.back // per_bar[..., None], clock=found.clock // per_bar)
+            x = x + copying.embed(factors.embed(jnp.maximum(found.event, 0), tonic[..., None]), found)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 

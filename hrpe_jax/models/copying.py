@@ -1,24 +1,29 @@
-"""What the expectation of ``ops.repeats`` tells a network: an input, and a pointer at the output.
+"""What the candidates of ``ops.repeats`` tell a network: an input, and a pointer at the output.
 
-At the input a network sees the event that it may expect, for how long the past agreed, whether the
-context is the same and how many bars ago that was, and where in sixteen bars it stands itself. At the output
-one score, of the state of the network and of those, is added to the expected event's own (a pointer as in
-Vinyals et al., 2015, to the one place that matters). Left to itself, a small attention network on small data
-learns to look back late or never; counting finds the place at once, and what is learned is how far to trust
-it.
+At the input a network sees the events that may follow, for how long the past agreed with each, whether the
+context is the same, how many bars ago that was and how often it came, and where in sixteen bars it stands
+itself. At the output a score, of the state of the network and of those, is added to each candidate's own (a
+pointer as in Vinyals et al., 2015, to the places that matter). Left to itself, a small attention network on
+small data learns to look back late or never; counting finds the places at once, and what is learned is how
+far to trust them.
 """
 
 from __future__ import annotations
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from hrpe_jax.models.weights import lecun, matmul, normal, zeros
-from hrpe_jax.ops.repeats import LONGEST, Expectation
+from hrpe_jax.ops.repeats import CANDIDATES, LONGEST, Expectation
 
 STDDEV = 0.02
+# Agreements that are told apart: each up to 32, then by quarters of an octave.
+STEPS = np.unique([*range(33), *(int(32 * 2 ** (n / 4)) for n in range(4 * 5 + 1))]).clip(max=LONGEST)
+KINDS = len(STEPS)
 FARTHEST = 33  # bars ago that are told apart; what is farther counts as that
+OFTEN = 8  # times that are told apart; more count as that
 HYPERMETER = 16  # bars after which the count of bars begins anew: phrases are of 4, 8 or 16
 
 
@@ -33,55 +38,59 @@ class Copying(nn.Module):
 
     def setup(self) -> None:
         """Creates the tables."""
-        kinds = 2 * (LONGEST + 1)
-
-        def table(name: str, size: int) -> Array:
-            return self.param(name, normal(STDDEV, "vocab", "embed"), (size, self.width))
-
         self.expected_in = self.param(
-            "expected_in", lecun(self.width, "embed", None), (self.width, self.width)
+            "expected_in", lecun(self.width, None, "embed", None), (CANDIDATES, self.width, self.width)
         )
-        self.agree_in, self.agree_out = table("agree_in", kinds), table("agree_out", kinds)
-        self.back_in, self.back_out = table("back_in", FARTHEST + 1), table("back_out", FARTHEST + 1)
-        self.bar_in = table("bar_in", HYPERMETER)
-        self.agree_bias = self.param("agree_bias", zeros("vocab"), (kinds,))
-        self.back_bias = self.param("back_bias", zeros("vocab"), (FARTHEST + 1,))
+        self.bar_in = self.param("bar_in", normal(STDDEV, "vocab", "embed"), (HYPERMETER, self.width))
+        sizes = {"agree": 2 * KINDS, "back": FARTHEST + 1, "often": OFTEN + 1, "rank": CANDIDATES}
+        self.tables = {
+            name: (
+                self.param(f"{name}_in", normal(STDDEV, "vocab", "embed"), (size, self.width)),
+                self.param(f"{name}_out", normal(STDDEV, "vocab", "embed"), (size, self.width)),
+                self.param(f"{name}_bias", zeros("vocab"), (size,)),
+            )
+            for name, size in sizes.items()
+        }
 
-    def embed(self, event: Array, found: Expectation) -> Array:
+    def embed(self, events: Array, found: Expectation) -> Array:
         """To be added to the input.
 
         Args:
-          event: embedding of the expected event, ``[batch, length, width]``; any where nothing is expected.
-          found: ``[batch, length]``, its clock in bars.
+          events: embeddings of the candidates, ``[batch, length, candidates, width]``; any where there is
+            none.
+          found: ``[batch, length, candidates]``, its clock in bars.
         """
-        seen = jnp.where((found.agree > 0)[..., None], matmul(event, self.expected_in), 0.0)
-        return (
-            seen
-            + self.agree_in[_kind(found)]
-            + self.back_in[_back(found)]
-            + self.bar_in[found.clock % HYPERMETER]
-        )
+        seen = jnp.where((found.agree > 0)[..., None], events, 0.0)
+        x = matmul(seen.reshape(*seen.shape[:2], -1), self.expected_in.reshape(-1, self.width))
+        for name, index in _indices(found):
+            x = x + jnp.sum(self.tables[name][0][index], axis=-2)
+        return x + self.bar_in[found.clock % HYPERMETER]
 
     def trust(self, hidden: Array, found: Expectation) -> Array:
-        """Score to be added to that of the expected event: float32 ``[batch, length]``."""
-        kind, back = _kind(found), _back(found)
-        rows = self.agree_out[kind] + self.back_out[back]
-        bias = self.agree_bias[kind] + self.back_bias[back]
-        return jnp.sum(hidden.astype(jnp.float32) * rows, axis=-1) + bias
+        """Scores to be added to those of the candidates: float32 ``[batch, length, candidates]``."""
+        rows = sum(self.tables[name][1][index] for name, index in _indices(found))
+        bias = sum(self.tables[name][2][index] for name, index in _indices(found))
+        return jnp.einsum("blw,blcw->blc", hidden.astype(jnp.float32), rows) + bias
 
 
-def _kind(found: Expectation) -> Array:
-    return found.agree + (LONGEST + 1) * found.same
-
-
-def _back(found: Expectation) -> Array:
-    return jnp.minimum(found.back, FARTHEST)
+def _indices(found: Expectation) -> list[tuple[str, Array]]:
+    """Which row of each table, ``[batch, length, candidates]``."""
+    agree = jnp.searchsorted(STEPS, found.agree, side="right", method="compare_all") - 1
+    rank = jnp.broadcast_to(jnp.arange(CANDIDATES), found.agree.shape)
+    return [
+        ("agree", agree + KINDS * found.same),
+        ("back", jnp.minimum(found.back, FARTHEST)),
+        ("often", jnp.minimum(found.often, OFTEN)),
+        ("rank", jnp.where(found.agree > 0, rank, 0)),
+    ]
 
 
 def point(logits: Array, expected: Array, trust: Array) -> Array:
-    """The logits ``[..., vocabulary]`` with ``trust [...]`` added to that of ``expected [...]``.
+    """The logits ``[..., vocabulary]`` with ``trust [..., candidates]`` added to those of ``expected``.
 
     A comparison with all ids instead of a scatter, which a CPU and a TPU do row by row.
     """
-    here = jnp.arange(logits.shape[-1]) == expected[..., None]
-    return logits + jnp.where(here, trust[..., None], 0.0)
+    ids = jnp.arange(logits.shape[-1])
+    for k in range(expected.shape[-1]):
+        logits = logits + jnp.where(ids == expected[..., k, None], trust[..., k, None], 0.0)
+    return logits

@@ -2,11 +2,12 @@
 
 The score of an event is the sum of one for its root and quality, one for its inversion and one for its
 duration, so the sum of exponentials over 12,395 tokens is one over 484 groups (tokens that are no event; no
-chord; root and quality) times two small ones. Exact, and nothing of the size of the vocabulary is written.
+chord; root and quality) times two small ones. Exact, and most of a training step of a small model saved.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,7 +22,8 @@ from hrpe_jax.ops.losses import TargetScores
 IMPOSSIBLE = -1e9
 """What is added to the score of a token that names no chord or meter."""
 Pointer = tuple[Array, Array] | None
-"""An expected token (negative for none) and what is added to its score, ``[batch, length]`` each."""
+"""Candidates, all different (negative for none), and what is added to their scores: each
+``[batch, length, candidates]``."""
 
 _QUALITIES = tokens.NO_QUALITY + 1  # "no chord" the last
 _EVENTS = np.flatnonzero(tokens.VALID & (tokens.KIND == tokens.KIND_EVENT))
@@ -60,7 +62,7 @@ def target_scores(scores: FactorScores, targets: Array, pointer: Pointer = None)
     Args:
       scores: the summands.
       targets: tokens ``[batch, length]``.
-      pointer: see `Pointer`; an expected token must be possible.
+      pointer: see there; candidates must be possible tokens.
     """
     prefix = scores.prefix + jnp.where(_VALID_PREFIX, 0.0, IMPOSSIBLE)
     # Inversions of every quality; no chord has one, which scores nothing.
@@ -86,27 +88,36 @@ def target_scores(scores: FactorScores, targets: Array, pointer: Pointer = None)
         place = (within[..., None] + scores.beats[..., None, :]).reshape(*token.shape, -1)
         return group, _pick(group, groups), place, _one_of(_PLACE, token, _PLACES)
 
-    def score(token: Array, group: Array, place: Array, here: Array) -> Array:
+    def score(token: Array) -> Array:
+        _, group, place, here = parts(token)
         return group + jnp.where(token < tokens.NO_CHORD0, 0.0, _pick(here, place))
 
-    target, mean, best = score(targets, *parts(targets)[1:]), _mean(scores), reduced(jnp.max)
-    total = jax.nn.logsumexp(reduced(jax.nn.logsumexp), axis=-1)
+    target, total, mean = score(targets), jax.nn.logsumexp(reduced(jax.nn.logsumexp), axis=-1), _mean(scores)
+    top = reduced(jnp.max)
     if pointer is None:
-        return TargetScores(target - total, target >= jnp.max(best, axis=-1), mean - total)
-    expected, trust = pointer
-    trust = jnp.where(expected < 0, 0.0, trust)
-    event = jnp.maximum(expected, 0)
-    in_group, group, place, here = parts(event)
-    plain = score(event, group, place, here)
-    # The share of the expected token is multiplied; below one, so that all else keeps something.
-    share = jnp.minimum(jnp.exp(plain - total), 1 - 1e-6)
-    total = total + jnp.log1p(share * jnp.expm1(trust))
-    target = target + jnp.where(targets == expected, trust, 0.0)
-    siblings = group + jnp.max(jnp.where(here, IMPOSSIBLE, place), axis=-1)
-    siblings = jnp.where(event < tokens.NO_CHORD0, IMPOSSIBLE, siblings)
-    others = jnp.max(jnp.where(in_group, IMPOSSIBLE, best), axis=-1)
-    top = jnp.maximum(jnp.maximum(others, siblings), plain + trust)
-    return TargetScores(target - total, target >= top, mean + trust / _POSSIBLE - total)
+        return TargetScores(target - total, target >= jnp.max(top, axis=-1), mean - total)
+    candidates = [
+        (jnp.maximum(expected, 0), jnp.where(expected < 0, 0.0, trust))
+        for expected, trust in zip(*(jnp.moveaxis(x, -1, 0) for x in pointer), strict=True)
+    ]
+    found = [parts(event) for event, _ in candidates]
+    gained, others = jnp.zeros_like(total), [top]
+    for (event, trust), (group, base, place, _) in zip(candidates, found, strict=True):
+        # Its share is multiplied; all shares below one, so that all else keeps something.
+        gained += (1 - 1e-6) * jnp.exp(score(event) - total) * jnp.expm1(trust)
+        mean += trust / _POSSIBLE
+        target += jnp.where(targets == event, trust, 0.0)
+        # The best of its group other than candidates stands for the group.
+        taken = [here & jnp.any(group & there, axis=-1, keepdims=True) for there, *_, here in found]
+        rest = base + jnp.max(jnp.where(functools.reduce(jnp.logical_or, taken), IMPOSSIBLE, place), axis=-1)
+        others[0] = jnp.where(group, IMPOSSIBLE, others[0])
+        others += [
+            jnp.where(event < tokens.NO_CHORD0, IMPOSSIBLE, rest)[..., None],
+            (score(event) + trust)[..., None],
+        ]
+    total += jnp.log1p(gained)
+    top = jnp.max(jnp.concatenate(others, axis=-1), axis=-1)
+    return TargetScores(target - total, target >= top, mean - total)
 
 
 def _mean(scores: FactorScores) -> Array:

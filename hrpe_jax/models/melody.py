@@ -100,10 +100,10 @@ class Melody(nn.Module):
         events = table("events", melody_tokens.SIZE)
         over_tonic = table("over_tonic", ROOTS)
 
-        def embed(ids: Array) -> Array:
+        def embed(ids: Array, tonic: Array) -> Array:
             return events[ids] + jnp.where((ids < PITCHES)[..., None], over_tonic[(ids - tonic) % ROOTS], 0.0)
 
-        token = embed(ids)
+        token = embed(ids, tonic)
         token = token + table("over_chord", ROOTS * QUALITIES + 1)[_joint(degree, quality)]
         before = jnp.concatenate(
             [history.events.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1
@@ -136,7 +136,7 @@ class Melody(nn.Module):
             bar = ids == melody_tokens.BAR
             song, found = repeats.follow(past_events.repeats, known, over, bar, positions == 0)
             past_events = past_events._replace(repeats=song)
-            x = x + copying.embed(embed(jnp.maximum(found.event, 0)), found)
+            x = x + copying.embed(embed(jnp.maximum(found.event, 0), tonic[..., None]), found)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 

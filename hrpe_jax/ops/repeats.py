@@ -1,11 +1,11 @@
 """Where this has been before: the longest earlier agreement with the latest events, and what followed it.
 
-Songs come back to what they said. For every event the *expectation* is the event that followed the place
-whose past equals the present one for longest (the latest such place where there are several); the
-*agreement* is for how many events. It is the pointer of a longest-match predictor (PPM*, Cleary and
-Teahan, 1997; the suffix links of the factor oracle, which improvises by them: Assayag and Dubnov, 2004), as
-a kernel with an explicit state of fixed size, so that it costs the same at any place of a piece, and nothing
-has to be learned to find it.
+Songs come back to what they said. For every event the first *candidate* is the event that followed the place
+whose past equals the present one for longest (the latest such place where there are several), the second
+what followed the longest-agreeing place where something else did; the *agreement* is for how many events. It
+is the pointer of a longest-match predictor (PPM*, Cleary and Teahan, 1997; the suffix links of the factor
+oracle, which improvises by them: Assayag and Dubnov, 2004), as a kernel with an explicit state of fixed size,
+so that it costs the same at any place of a piece, and nothing has to be learned to find it.
 
 With agree(t, j), how many events up to j equal those up to t one by one,
 
@@ -17,14 +17,18 @@ keeps agree(t, j) where agree(t - 1, j - 1) was.
 Events stand in a *context* (the chord over which a melody goes on, the beat at which the next chord begins):
 among places that agree for equally long one whose context is the present one is preferred, and whether it is
 so is told too. A clock (in bars or beats) says how long ago that was: phrases come back after 4 or 8 bars.
+How often the candidate has followed a phrase like the present one tells the third time from the tenth.
 
-    >>> events, context = jnp.array([[7, 5, 4, 2, 7, 5]]), jnp.array([[0, 0, 0, 0, 0, 1]])
-    >>> every = jnp.ones((1, 6), int)
-    >>> state, found = follow(empty(1, 8), events, context, advance=every, fresh=every < 0)
-    >>> found.event.tolist(), found.agree.tolist(), found.back.tolist()
-    ([[-1, -1, -1, -1, 5, 4]], [[0, 0, 0, 0, 1, 2]], [[0, 0, 0, 0, 4, 4]])
-    >>> found.same.tolist()
-    [[False, False, False, False, True, False]]
+    >>> events, context = jnp.array([[7, 5, 4, 2, 7, 5, 2, 7, 5]]), jnp.array([[0, 0, 0, 0, 0, 1, 0, 0, 1]])
+    >>> every = jnp.ones((1, 9), int)
+    >>> state, found = follow(empty(1, 16), events, context, advance=every, fresh=every < 0)
+    >>> first, second = jnp.moveaxis(found.event[0], -1, 0)
+    >>> first.tolist(), second.tolist()
+    ([-1, -1, -1, -1, 5, 4, 7, 5, 2], [-1, -1, -1, -1, -1, -1, -1, -1, 4])
+    >>> found.agree[0, :, 0].tolist(), found.agree[0, :, 1].tolist()
+    ([0, 0, 0, 0, 1, 2, 1, 2, 3], [0, 0, 0, 0, 0, 0, 0, 0, 2])
+    >>> found.same[0, -1].tolist(), found.back[0, -1].tolist(), found.often[0, -1].tolist()
+    ([True, False], [3, 7], [1, 1])
 """
 
 from __future__ import annotations
@@ -35,8 +39,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-LONGEST = 64
+LONGEST = 1023
 """Agreements are counted up to here; among places that agree for so long, the latest is taken."""
+PHRASE = 16
+"""Places that agree for so many events, or for as long as the candidate's, are counted as the same phrase."""
+CANDIDATES = 2
 NOTHING = -1
 
 
@@ -59,20 +66,22 @@ class Repeats(NamedTuple):
 
 
 class Expectation(NamedTuple):
-    """What may follow; ``[batch, length]`` each.
+    """What may follow: ``[batch, length, CANDIDATES]`` each, but for the clock.
 
     Attributes:
-      event: int32, `NOTHING` where no earlier event equals the present one.
+      event: int32, `NOTHING` where no (other) earlier event equals the present one.
       agree: int32, for how many events the past of the place found equals the present one's; 0 for nothing.
       same: bool, whether its context is the present one.
       back: int32, by how much the clock has gone on since that place; 0 for nothing.
-      clock: int32, what it shows.
+      often: int32, how many places of the same phrase this event followed; 0 for nothing.
+      clock: int32 ``[batch, length]``, what it shows.
     """
 
     event: Array
     agree: Array
     same: Array
     back: Array
+    often: Array
     clock: Array
 
 
@@ -121,21 +130,34 @@ def follow(
         size = seen.shape[1]
         longer = longer.at[:, -1].set(0)  # the present event itself
         order = jnp.where(longer > 0, 2 * longer + (contexts == here[:, None]), 0) * size + jnp.arange(size)
-        best = jnp.argmax(order, axis=1)[:, None]
+        following = jnp.roll(seen, -1, axis=1)
 
-        def at(values: Array, place: Array) -> Array:
-            return jnp.take_along_axis(values, place, axis=1)[:, 0]
+        def candidate(order: Array) -> tuple[Array, ...]:
+            best = jnp.argmax(order, axis=1)[:, None]
 
-        agree = at(longer, best)
-        expected = jnp.where(agree > 0, at(seen, jnp.minimum(best + 1, size - 1)), NOTHING)
-        same = (agree > 0) & (at(contexts, best) == here)
-        back = jnp.where(agree > 0, clock - at(times, best), 0)
-        found = Expectation(expected, agree, same, back, clock)
-        return Repeats(seen, contexts, times, longer, clock), found
+            def at(values: Array) -> Array:
+                return jnp.take_along_axis(values, best, axis=1)[:, 0]
+
+            any_left = at(order) >= size
+            agree = jnp.where(any_left, at(longer), 0)
+            event = jnp.where(any_left, at(following), NOTHING)
+            alike = (longer > 0) & (longer >= jnp.minimum(agree, PHRASE)[:, None])
+            often = jnp.sum(alike & (following == event[:, None]), axis=1)
+            back = jnp.where(any_left, clock - at(times), 0)
+            return event, agree, any_left & (at(contexts) == here), back, jnp.where(any_left, often, 0)
+
+        candidates = []
+        for _ in range(CANDIDATES):
+            candidates.append(candidate(order))
+            order = jnp.where(following == candidates[-1][0][:, None], 0, order)
+        event, agree, same, back, often = (jnp.stack(x, axis=-1) for x in zip(*candidates, strict=True))
+        return Repeats(seen, contexts, times, longer, clock), Expectation(
+            event, agree, same, back, often, clock
+        )
 
     columns = (*(x.T.astype(jnp.int32) for x in (events, context, advance)), fresh.T)
     if events.shape[1] == 1:
         state, found = step(state, jax.tree.map(lambda x: x[0], columns))
         return state, jax.tree.map(lambda x: x[:, None], found)
     state, found = jax.lax.scan(step, state, columns)
-    return state, jax.tree.map(jnp.transpose, found)
+    return state, jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), found)

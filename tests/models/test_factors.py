@@ -12,6 +12,7 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.models import factors
 from hrpe_jax.ops import repeats
 from hrpe_jax.ops.losses import target_scores
+from hrpe_jax.ops.repeats import CANDIDATES
 
 ROWS, LENGTH, WIDTH = 2, 7, 8
 
@@ -30,9 +31,12 @@ def test_targets_score_the_same_in_parts(
     ids = jnp.asarray(rng.choice(events, (ROWS, LENGTH)))
     targets = rng.choice(events, (ROWS, LENGTH))
     targets[:, :3] = rng.choice(possible[:60], (ROWS, 3))  # key, meter, end, no chord
-    expected = np.where(rng.random((ROWS, LENGTH)) < 0.5, targets, rng.choice(possible, (ROWS, LENGTH)))
+    expected = rng.choice(possible, (ROWS, LENGTH, CANDIDATES))
+    expected[:, 1::2, 1] = expected[:, 1::2, 0] // 8 * 8 + (expected[:, 1::2, 0] + 1) % 8  # only longer
+    expected[..., 0] = np.where(rng.random((ROWS, LENGTH)) < 0.5, targets, expected[..., 0])
+    expected[..., 1] = np.where(expected[..., 1] == expected[..., 0], repeats.NOTHING, expected[..., 1])
     expected[0, :2] = repeats.NOTHING
-    trust = jnp.asarray(3 * rng.normal(size=(ROWS, LENGTH)), jnp.float32)
+    trust = jnp.asarray(3 * rng.normal(size=expected.shape), jnp.float32)
     pointer = (jnp.asarray(expected), trust) if points else None
     targets = jnp.asarray(targets)
     tonic = jnp.asarray(rng.integers(0, 12, (ROWS, LENGTH)))
