@@ -73,8 +73,8 @@ BACKBONE: dict[str, Rung] = {
     "shift": rung("control and token shift (the chord before, at the input)", 260, NONE, token_shift=True),
     "query": rung("H-RPE, query-dependent", 261, hrpe("query")),
     "lag4_shift": rung("H-RPE, lags 0 to 4, and token shift", 248, LAG4, token_shift=True),
-    "control_repeats": rung("control and repeats", 231, NONE, repeats=256),
-    "lag4_repeats": rung("H-RPE, lags 0 to 4, and repeats", 219, LAG4, repeats=256),
+    "control_repeats": rung("control and repeats", 213, NONE, repeats=256),
+    "lag4_repeats": rung("H-RPE, lags 0 to 4, and repeats", 201, LAG4, repeats=256),
     "lag1": rung("H-RPE, lags 0 and 1", 260, hrpe("lagged", HERE, *ONE)),
     "placebo": rung("placebo: query-dependent, roots permuted", 261, hrpe("placebo")),
     "tables": rung("H-RPE, tables", 265, hrpe("tables")),
@@ -99,7 +99,7 @@ MELODY: dict[str, Rung] = {
     "memory_0": rung("memory 0", 384, PLAIN, memory=0),
     "memory_1024": rung("memory 1,024", 384, PLAIN, memory=1024),
     "pitch_lag2_memory_1024": rung("relations of pitch, memory 1,024", 206, PITCH_LAG2, memory=1024),
-    "repeats": rung("control and repeats", 335, PLAIN, repeats=1024),
+    "repeats": rung("control and repeats", 327, PLAIN, repeats=1024),
 }
 
 RUNGS: dict[Stage, dict[str, Rung]] = {"backbone": BACKBONE, "melody": MELODY}

@@ -18,6 +18,7 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.model_config import BackboneModelConfig
 from hrpe_jax.models import history as histories
 from hrpe_jax.models.copying import Copying
+from hrpe_jax.models.factor_scores import Pointer
 from hrpe_jax.models.factors import STDDEV, ChordFactors
 from hrpe_jax.models.history import History
 from hrpe_jax.models.layers import Past, Stack
@@ -87,7 +88,7 @@ class Backbone(nn.Module):
                 table = self.param(f"{name}_in", normal(STDDEV, "vocab", "embed"), (size, config.width))
                 x = x + table[values]
         if config.repeats:
-            copying = Copying(config.width, name="copying")
+            copying = Copying(config.width, levels=2, name="copying")
             known = jnp.where(segments > 0, ids, repeats.NOTHING)
             beats = jnp.asarray(tokens.BEATS)[ids]
             song, found = repeats.follow(history.repeats, known, batch["bar_phase"], beats, positions == 0)
@@ -109,7 +110,10 @@ class Backbone(nn.Module):
         slot = None if history.slot is None else history.slot + ids.shape[1]
         history = history._replace(previous=token[:, -1].astype(jnp.float32), past=past, slot=slot)
         x = divide(x, "data", "model")
-        pointer = (found.event, copying.trust(x, found)) if config.repeats else None
+        pointer = None
+        if config.repeats:
+            trust, chord_trust = jnp.moveaxis(copying.trust(x, found), -1, 0)
+            pointer = Pointer(found.event, trust, chord_trust)
         if targets is None:
             return factors.logits(x, ids, tonic, pointer), history
         return factors.target_scores(x, ids, tonic, targets, pointer), history

@@ -32,9 +32,11 @@ class Copying(nn.Module):
 
     Attributes:
       width: of the model.
+      levels: how many scores a candidate has: of the event itself, and of wider classes that it is of.
     """
 
     width: int
+    levels: int = 1
 
     def setup(self) -> None:
         """Creates the tables."""
@@ -46,8 +48,10 @@ class Copying(nn.Module):
         self.tables = {
             name: (
                 self.param(f"{name}_in", normal(STDDEV, "vocab", "embed"), (size, self.width)),
-                self.param(f"{name}_out", normal(STDDEV, "vocab", "embed"), (size, self.width)),
-                self.param(f"{name}_bias", zeros("vocab"), (size,)),
+                self.param(
+                    f"{name}_out", normal(STDDEV, "vocab", None, "embed"), (size, self.levels, self.width)
+                ),
+                self.param(f"{name}_bias", zeros("vocab", None), (size, self.levels)),
             )
             for name, size in sizes.items()
         }
@@ -67,10 +71,10 @@ class Copying(nn.Module):
         return x + self.bar_in[found.clock % HYPERMETER]
 
     def trust(self, hidden: Array, found: Expectation) -> Array:
-        """Scores to be added to those of the candidates: float32 ``[batch, length, candidates]``."""
+        """Scores to be added to those of the candidates: float32 ``[batch, length, candidates, levels]``."""
         rows = sum(self.tables[name][1][index] for name, index in _indices(found))
         bias = sum(self.tables[name][2][index] for name, index in _indices(found))
-        return jnp.einsum("blw,blcw->blc", hidden.astype(jnp.float32), rows) + bias
+        return jnp.einsum("blw,blcnw->blcn", hidden.astype(jnp.float32), rows) + bias
 
 
 def _indices(found: Expectation) -> list[tuple[str, Array]]:

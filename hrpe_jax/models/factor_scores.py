@@ -21,10 +21,6 @@ from hrpe_jax.ops.losses import TargetScores
 
 IMPOSSIBLE = -1e9
 """What is added to the score of a token that names no chord or meter."""
-Pointer = tuple[Array, Array] | None
-"""Candidates, all different (negative for none), and what is added to their scores: each
-``[batch, length, candidates]``."""
-
 _QUALITIES = tokens.NO_QUALITY + 1  # "no chord" the last
 _EVENTS = np.flatnonzero(tokens.VALID & (tokens.KIND == tokens.KIND_EVENT))
 _HAS = np.zeros((_QUALITIES, tokens.INVERSIONS), bool)  # the inversions of each quality
@@ -56,13 +52,38 @@ class FactorScores(NamedTuple):
     beats: Array
 
 
-def target_scores(scores: FactorScores, targets: Array, pointer: Pointer = None) -> TargetScores:
+class Pointer(NamedTuple):
+    """Candidates, and what is added to scores for them: ``[batch, length, candidates]`` each.
+
+    Attributes:
+      event: tokens that are possible, all different; negative for none.
+      trust: added to the token's own score.
+      chord_trust: added to the scores of all that have the token's root and quality, or are no chord too.
+    """
+
+    event: Array
+    trust: Array
+    chord_trust: Array
+
+
+def point_at_chords(scores: FactorScores, pointer: Pointer) -> FactorScores:
+    """The scores with what is added to those of chords."""
+    no_chord, chord = scores.no_chord, scores.chord.reshape(*scores.chord.shape[:2], -1)
+    for k in range(pointer.event.shape[-1]):
+        event, trust = pointer.event[..., k], pointer.chord_trust[..., k]
+        here = _one_of(_GROUP, jnp.maximum(event, 0), _GROUPS)[..., tokens.NO_CHORD0 :]
+        added = jnp.where(here, trust[..., None], 0.0)
+        no_chord, chord = no_chord + added[..., :1], chord + added[..., 1:]
+    return scores._replace(no_chord=no_chord, chord=chord.reshape(scores.chord.shape))
+
+
+def target_scores(scores: FactorScores, targets: Array, pointer: Pointer | None = None) -> TargetScores:
     """``losses.target_scores`` of the whole vocabulary.
 
     Args:
       scores: the summands.
       targets: tokens ``[batch, length]``.
-      pointer: see there; candidates must be possible tokens.
+      pointer: its `trust` is added; chords have been pointed at already.
     """
     prefix = scores.prefix + jnp.where(_VALID_PREFIX, 0.0, IMPOSSIBLE)
     # Inversions of every quality; no chord has one, which scores nothing.
@@ -96,10 +117,10 @@ def target_scores(scores: FactorScores, targets: Array, pointer: Pointer = None)
     top = reduced(jnp.max)
     if pointer is None:
         return TargetScores(target - total, target >= jnp.max(top, axis=-1), mean - total)
-    candidates = [
-        (jnp.maximum(expected, 0), jnp.where(expected < 0, 0.0, trust))
-        for expected, trust in zip(*(jnp.moveaxis(x, -1, 0) for x in pointer), strict=True)
-    ]
+    candidates = []
+    for k in range(pointer.event.shape[-1]):
+        event, trust = pointer.event[..., k], pointer.trust[..., k]
+        candidates.append((jnp.maximum(event, 0), jnp.where(event < 0, 0.0, trust)))
     found = [parts(event) for event, _ in candidates]
     gained, others = jnp.zeros_like(total), [top]
     for (event, trust), (group, base, place, _) in zip(candidates, found, strict=True):

@@ -98,21 +98,21 @@ class ChordFactors(nn.Module):
         prefix = self.prefix[jnp.minimum(ids, tokens.NO_CHORD0 - 1)]
         return jnp.where(kind_is_event[..., None], event, prefix)
 
-    def logits(self, hidden: Array, ids: Array, tonic: Array, pointer: Pointer = None) -> Array:
+    def logits(self, hidden: Array, ids: Array, tonic: Array, pointer: Pointer | None = None) -> Array:
         """Scores of every token as the next.
 
         Args:
           hidden: ``[batch, length, width]``.
           ids: the present tokens ``[batch, length]``, origin of the interval table.
           tonic: ``[batch, length]``.
-          pointer: an expected token and what is added to its score, ``[batch, length]`` each.
+          pointer: see there.
 
         Returns:
           float32 ``[batch, length, SIZE]``; those that name no chord or meter (``VALID``) are at
           ``IMPOSSIBLE``.
         """
 
-        parts = self._scores(hidden, ids, tonic)
+        parts = self._scores(hidden, ids, tonic, pointer)
         grid = (parts.inversion[..., None] + parts.beats[..., None, :])[:, :, None, None]
         grid = parts.chord[..., None, None] + grid
         if self.residual_rank:
@@ -121,9 +121,9 @@ class ChordFactors(nn.Module):
         no_chord = parts.no_chord + parts.beats
         flat = jnp.concatenate([parts.prefix, no_chord, grid.reshape(*ids.shape, -1)], axis=-1)
         flat = flat + jnp.where(jnp.asarray(tokens.VALID), 0.0, IMPOSSIBLE)
-        return flat if pointer is None else point(flat, *pointer)
+        return flat if pointer is None else point(flat, pointer.event, pointer.trust)
 
-    def _scores(self, hidden: Array, ids: Array, tonic: Array) -> FactorScores:
+    def _scores(self, hidden: Array, ids: Array, tonic: Array, pointer: Pointer | None) -> FactorScores:
         def score(table: Array) -> Array:
             return score_rows(hidden, table)
 
@@ -133,10 +133,11 @@ class ChordFactors(nn.Module):
         quality = score(self.quality)
         chord = chord + (score(self.root) + step)[..., None] + quality[..., None, :QUALITIES]
         no_chord = quality[..., QUALITIES:]
-        return FactorScores(score(self.prefix), no_chord, chord, score(self.inversion), score(self.beats))
+        scores = FactorScores(score(self.prefix), no_chord, chord, score(self.inversion), score(self.beats))
+        return scores if pointer is None else factor_scores.point_at_chords(scores, pointer)
 
     def target_scores(
-        self, hidden: Array, ids: Array, tonic: Array, targets: Array, pointer: Pointer = None
+        self, hidden: Array, ids: Array, tonic: Array, targets: Array, pointer: Pointer | None = None
     ) -> TargetScores:
         """What ``logits`` says of the targets ``[batch, length]``.
 
@@ -144,9 +145,9 @@ class ChordFactors(nn.Module):
         its scores for a few positions at a time, and again in the backward pass.
         """
         if not self.residual_rank:
-            return factor_scores.target_scores(self._scores(hidden, ids, tonic), targets, pointer)
+            return factor_scores.target_scores(self._scores(hidden, ids, tonic, pointer), targets, pointer)
 
-        def score(part: tuple[Array, Array, Array, Array, Pointer]) -> TargetScores:
+        def score(part: tuple[Array, Array, Array, Array, Pointer | None]) -> TargetScores:
             hidden, ids, tonic, targets, pointer = part
             return target_scores(self.logits(hidden, ids, tonic, pointer), targets)
 

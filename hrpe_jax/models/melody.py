@@ -161,7 +161,7 @@ class Melody(nn.Module):
         logits = score(events)
         logits = jnp.concatenate([logits[..., :PITCHES] + pitches, logits[..., PITCHES:]], axis=-1)
         if config.repeats:
-            logits = point(logits, found.event, copying.trust(x, found))
+            logits = point(logits, found.event, copying.trust(x, found)[..., 0])
         return logits, MelodyHistory(kept, pitch[:, -1])
 
 

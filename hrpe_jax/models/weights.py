@@ -13,7 +13,7 @@ def normal(stddev: float, *axes: str | None) -> Any:
     return nn.with_logical_partitioning(nn.initializers.normal(stddev), axes)
 
 
-def zeros(*axes: str) -> Any:
+def zeros(*axes: str | None) -> Any:
     """As ``normal``, all zero."""
     return nn.with_logical_partitioning(nn.initializers.zeros, axes)
 

@@ -50,6 +50,6 @@ def test_trust_depends_on_the_state_and_on_all_that_was_found() -> None:
     copying = Copying(WIDTH)
     params = copying.init(jax.random.key(0), jnp.zeros((1, 6, 2, WIDTH)), FOUND, method="embed")
     nothing = copying.apply(params, jnp.zeros((1, 6, WIDTH)), FOUND, method="trust")
-    np.testing.assert_array_equal(nothing, np.zeros((1, 6, 2)))
+    np.testing.assert_array_equal(nothing, np.zeros((1, 6, 2, 1)))
     trust = copying.apply(params, jnp.ones((1, 6, WIDTH)), FOUND, method="trust")
-    assert len(set(np.asarray(trust)[0, :, 0].tolist())) == 6
+    assert len(set(np.asarray(trust)[0, :, 0, 0].tolist())) == 6

@@ -10,9 +10,11 @@ import pytest
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.models import factors
+from hrpe_jax.models.factor_scores import Pointer
 from hrpe_jax.ops import repeats
 from hrpe_jax.ops.losses import target_scores
 from hrpe_jax.ops.repeats import CANDIDATES
+from hrpe_jax.theory.chord import QUALITIES, Chord
 
 ROWS, LENGTH, WIDTH = 2, 7, 8
 
@@ -37,7 +39,7 @@ def test_targets_score_the_same_in_parts(
     expected[..., 1] = np.where(expected[..., 1] == expected[..., 0], repeats.NOTHING, expected[..., 1])
     expected[0, :2] = repeats.NOTHING
     trust = jnp.asarray(3 * rng.normal(size=expected.shape), jnp.float32)
-    pointer = (jnp.asarray(expected), trust) if points else None
+    pointer = Pointer(jnp.asarray(expected), trust, 1 - trust) if points else None
     targets = jnp.asarray(targets)
     tonic = jnp.asarray(rng.integers(0, 12, (ROWS, LENGTH)))
     hidden = jnp.asarray(rng.normal(size=(ROWS, LENGTH, WIDTH)), jnp.float32)
@@ -68,3 +70,26 @@ def test_even_is_the_mean_over_what_is_possible() -> None:
     np.testing.assert_allclose(found.even, [np.log(share).mean()], rtol=1e-6)
     np.testing.assert_allclose(found.log_likelihood, [np.log(share[1])], rtol=1e-6)
     assert found.is_top.tolist() == [True]
+
+
+def test_a_candidate_lifts_its_chord() -> None:
+    """Its own score by both, those of the same root and quality by one, all else by nothing."""
+    rng = np.random.default_rng(0)
+    token = jnp.asarray([[tokens.chord_id(Chord(9, "min7"), 4), tokens.chord_id(None, 2)]])
+    head = factors.ChordFactors(WIDTH, residual_rank=2)
+    tonic, hidden = jnp.zeros((1, 2), int), jnp.asarray(rng.normal(size=(1, 2, WIDTH)), jnp.float32)
+    params = head.init(jax.random.key(0), token, tonic, method="embed")
+    candidates = jnp.stack([token, jnp.full_like(token, repeats.NOTHING)], axis=-1)
+    trust, chord_trust = (jnp.broadcast_to(jnp.asarray(x), (1, 2, 2)) for x in ([2.0, 9.0], [0.5, 9.0]))
+    pointer = Pointer(candidates, trust, chord_trust)
+    plain, pointed = (head.apply(params, hidden, token, tonic, p, method="logits") for p in (None, pointer))
+    lifted = np.asarray(pointed - plain)[0]
+    same = np.asarray(
+        [
+            (tokens.ROOT == 9) & (QUALITIES.index("min7") == tokens.QUALITY),
+            (tokens.KIND == tokens.KIND_EVENT) & (tokens.QUALITY == tokens.NO_QUALITY),
+        ]
+    )
+    wanted = 0.5 * same
+    wanted[[0, 1], np.asarray(token)[0]] += 2
+    np.testing.assert_allclose(lifted, wanted * tokens.VALID, atol=1e-4)
