@@ -133,12 +133,13 @@ def follow(
         following = jnp.roll(seen, -1, axis=1)
 
         def candidate(order: Array) -> tuple[Array, ...]:
-            best = jnp.argmax(order, axis=1)[:, None]
+            first = jnp.max(order, axis=1)  # its place is its remainder: an argmax is slow on a CPU
+            best = (first % size)[:, None]
 
             def at(values: Array) -> Array:
                 return jnp.take_along_axis(values, best, axis=1)[:, 0]
 
-            any_left = at(order) >= size
+            any_left = first >= size
             agree = jnp.where(any_left, at(longer), 0)
             event = jnp.where(any_left, at(following), NOTHING)
             alike = (longer > 0) & (longer >= jnp.minimum(agree, PHRASE)[:, None])
