@@ -97,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     silent = "whole bars in a row in which the melody may be silent (songs often begin with many)"
     add("--silent_bars", type=int, default=1, metavar="N", help=silent)
     chosen = "chord progressions of which the one that leads best into your chords, or the end, is kept"
-    add("--candidates", type=int, default=4, metavar="N", help=chosen)
+    add("--candidates", type=int, default=16, metavar="N", help=chosen)
     output_options(options)
     return options
 

@@ -8,12 +8,12 @@ repeats) is a *lock*; the rest is drawn around the locks:
 
 so locked chords sound at their beats, a chord may last into them or out of them, and nothing has to be
 repaired afterwards. The masks look ahead by bar arithmetic alone. Musical look-ahead comes from choosing: of
-each stretch up to the end of the next locked run, and of the last one up to EOS, several candidates are
+the last bars before a locked run, and of the last ones before EOS, several candidates are
 drawn, and one is kept with a probability in proportion to its weight, the product over its steps of the
 probability mass that the masks left (for a locked chord: the model's probability of that chord there; at the
 end: of EOS). This is sampling-importance-resampling (Rubin, 1987), block by block, for the model conditioned
 on its locks and on ending where it must; so fills lead into what follows, and pieces into their end.
-`blocks` says where stretches end; `sample_chords` in `chords` runs them.
+`stretches` in `chords` says where they end, and `sample_chords` runs them.
 """
 
 from __future__ import annotations
@@ -202,7 +202,8 @@ def run_backbone(
         plan: what is asked.
         state: donated.
         limit: int32 scalar, at most `steps` and what the cache has room for.
-        stop: int32 scalar; a row of which so many beats are said stands still.
+        stop: int32 scalar; a row of which so many beats are said stands still. A negative one counts bars
+            back from the end.
         keys: random keys of the rows.
         settings: of the draw.
     """
@@ -213,7 +214,9 @@ def run_backbone(
 
     def moving(state: State) -> Array:
         ended = (kinds[state.event] == tokens.KIND_EOS) | (kinds[state.event] == tokens.KIND_PAD)
-        return ~ended & (state.beats < stop)
+        per_bar = jnp.maximum(jnp.asarray(BEATS_PER_BAR)[state.meter], 1)
+        until = jnp.where(stop < 0, plan.offset + (plan.bars + stop) * per_bar, stop)
+        return ~ended & ((state.place < tokens.PREFIX_LENGTH - 1) | (state.beats < until))
 
     def step(carry: tuple[Array, State, Said]) -> tuple[Array, State, Said]:
         number, state, said = carry

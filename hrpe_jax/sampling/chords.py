@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,10 @@ from hrpe_jax.sampling.logits import Settings, row_keys
 
 STEPS = 128  # tokens written by one call of the compiled loop, at most
 NO_STOP = 2**30
+LEAD_BARS = 4
+"""Bars before what is locked, or before the end, of which candidates are drawn: a cadence fits in."""
+FEW = 64
+"""So many rows draw candidates that nobody needs sooner than a loop for fewer rows is compiled."""
 _SMALLEST = 64  # room of the first cache
 
 
@@ -48,7 +52,7 @@ class Request:
         phases: beat of the bar at each beat of the prefix's music, where bars may be short.
         offset: beats before regular bars begin.
         bars: regular bars after them.
-        candidates: of every stretch.
+        candidates: of every stretch that ends before something locked, or at the end.
         window: events that the model was trained to look back at.
     """
 
@@ -65,23 +69,46 @@ class Request:
     window: int
 
 
-def blocks(locks: Sequence[int], repeats: Sequence[bool]) -> list[int]:
-    """Beats at which stretches end: where a run of locked beats ends that has free ones before it.
+class Stretch(NamedTuple):
+    """What is drawn before the next choice.
+
+    Attributes:
+        stop: beat at which it ends; a negative one counts bars back from the end.
+        chosen: whether several candidates are drawn of it; else one, since nothing in it tells them apart.
+    """
+
+    stop: int
+    chosen: bool
+
+
+def stretches(locks: Sequence[int], repeats: Sequence[bool], begin: int, lead: int) -> list[Stretch]:
+    """What is drawn one after the other: candidates up to where a run of locked beats ends that has free ones
+    before it, or up to the end, but only of so many beats before what is locked, or before the end.
 
     Args:
         locks: of the beats, `FREE` where nothing is locked.
         repeats: for each beat, whether it repeats an earlier bar.
+        begin: beats that are said already.
+        lead: beats.
     """
-    ends, open_before, held = [], False, False
+    found: list[Stretch] = []
+    free_from = due = None  # the first free beat of this stretch, and the first locked one behind it
+
+    def end(stop: int, due: int) -> None:
+        if free_from is not None and due - lead > max(free_from, begin):
+            found.append(Stretch(due - lead, False))
+        found.append(Stretch(stop, True))
+
     for beat, lock in enumerate(locks):
-        locked = lock != FREE or repeats[beat]
-        if not locked:
-            if held and open_before:
-                ends.append(beat)
-                open_before = False
-            open_before = True
-        held = locked
-    return [*ends, NO_STOP]
+        if lock != FREE or repeats[beat]:
+            due = beat if due is None and free_from is not None else due
+            continue
+        if due is not None:
+            end(beat, due)
+            free_from = due = None
+        free_from = beat if free_from is None else free_from
+    end(NO_STOP, len(locks) if due is None else due)
+    return found
 
 
 def sample_chords(
@@ -107,23 +134,23 @@ def sample_chords(
     pieces = [list(request.prefix) for _ in padded]
     costs: list[list[float]] = [[] for _ in padded]
     keys, choices = _keys(seed, padded, request.candidates)
-    for number, stop in enumerate(_stops(request)):
-        drawn, chances, weights = _stretch(config, params, request, pieces, stop, keys, settings)
+    for number, stretch in enumerate(_plan_stretches(request)):
+        drawn, chances, weights = _draw(config, params, request, pieces, stretch, keys, settings)
         chosen = np.asarray(choose(choices, weights, np.int32(number)))
         for piece, cost, candidates, prices, best in zip(pieces, costs, drawn, chances, chosen, strict=True):
-            piece += candidates[best]
-            cost += prices[best]
+            piece += candidates[best if stretch.chosen else 0]
+            cost += prices[best if stretch.chosen else 0]
     done = [backbone.encode_ids(backbone.decode(piece)) if request.sources else piece for piece in pieces]
     nats = [-float(np.mean(cost)) if cost else 0.0 for cost in costs]
     return done[: len(numbers)], nats[: len(numbers)]
 
 
-def _stops(request: Request) -> list[int]:
-    if all(lock == FREE for lock in request.locks) and not request.sources:
-        return [NO_STOP]
+def _plan_stretches(request: Request) -> list[Stretch]:
+    all_free = all(lock == FREE for lock in request.locks) and not request.sources
     per_bar = int(BEATS_PER_BAR[request.meter]) if request.meter != FREE else 0
-    if not per_bar:  # a form without a meter: bars are not yet counted in beats, so all is one stretch
-        return [NO_STOP]
+    if not per_bar:  # each row has a meter of its own; a form's bars are not yet counted in beats
+        approach = [Stretch(-LEAD_BARS, False)] if all_free and request.bars > LEAD_BARS else []
+        return [*approach, Stretch(NO_STOP, True)]
     beats = request.offset + request.bars * per_bar
     locks = [*request.locks, *[FREE] * (beats - len(request.locks))]
     sources = request.sources or []
@@ -133,20 +160,22 @@ def _stops(request: Request) -> list[int]:
         and sources[bar] >= 0
         for beat in range(beats)
     ]
-    return blocks(locks, repeats)
+    return stretches(locks, repeats, request.offset, LEAD_BARS * per_bar)
 
 
-def _stretch(
+def _draw(
     config: BackboneModelConfig,
     params: Any,
     request: Request,
     pieces: Sequence[Sequence[int]],
-    stop: int,
+    stretch: Stretch,
     keys: Any,
     settings: Settings,
 ) -> tuple[list[list[list[int]]], list[list[list[float]]], np.ndarray]:
     """Candidates of each piece's next stretch, log probabilities of their tokens, and log weights."""
-    count = request.candidates
+    stop, count = stretch.stop, request.candidates
+    if not stretch.chosen and len(pieces) * count > FEW:
+        keys, count = keys.reshape(len(pieces), count)[:, 0], 1
     rows = [piece for piece in pieces for _ in range(count)]
     plan, state = plan_of(request), start(config, params, request, rows)
     drawn: list[list[int]] = [[] for _ in rows]
@@ -173,7 +202,7 @@ def _stretch(
             here = ids[row] != tokens.PAD
             drawn[row] += ids[row, here].tolist()
             chances[row] += likelihood[row, here].tolist()
-        if steps < limit or _all_stopped(drawn, state, stop):
+        if steps < limit or _all_stopped(drawn, state, request, stop):
             break
     weights = np.asarray(state.weight).reshape(len(pieces), count)
 
@@ -183,9 +212,11 @@ def _stretch(
     return by_piece(drawn), by_piece(chances), weights
 
 
-def _all_stopped(drawn: list[list[int]], state: State, stop: int) -> bool:
-    beats = np.asarray(state.beats)
-    return all(row[-1] == tokens.EOS or beats[number] >= stop for number, row in enumerate(drawn))
+def _all_stopped(drawn: list[list[int]], state: State, request: Request, stop: int) -> bool:
+    per_bar = np.maximum(BEATS_PER_BAR[np.asarray(state.meter)], 1)
+    until = request.offset + (request.bars + stop) * per_bar if stop < 0 else np.full_like(per_bar, stop)
+    stopped = np.asarray(state.beats) >= until
+    return all(row[-1] == tokens.EOS or stopped[number] for number, row in enumerate(drawn))
 
 
 def _margin(config: BackboneModelConfig) -> int:

@@ -82,7 +82,7 @@ class Controls:
     backbone: Drawing = Drawing()
     melody: Drawing = Drawing()
     silent_bars: int = DEFAULT_SILENT_BARS
-    candidates: int = 4
+    candidates: int = 16
 
     @property
     def continued(self) -> Prime | None:
@@ -122,7 +122,7 @@ def read_controls(
     repetition_penalty_backbone: float | None = None,
     repetition_penalty_melody: float | None = None,
     silent_bars: int = DEFAULT_SILENT_BARS,
-    candidates: int = 4,
+    candidates: int = 16,
 ) -> Controls:
     """Reads and checks what a user asks for.
 

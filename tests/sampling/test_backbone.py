@@ -15,10 +15,11 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.grammar import accepts_backbone
 from hrpe_jax.data.features import BACKBONE_FIELDS, backbone_song
 from hrpe_jax.models.backbone import Backbone
+from hrpe_jax.sampling import chords
 from hrpe_jax.sampling.backbone import FREE, features, run_backbone
 from hrpe_jax.sampling.cache import unroll
 from hrpe_jax.sampling.chart import read_chords
-from hrpe_jax.sampling.chords import NO_STOP, Request, blocks, choose, sample_chords
+from hrpe_jax.sampling.chords import NO_STOP, Request, choose, sample_chords, stretches
 from hrpe_jax.sampling.form import read_form
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.score.score import Score
@@ -183,9 +184,34 @@ def test_candidates_are_chosen_in_proportion_to_their_weights():
 def test_blocks_end_where_locked_chords_do():
     c = tokens.chord_id(Chord(0, "maj"))
     locks = [c, c, FREE, FREE, c, c, FREE, c, FREE]
-    assert blocks(locks, [False] * 9) == [6, 8, NO_STOP]
-    assert blocks([FREE] * 4, [False, False, True, False]) == [3, NO_STOP]
-    assert blocks([c] * 4, [False] * 4) == [NO_STOP]
+    assert stretches(locks, [False] * 9, 0, 9) == [(6, True), (8, True), (NO_STOP, True)]
+    assert stretches([FREE] * 4, [False, False, True, False], 0, 9) == [(3, True), (NO_STOP, True)]
+    assert stretches([c] * 4, [False] * 4, 0, 1) == [(NO_STOP, True)]
+
+
+def test_only_the_bars_before_what_is_locked_have_candidates():
+    c = tokens.chord_id(Chord(0, "maj"))
+    locks = [c, *[FREE] * 9, c, c, *[FREE] * 9]
+    assert stretches(locks, [False] * 21, 0, 4) == [(6, False), (12, True), (17, False), (NO_STOP, True)]
+    assert stretches(locks, [False] * 21, 6, 4) == [(12, True), (17, False), (NO_STOP, True)]
+    assert stretches(locks, [False] * 21, 0, 9) == [(12, True), (NO_STOP, True)]
+    assert stretches([*[FREE] * 9, c, c], [False] * 11, 0, 4) == [(5, False), (NO_STOP, True)]
+
+
+@pytest.mark.parametrize("few", [0, 100])
+@pytest.mark.parametrize("meter", [FREE, METER])
+def test_candidates_differ_in_their_last_bars_alone(meter: int, few: int, monkeypatch: pytest.MonkeyPatch):
+    """Also where each row has a meter of its own; and however many rows are drawn, the same is."""
+    monkeypatch.setattr(chords, "FEW", few)
+    one, many = (run(bars=8, meter=meter, candidates=count)[0] for count in (1, 5))
+    for first, second in zip(one, many, strict=True):
+        check(second, 8)
+        until = (8 - chords.LEAD_BARS) * backbone.prefix_of(first)[1].beats_per_bar
+        same = int((np.cumsum(tokens.BEATS[first], dtype=int) < until).sum())
+        assert first[: same + 1] == second[: same + 1]
+    assert one != many
+    monkeypatch.setattr(chords, "FEW", 20)
+    assert run(bars=8, meter=meter, candidates=5)[0] == many
 
 
 def test_keys_and_modes():
