@@ -15,7 +15,14 @@ def get_config() -> ConfigDict:
     config.stages = create(
         backbone=create(
             model=create(
-                width=128, layers=4, heads=4, head_width=32, mlp_width=384, dropout=0.3, repeats=512
+                width=128,
+                layers=4,
+                heads=4,
+                head_width=32,
+                mlp_width=384,
+                dropout=0.3,
+                residual_rank=0,
+                repeats=512,
             ),
             batch=create(rows=8, length=256),
             steps=1200,
