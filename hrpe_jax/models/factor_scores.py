@@ -109,12 +109,11 @@ def target_scores(scores: FactorScores, targets: Array, pointer: Pointer | None 
         place = (within[..., None] + scores.beats[..., None, :]).reshape(*token.shape, -1)
         return group, _pick(group, groups), place, _one_of(_PLACE, token, _PLACES)
 
-    def score(token: Array) -> Array:
-        _, group, place, here = parts(token)
+    def score(token: Array, group: Array, place: Array, here: Array) -> Array:
         return group + jnp.where(token < tokens.NO_CHORD0, 0.0, _pick(here, place))
 
-    target, total, mean = score(targets), jax.nn.logsumexp(reduced(jax.nn.logsumexp), axis=-1), _mean(scores)
-    top = reduced(jnp.max)
+    target, mean, top = score(targets, *parts(targets)[1:]), _mean(scores), reduced(jnp.max)
+    total = jax.nn.logsumexp(reduced(jax.nn.logsumexp), axis=-1)
     if pointer is None:
         return TargetScores(target - total, target >= jnp.max(top, axis=-1), mean - total)
     candidates = []
@@ -123,18 +122,19 @@ def target_scores(scores: FactorScores, targets: Array, pointer: Pointer | None 
         candidates.append((jnp.maximum(event, 0), jnp.where(event < 0, 0.0, trust)))
     found = [parts(event) for event, _ in candidates]
     gained, others = jnp.zeros_like(total), [top]
-    for (event, trust), (group, base, place, _) in zip(candidates, found, strict=True):
+    for (event, trust), (group, base, place, here) in zip(candidates, found, strict=True):
+        plain = score(event, base, place, here)
         # Its share is multiplied; all shares below one, so that all else keeps something.
-        gained += (1 - 1e-6) * jnp.exp(score(event) - total) * jnp.expm1(trust)
+        gained += (1 - 1e-6) * jnp.exp(plain - total) * jnp.expm1(trust)
         mean += trust / _POSSIBLE
         target += jnp.where(targets == event, trust, 0.0)
         # The best of its group other than candidates stands for the group.
-        taken = [here & jnp.any(group & there, axis=-1, keepdims=True) for there, *_, here in found]
+        taken = [its & jnp.any(group & there, axis=-1, keepdims=True) for there, *_, its in found]
         rest = base + jnp.max(jnp.where(functools.reduce(jnp.logical_or, taken), IMPOSSIBLE, place), axis=-1)
         others[0] = jnp.where(group, IMPOSSIBLE, others[0])
         others += [
             jnp.where(event < tokens.NO_CHORD0, IMPOSSIBLE, rest)[..., None],
-            (score(event) + trust)[..., None],
+            (plain + trust)[..., None],
         ]
     total += jnp.log1p(gained)
     top = jnp.max(jnp.concatenate(others, axis=-1), axis=-1)
