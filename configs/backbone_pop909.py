@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
                 repeats=512,
             ),
             batch=create(rows=8, length=256),
-            steps=1200,
+            steps=700,
             patience=2,
             eval_every=100,
             checkpoint_every=100,

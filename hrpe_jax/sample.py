@@ -87,7 +87,8 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, metavar="N", help="the same seed gives the same pieces")
     add("--temperature", type=float, default=1.0, metavar="T", help="of the draws; lower is safer")
     add("--top_k", type=int, default=0, metavar="K", help="draw among the K likeliest tokens; 0 is all")
-    add("--top_p", type=float, default=0.95, metavar="P", help="draw among the likeliest that make up P")
+    nucleus = "draw among the likeliest that make up P (default: 0.98 for chords, 0.95 for the melody)"
+    add("--top_p", type=float, metavar="P", help=nucleus)
     repeated = "make the last eight pitches, and chords, R times less likely"
     add("--repetition_penalty", type=float, default=1.0, metavar="R", help=repeated)
     for name in _DRAWS:

@@ -38,7 +38,7 @@ from hrpe_jax.metrics.arrays import Undefined, window
 from hrpe_jax.report.collect import collect
 
 SPLITS = ("train", "valid", "test")
-LEFT = 1  # bars: `sample` lets a melody rest in the first one, where windows do not begin
+LEFT = 8  # bars that a melody may rest, as those of songs do; windows begin with its first note
 
 
 def measure_prediction(model: Any, data: Path) -> dict[str, Any]:
