@@ -42,7 +42,7 @@ class Drawing:
 
     temperature: float = 1.0
     top_k: int = 0
-    top_p: float = 0.95
+    top_p: float = 1.0
     repetition_penalty: float = 1.0
 
 
@@ -81,8 +81,8 @@ class Controls:
     stage: str = "both"
     num_pieces: int = 4
     seed: int = 0
-    backbone: Drawing = Drawing()
-    melody: Drawing = Drawing()
+    backbone: Drawing = Drawing(top_p=CHORDS_TOP_P)
+    melody: Drawing = Drawing(top_p=MELODY_TOP_P)
     silent_bars: int = DEFAULT_SILENT_BARS
     candidates: int = 16
 

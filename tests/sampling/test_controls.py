@@ -84,8 +84,10 @@ def test_each_stage_may_draw_in_its_own_way():
     controls = read_controls(
         temperature=0.8, temperature_backbone=0.5, top_k_melody=9, repetition_penalty=1.5
     )
-    assert controls.backbone == Drawing(0.5, 0, 0.95, 1.5)
+    assert controls.backbone == Drawing(0.5, 0, 0.98, 1.5)
     assert controls.melody == Drawing(0.8, 9, 0.95, 1.5)
+    both = read_controls(top_p=0.9)
+    assert (both.backbone.top_p, both.melody.top_p) == (0.9, 0.9)
 
 
 def test_keys_and_modes():
