@@ -131,7 +131,7 @@ WRITING = (*DECISIVE, "control_repeats", "lag4_repeats")
 FEW = {"eval_every": 40, "checkpoint_every": 40}
 CONDITIONS = {
     "full": Condition("all songs"),
-    "no_augment": Condition("no transposition"),
+    "no_augment": Condition("no transposition", augment=False),
     "songs_10": Condition("10 % of the songs", songs=0.1, stage={"eval_every": 100, "checkpoint_every": 100}),
     "songs_1": Condition("1 % of the songs", songs=0.01, stage=FEW),
     "billboard": Condition("Billboard", data="billboard"),

@@ -91,6 +91,28 @@ def test_grid_goes_round_by_round(modules: SimpleNamespace) -> None:
         assert set(modules.grid.DECISIVE) <= {cell.rung for cell in cells if cell.condition == condition}
 
 
+def test_every_condition_and_rung_is_another_training(modules: SimpleNamespace) -> None:
+    """Where two cells are alike, one of them is not what its title says."""
+    looks = ("eval_every", "checkpoint_every")
+    seen: dict[str, str] = {}
+    for cell in modules.grid.cells():
+        condition = modules.grid.CONDITIONS[cell.condition]
+        values = {name: x for name, x in modules.grid.stage_values(cell).items() if name not in looks}
+        trained = json.dumps([cell.stage, values, condition.data, condition.songs, cell.seed], sort_keys=True)
+        assert seen.setdefault(trained, cell.name) == cell.name
+    batches = {
+        cell.condition: modules.grid.stage_values(cell)["batch"]["augment"] for cell in modules.grid.cells()
+    }
+    assert [name for name, augment in batches.items() if not augment] == ["no_augment"]
+
+
+def test_no_two_committed_records_are_one_training() -> None:
+    records = [json.loads(path.read_text()) for path in sorted((FOLDER / "records").glob("*.json"))]
+    digests = [record["parameters_sha256"] for record in records if "parameters_sha256" in record]
+    assert len(digests) > 80
+    assert len(set(digests)) == len(digests)
+
+
 def test_small_sets_of_songs_are_in_larger_ones(modules: SimpleNamespace, data: Path) -> None:
     dataset = open_dataset(data)
     sets = [modules.train.Subset(dataset, "backbone", share).kept for share in (0.01, 0.5, 1.0)]
