@@ -5,7 +5,7 @@
 
 Prints, for the defaults and for each --with, SSMD, the medians of the figures that have targets, beside the
 middle half of the songs of the split, the share of pieces that end on the tonic, and how many figures are
-inside. The test split stays untouched, and the seed is not that of the published figures.
+inside. Unless --split says so, test songs are not looked at; the seed is not that of the published figures.
 """
 
 from __future__ import annotations

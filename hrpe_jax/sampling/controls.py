@@ -22,9 +22,9 @@ from hrpe_jax.theory.key import Key, Mode
 from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter
 
 MAX_PIECES, MAX_BARS = 10_000, 10_000
-DEFAULT_BARS, DEFAULT_TEMPO, DEFAULT_SILENT_BARS = 16, 120.0, 1
+DEFAULT_BARS, DEFAULT_TEMPO, DEFAULT_SILENT_BARS, DEFAULT_CANDIDATES = 16, 120.0, 1, 16
 CHORDS_TOP_P, MELODY_TOP_P = 0.98, 0.95
-"""Chosen on validation songs, see `experiments/results`."""
+"""Where `top_p` is not given; chosen on validation songs, see `experiments/results`."""
 SLOWEST, FASTEST = 20.0, 400.0
 STAGES = ("both", "backbone", "melody")
 
@@ -66,8 +66,8 @@ class Controls:
         backbone: how chords are drawn.
         melody: how melody events are drawn.
         silent_bars: how many whole bars in a row the melody may be silent.
-        candidates: how many continuations the model writes of each stretch of chords, to choose the one that
-            leads best into what must follow.
+        candidates: how many continuations the model writes of the bars before locked chords and before the
+            end, to choose the one that leads best into what must follow.
     """
 
     bars: int
@@ -84,7 +84,7 @@ class Controls:
     backbone: Drawing = Drawing(top_p=CHORDS_TOP_P)
     melody: Drawing = Drawing(top_p=MELODY_TOP_P)
     silent_bars: int = DEFAULT_SILENT_BARS
-    candidates: int = 16
+    candidates: int = DEFAULT_CANDIDATES
 
     @property
     def continued(self) -> Prime | None:
@@ -124,7 +124,7 @@ def read_controls(
     repetition_penalty_backbone: float | None = None,
     repetition_penalty_melody: float | None = None,
     silent_bars: int = DEFAULT_SILENT_BARS,
-    candidates: int = 16,
+    candidates: int = DEFAULT_CANDIDATES,
 ) -> Controls:
     """Reads and checks what a user asks for.
 
