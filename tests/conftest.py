@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -16,6 +17,8 @@ from hrpe_jax.codec import melody_tokens as mt
 # First calls compile, which a deadline would take for slowness.
 settings.register_profile("hrpe", deadline=None)
 settings.load_profile("hrpe")
+# GPUs and TPUs round the factors of float32 products unless told not to; a CPU does not.
+jax.config.update("jax_default_matmul_precision", "highest")
 
 
 def find_shared_data() -> Path | None:

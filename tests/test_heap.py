@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from hrpe_jax.heap import keep_freed_memory
 
 SCRIPT = """
 import resource, sys, threading
@@ -32,6 +35,18 @@ print(*counts)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's malloc")
 def test_pages_come_once() -> None:
     """A large block that is freed and asked for again, by another thread, is there already."""
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     first, second = map(int, done.stdout.split())
     assert second < first / 10
+
+
+@pytest.mark.parametrize("platforms", ["cuda", "tpu,cpu"])
+def test_a_driver_keeps_its_own_memory(platforms: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAX_PLATFORMS", platforms)
+    assert not keep_freed_memory()

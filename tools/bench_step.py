@@ -3,6 +3,7 @@
     python tools/bench_step.py harmony [--lengths=256,512,1024] [--json=FILE]   H-RPE over RoPE alone
     python tools/bench_step.py torch [--json=FILE]     (pip install torch)    the same Transformer in PyTorch
     python tools/bench_step.py utilisation --config=configs/backbone_large.py   share of the device's peak
+        [--set=model.remat=none ...]
 
 All that is compared runs in one process, in turns; the figure is the median over rounds of the ratio.
 
@@ -211,7 +212,8 @@ def utilisation(args: argparse.Namespace) -> dict[str, Any]:
     """Model FLOPs (6 x parameters x events, and attention's products) a second over the device's peak."""
     from hrpe_jax.config_file import load_config
 
-    config = load_config(args.config).stages.backbone
+    overrides = [f"stages.backbone.{change}" for change in args.set]
+    config = load_config(args.config, overrides).stages.backbone
     if config is None:
         raise SystemExit(f"{args.config}: it trains no backbone; give a config that does")
     kind = jax.devices()[0].device_kind
@@ -258,6 +260,7 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=0, help="CPU devices to divide the rows among")
     parser.add_argument("--torch", default="eager,compile", help="which of eager and compile to run")
     parser.add_argument("--config", default="configs/backbone_large.py")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of its stage")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
         "--one_core", action="store_true", help="processor time on one core: for a machine that others use"

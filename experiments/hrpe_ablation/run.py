@@ -29,6 +29,7 @@ from hrpe_jax.files import replace_file
 from hrpe_jax.heap import keep_freed_memory
 
 HERE = Path(__file__).parent
+REPEATABLE = "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0"
 
 
 def main(args: argparse.Namespace) -> int:
@@ -36,8 +37,13 @@ def main(args: argparse.Namespace) -> int:
     keep_freed_memory()
     if args.threads:  # read when JAX starts its devices
         os.environ["NPROC"] = str(args.threads)
+    # A GPU may add, and choose its kernels, differently each time: then no run could be repeated.
+    os.environ["XLA_FLAGS"] = " ".join(filter(None, (os.environ.get("XLA_FLAGS"), REPEATABLE)))
+    import jax
+
     from hrpe_jax.compilation_cache import enable_compilation_cache
 
+    jax.config.update("jax_default_matmul_precision", "highest")  # float32, as on a CPU
     enable_compilation_cache()
     import grid
     from train import check_parameters
