@@ -149,7 +149,8 @@ def lower_sampling(stage: str, config: StageConfig, device: Any, pieces: int) ->
         cache = jax.eval_shape(lambda c: grow(c, max(config.batch.length, capacity(c))), state.history)
         function: Any = run_backbone
         arguments = (params, backbone_loop.plan_of(chords), state._replace(history=cache))
-        arguments = (*arguments, np.int32(1), np.int32(1), keys, settings)
+        firsts = jax.ShapeDtypeStruct((pieces,), np.int32)
+        arguments = (*arguments, np.int32(1), np.int32(1), np.int32(0), keys, firsts, settings)
         static: tuple = (unrolled, backbone_loop.STEPS)
     else:
         ids = chord_tokens(((Chord(0, "maj"), 4),) * BARS, Key(0, "major"), Meter(4, 4))

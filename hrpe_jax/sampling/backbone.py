@@ -190,7 +190,9 @@ def run_backbone(
     state: State,
     limit: Any,
     stop: Any,
+    apart: Any,
     keys: Array,
+    firsts: Any,
     settings: Settings,
 ) -> tuple[State, Said]:
     """Draws until every row has said `stop` beats (behind the end: EOS), or `limit` steps are done.
@@ -204,7 +206,9 @@ def run_backbone(
         limit: int32 scalar, at most `steps` and what the cache has room for.
         stop: int32 scalar; a row of which so many beats are said stands still. A negative one counts bars
             back from the end.
+        apart: int32 scalar, a beat like `stop`; before it a row draws as `firsts` says.
         keys: random keys of the rows.
+        firsts: int32 `[rows]`: the row whose key is used before `apart`, so that candidates begin alike.
         settings: of the draw.
     """
     model = models.Backbone(config)
@@ -212,11 +216,13 @@ def run_backbone(
     kinds = jnp.asarray(tokens.KIND)
     harmonies = jnp.asarray(tokens.HARMONY)
 
+    def before(state: State, beat: Array) -> Array:
+        per_bar = jnp.maximum(jnp.asarray(BEATS_PER_BAR)[state.meter], 1)
+        return state.beats < jnp.where(beat < 0, plan.offset + (plan.bars + beat) * per_bar, beat)
+
     def moving(state: State) -> Array:
         ended = (kinds[state.event] == tokens.KIND_EOS) | (kinds[state.event] == tokens.KIND_PAD)
-        per_bar = jnp.maximum(jnp.asarray(BEATS_PER_BAR)[state.meter], 1)
-        until = jnp.where(stop < 0, plan.offset + (plan.bars + stop) * per_bar, stop)
-        return ~ended & ((state.place < tokens.PREFIX_LENGTH - 1) | (state.beats < until))
+        return ~ended & ((state.place < tokens.PREFIX_LENGTH - 1) | before(state, stop))
 
     def step(carry: tuple[Array, State, Said]) -> tuple[Array, State, Said]:
         number, state, said = carry
@@ -231,7 +237,8 @@ def run_backbone(
         recently = None
         if settings.repetition_penalty is not None:
             recently = jnp.any(state.recent[:, :, None] == harmonies, axis=1) & (beats_of > 0)
-        token = pick(uniforms(keys, state.place), restrict(logits, allowed, settings, recently))
+        own = jnp.where(before(state, apart), keys[firsts], keys)
+        token = pick(uniforms(own, state.place), restrict(logits, allowed, settings, recently))
         mass = jax.nn.logsumexp(jnp.where(allowed, logits, -jnp.inf), axis=-1) - jax.nn.logsumexp(
             logits, axis=-1
         )

@@ -34,7 +34,7 @@ NO_STOP = 2**30
 LEAD_BARS = 4
 """Bars before what is locked, or before the end, of which candidates are drawn: a cadence fits in."""
 FEW = 64
-"""So many rows draw candidates that nobody needs sooner than a loop for fewer rows is compiled."""
+"""So many rows say the same sooner than a loop for fewer rows is compiled."""
 _SMALLEST = 64  # room of the first cache
 
 
@@ -134,8 +134,13 @@ def sample_chords(
     pieces = [list(request.prefix) for _ in padded]
     costs: list[list[float]] = [[] for _ in padded]
     keys, choices = _keys(seed, padded, request.candidates)
+    apart = 0
     for number, stretch in enumerate(_plan_stretches(request)):
-        drawn, chances, weights = _draw(config, params, request, pieces, stretch, keys, settings)
+        if not stretch.chosen and len(pieces) * request.candidates <= FEW:
+            apart = stretch.stop  # candidates of the next stretch begin here, and say this all alike
+            continue
+        drawn, chances, weights = _draw(config, params, request, pieces, stretch, apart, keys, settings)
+        apart = 0
         chosen = np.asarray(choose(choices, weights, np.int32(number)))
         for piece, cost, candidates, prices, best in zip(pieces, costs, drawn, chances, chosen, strict=True):
             piece += candidates[best if stretch.chosen else 0]
@@ -169,14 +174,16 @@ def _draw(
     request: Request,
     pieces: Sequence[Sequence[int]],
     stretch: Stretch,
+    apart: int,
     keys: Any,
     settings: Settings,
 ) -> tuple[list[list[list[int]]], list[list[list[float]]], np.ndarray]:
     """Candidates of each piece's next stretch, log probabilities of their tokens, and log weights."""
     stop, count = stretch.stop, request.candidates
-    if not stretch.chosen and len(pieces) * count > FEW:
+    if not stretch.chosen:
         keys, count = keys.reshape(len(pieces), count)[:, 0], 1
     rows = [piece for piece in pieces for _ in range(count)]
+    firsts = np.arange(len(rows), dtype=np.int32) // count * count
     plan, state = plan_of(request), start(config, params, request, rows)
     drawn: list[list[int]] = [[] for _ in rows]
     chances: list[list[float]] = [[] for _ in rows]
@@ -193,8 +200,9 @@ def _draw(
             continue
         limit = min(STEPS, slots - slot)
         state, said = run_backbone(
-            config, STEPS, params, plan, state, np.int32(limit), np.int32(stop), keys, settings
-        )
+            config, STEPS, params, plan, state, np.int32(limit), np.int32(stop), np.int32(apart), keys,
+            firsts, settings,
+        )  # fmt: skip
         ids, likelihood = np.asarray(said.ids), np.asarray(said.log_probability)
         steps = int((ids != tokens.PAD).any(axis=0).sum())
         slot += steps
