@@ -70,6 +70,10 @@ def main(args: argparse.Namespace) -> int:
                 continue
             cli.say(f"{cell.name}: run {len(list(records.glob('*.json'))) + 1}, {len(cells)} in all")
             record = train(cell, data, workdir)
+            if args.keep:
+                from hrpe_jax.sampling.model import read_checkpoints, write_released
+
+                write_released(read_checkpoints(workdir), Path(args.keep) / cell.name)
             replace_file(path, text(record).encode())
             shutil.rmtree(workdir)
     done = sum((records / f"{cell.name}.json").is_file() for cell in cells)
@@ -150,6 +154,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where runs are until they are finished",
     )
+    add("--keep", metavar="DIR", help="keep the best parameters of every run there, for average.py")
     add("--only", default="*", metavar="PATTERN", help="runs whose name matches, as backbone-control-full-*")
     add("--minutes", type=float, metavar="N", help="begin no run after so long")
     add("--threads", type=cli.at_least(1), metavar="N", help="threads of a CPU; all its cores by default")

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from figures import figures, intervals, nearest_distances
-from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, PILOT, RUNGS, SEEDS, WRITING
+from grid import BACKBONE, CONDITIONS, DECISIVE, PILOT, RUNGS, SEEDS, WRITING, cells
 from rows import (
     HEADLINE,
     RATES,
@@ -65,9 +65,8 @@ CONTROLS = {
 }
 
 
-def seeds_text(runs: Sequence[Record], stage: str) -> str:
+def seeds_text(runs: Sequence[Record], wanted: int) -> str:
     """How many runs a row has; those that are too few say so."""
-    wanted = SEEDS[stage]
     return str(len(runs)) if len(runs) >= wanted else f"{len(runs)} of {wanted}"
 
 
@@ -111,13 +110,23 @@ def ladder(records: Sequence[Record], stage: str) -> str:
         if runs:
             numbers = [value_text(rates(runs, name)) for name in names]
             apart = [difference_text(runs, against[c], headline) if rung != c else "" for c in controls]
-            rows.append([title, seeds_text(runs, stage), *numbers, f"{calibration_error(runs):.3f}", *apart])
+            rows.append([title, seeds_text(runs, SEEDS[stage]), *numbers, f"{calibration_error(runs):.3f}", *apart])
+    for mean in averages(records, stage):
+        numbers = [f"{rate(mean, name):.3f}" for name in names]
+        apart = [difference_text([{**mean, "seed": 0}], against[rung][:1], headline) for rung in controls]
+        title = f"{rungs[mean['rung']][0]}: {len(mean['models'])} models averaged"
+        rows.append([title, "", *numbers, f"{calibration_error([mean]):.3f}", *apart])
     return table(header, rows)
 
 
 def baselines(records: Sequence[Record], stage: str) -> list[Record]:
     """Tables of counts, measured on the same songs."""
     return [r for r in records if r["condition"] == "counts" and r["stage"] == stage]
+
+
+def averages(records: Sequence[Record], stage: str) -> list[Record]:
+    """The averaged predictions of all seeds of a rung."""
+    return [r for r in records if r["condition"] == "average" and r["stage"] == stage]
 
 
 def conditions(records: Sequence[Record]) -> str:
@@ -134,7 +143,7 @@ def conditions(records: Sequence[Record]) -> str:
                         condition.title,
                         str(runs[0]["training_songs"]),
                         BACKBONE[rung][0],
-                        seeds_text(runs, "backbone"),
+                        seeds_text(runs, condition.seeds),
                         value_text(rates(runs, "chord_nll")),
                         value_text(rates(runs, "chord_accuracy")),
                         "" if rung == "control" else difference_text(runs, control, "chord_nll"),
@@ -263,12 +272,9 @@ def learned(records: Sequence[Record]) -> str:
 
 def tables(records: Sequence[Record]) -> dict[str, str]:
     """By the name of the mark in the README, what stands there."""
-    trained = [r for r in records if r["condition"] != "counts" and r["split"] == "test"]
-    grid = {"backbone": len(BACKBONE), "melody": len(MELODY)}
-    wanted = sum(grid[stage] * SEEDS[stage] for stage in grid)
-    wanted += (len(CONDITIONS) - 1) * len(DECISIVE) * SEEDS["backbone"]
+    trained = [r for r in records if r["condition"] not in ("counts", "average") and r["split"] == "test"]
     return {
-        "count": f"{len(trained)} of {wanted} runs have a record.",
+        "count": f"{len(trained)} of {len(list(cells()))} runs have a record.",
         "backbone": ladder(records, "backbone"),
         "pilot": pilot(records),
         "conditions": conditions(records),

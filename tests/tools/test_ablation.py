@@ -33,7 +33,7 @@ TINY = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "residual_rank": 
 def modules(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The scripts as modules."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    names = ("grid", "rows", "train", "measure", "run", "tables", "baselines", "progressions")
+    names = ("grid", "rows", "train", "measure", "run", "tables", "baselines", "progressions", "average")
     found: dict[str, ModuleType] = {name: importlib.import_module(name) for name in names}
     return SimpleNamespace(**found)
 
@@ -186,6 +186,37 @@ def test_run_goes_on_and_repeats(
     path.write_text(json.dumps(record))
     assert start(small, *where, f"--repeat={path}") == 1
     assert "not the same: curve" in capsys.readouterr().out
+
+
+def test_seeds_are_averaged(
+    small: SimpleNamespace, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """A mixture is never worse than its models are on average (Jensen), and a model averaged with itself
+    is that model."""
+    records, kept = tmp_path / "records", tmp_path / "kept"
+    where = (f"--pop909={data}", f"--records={records}", f"--workdir={tmp_path / 'work'}")
+    monkeypatch.setattr(small.grid, "WRITING", ())
+    monkeypatch.setattr(small.train, "WRITING", ())
+    assert start(small, *where, "--only=backbone-tables-full-[01]", f"--keep={kept}") == 0
+    monkeypatch.setitem(small.average.SEEDS, "backbone", 2)
+    asked = [f"--pop909={data}", f"--models={kept}", "--rung=tables", f"--records={records}"]
+    assert cli.run(small.average.main, small.average.parser(), asked) == 0
+    runs = [json.loads((records / f"backbone-tables-full-{seed}.json").read_text()) for seed in (0, 1)]
+    mean = json.loads((records / "average-tables.json").read_text())
+    alone = [small.rows.rate(run, "token_nll") for run in runs]
+    assert small.rows.rate(mean, "token_nll") < np.mean(alone)
+    assert small.tables.averages([mean, *runs], "backbone") == [mean]
+    assert "2 models averaged" in small.tables.ladder([mean, *runs], "backbone")
+
+    _, config = small.train.stage_of(small.train.config_of(small.grid.Cell("backbone", "tables", "full", 0)))
+    task = build_task("backbone", config.model)
+    params = task.init_params(jax.random.key(0))
+    twice = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), params)
+    batch = eval_batches(open_dataset(data), "backbone", config.batch, split="test")[0]
+    segment = {name: leaf[0] for name, leaf in batch.items()}
+    expected = jax.nn.log_softmax(task.module.apply({"params": params}, segment)[0])
+    got, _ = small.average.Averaged(task).apply({"params": twice}, segment)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
 def test_chords_are_cut_at_bar_lines(modules: SimpleNamespace) -> None:
