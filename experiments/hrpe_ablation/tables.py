@@ -110,7 +110,9 @@ def ladder(records: Sequence[Record], stage: str) -> str:
         if runs:
             numbers = [value_text(rates(runs, name)) for name in names]
             apart = [difference_text(runs, against[c], headline) if rung != c else "" for c in controls]
-            rows.append([title, seeds_text(runs, SEEDS[stage]), *numbers, f"{calibration_error(runs):.3f}", *apart])
+            rows.append(
+                [title, seeds_text(runs, SEEDS[stage]), *numbers, f"{calibration_error(runs):.3f}", *apart]
+            )
     for mean in averages(records, stage):
         numbers = [f"{rate(mean, name):.3f}" for name in names]
         apart = [difference_text([{**mean, "seed": 0}], against[rung][:1], headline) for rung in controls]
