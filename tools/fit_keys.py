@@ -1,7 +1,7 @@
 """Fits what sounds, chords and ends say about the key, on training songs of three corpora.
 
     python tools/fit_keys.py --pop909=DIR --nottingham=DIR --billboard=DIR --splits=DIR
-        [--output=hrpe_jax/analysis/key_weights.py] [--measure=test]
+        [--output=hrpe_jax/analysis/key_weights.py] [--measure=test | --relatives]
 
 --splits holds pop909.json, nottingham.json and billboard.json; --nottingham the ABC books. A linear model
 with softmax over the 24 keys, whose features are relative to the tonic, so that all keys share two sets of
@@ -11,7 +11,9 @@ chords, of which only the tonic is known. One corpus and one way alone are learn
 for no other.
 
 Prints five-fold cross-validation over training songs: the share of exact keys (Billboard: tonics) by corpus
-and way. With --measure nothing is fitted: prints how the weights in use do on that split.
+and way. With --measure nothing is fitted: prints how the weights in use do on that split. With --relatives
+nothing is written: prints the same cross-validation, on POP909, of models that are fitted only to tell a
+major key from its relative where the signature is given, by way and by what they look at.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ PENALTY = 1e-4
 """Cost of a squared step away from `prior`: what the songs do not show stays as the textbook has it."""
 END_PENALTY = 1e-3
 """The same for the beginning and the end, which are one chord a song."""
+MODE_PENALTY = 0.03
+"""Cost of a squared weight where major keys are told from their relatives alone."""
 WEIGHTS = {"found": 3.0, "given": 3.0}
 """How often an example of these ways counts: plain MIDI is what keys are found for most."""
 ROWS = 1 + KINDS + 2 * (KINDS + 1)
@@ -180,6 +184,49 @@ def fit(
     return flat[: 2 * width].reshape(2, width), flat[2 * width :]
 
 
+def relatives(examples: Sequence[Example], folds: np.ndarray) -> dict[str, float]:
+    """Share of right modes where the signature is given, by way and rows looked at, in cross-validation.
+
+    Logistic regression on the tables as seen from the major tonic, each number less its mean and divided by
+    its deviation.
+    """
+    ends = 1 + KINDS
+    looked = {"sound": range(1), "chords": range(1, ends), "both": range(ends), "and ends": range(ROWS)}
+    shares: dict[str, float] = {}
+    for way in dict.fromkeys(example.way for example in examples):
+        seen = [example for example in examples if example.way == way]
+        held = folds[[example.way == way for example in examples]]
+        minor = np.array([example.key >= 12 for example in seen])
+        tonics = [(example.key + 3 * (example.key >= 12)) % 12 for example in seen]
+        tables = np.stack([np.roll(e.table, -tonic, axis=1) for e, tonic in zip(seen, tonics, strict=True)])
+        for name, rows in looked.items():
+            flat = tables[:, rows].reshape(len(seen), -1)
+            guess = np.zeros(len(seen), dtype=bool)
+            for fold in np.unique(held):
+                out = held == fold
+                weights, bias = logistic(flat[~out], minor[~out])
+                guess[out] = flat[out] @ weights + bias > 0
+            shares[f"{way}: {name}"] = round(float(np.mean(guess == minor)), 4)
+    return shares
+
+
+def logistic(rows: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights [features] and bias of a penalised logistic regression of [examples] booleans."""
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+    scaled = np.divide(rows - mean, deviation, out=np.zeros_like(rows), where=deviation > 1e-9)
+    sign = 2.0 * right - 1
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = sign * (scaled @ flat[:-1] + flat[-1])
+        slope = -sign * np.exp(-np.logaddexp(0, margin)) / len(sign)
+        value = np.logaddexp(0, -margin).mean() + MODE_PENALTY * (flat[:-1] ** 2).sum()
+        return value, np.append(slope @ scaled + 2 * MODE_PENALTY * flat[:-1], slope.sum())
+
+    flat = minimize(loss, np.zeros(rows.shape[1] + 1), jac=True, method="L-BFGS-B").x
+    weights = np.divide(flat[:-1], deviation, out=np.zeros(rows.shape[1]), where=deviation > 1e-9)
+    return weights, float(flat[-1] - weights @ mean)
+
+
 def report(examples: Sequence[Example], guess: np.ndarray) -> dict[str, float]:
     """Share of right keys by corpus and way."""
     right: dict[str, list[bool]] = {}
@@ -242,13 +289,22 @@ def main() -> None:
     parser.add_argument("--output", help="module to write")
     parser.add_argument("--limit", type=int, help="songs of each corpus")
     parser.add_argument("--measure", choices=("train", "valid", "test"), help="measure on this split instead")
+    parser.add_argument("--relatives", action="store_true", help="tell major from relative minor only")
     args = parser.parse_args()
     examples: list[Example] = []
+    if args.relatives:
+        corpora = {"pop909": pop909}
     for name, read in corpora.items():
         names = json.loads(Path(args.splits, f"{name}.json").read_text())[args.measure or "train"]
         examples += read(Path(getattr(args, name)), names[: args.limit])
     songs = {song: number for number, song in enumerate(sorted({(e.corpus, e.song) for e in examples}))}
     folds = np.array([songs[e.corpus, e.song] % 5 for e in examples])
+    if args.relatives:
+        shares = relatives(examples, folds)
+        for name, value in shares.items():
+            print(f"{name:24} {value}")
+        print(json.dumps({"songs": len(songs), **shares}))
+        return
     features, keys = turned(examples), np.array([e.key for e in examples])
     tonic_only = np.array([e.tonic_only for e in examples])
     weight = np.array([WEIGHTS.get(e.way, 1.0) for e in examples])

@@ -6,6 +6,10 @@ Beats and bars are those of beat_midi.txt; chords are found from the notes, or t
 with one key in key_audio.txt: how many have exactly that key, or its signature; how many are said to change.
 Songs that change: the share of the time of each song with the right key. Beside them the same with the
 Albrecht-Shanahan profiles alone.
+
+The labels were found from the sound, and some name the relative of what a musician hears: `contradicted`
+counts the songs whose label has more of three plain signs against it than for it, and the share of exact
+keys is said for these and for the others.
 """
 
 from __future__ import annotations
@@ -19,18 +23,22 @@ from typing import NamedTuple
 import numpy as np
 
 from hrpe_jax.analysis.chords import find_chords
+from hrpe_jax.analysis.key_features import chord_kind
 from hrpe_jax.score.labels import read_pop909_labels
 from hrpe_jax.score.midi import read_midi
 from hrpe_jax.score.score import ChordSpan
+from hrpe_jax.songs.pop909 import MELODY_TRACK
 from hrpe_jax.theory.chord import parse_harte
 from hrpe_jax.theory.key import Key, find_key
 
 TICKS = 12
 """Ticks a beat."""
+KINDS = {"major": 0, "minor": 2}
+"""Kind of the tonic's triad, see `chord_kind`."""
 
 
 class KeySong(NamedTuple):
-    """Notes, chords and keys of a song, in ticks."""
+    """Notes, chords and keys of a song, in ticks; `last` is the last pitch that is sung."""
 
     onset: np.ndarray
     duration: np.ndarray
@@ -39,6 +47,7 @@ class KeySong(NamedTuple):
     given: tuple[ChordSpan, ...]
     found: tuple[ChordSpan, ...]
     keys: list[tuple[float, float, Key]]
+    last: int
 
 
 def read_song(folder: Path) -> KeySong:
@@ -62,8 +71,31 @@ def read_song(folder: Path) -> KeySong:
         if stop > begin:
             given.append(ChordSpan(begin, stop - begin, parse_harte(row.label)))
     found = find_chords(onset, duration, pitch, grid=grid, strong=bars)
+    sung = next(track.array() for track in midi.tracks if track.name == MELODY_TRACK)
+    last = int(sung[sung[:, 0].argmax(), 2])
     keys = [(float(ticks(row.start)), float(ticks(row.end)), Key.parse(row.label)) for row in labels.keys]
-    return KeySong(onset, duration, pitch, grid[:-1][bars], tuple(given), found, keys)
+    return KeySong(onset, duration, pitch, grid[:-1][bars], tuple(given), found, keys, last)
+
+
+def relative(key: Key) -> Key:
+    """The key of the other mode with the same signature."""
+    return Key((key.tonic + 9) % 12, "minor") if key.mode == "major" else Key((key.tonic + 3) % 12, "major")
+
+
+def signs(song: KeySong, key: Key) -> tuple[bool, bool, float]:
+    """Whether the melody and the chords given end on the tonic, and how long the tonic's triad sounds."""
+    chords = [span for span in song.given if not span.chord.is_none]
+    kind = KINDS[key.mode]
+    tonic = [span for span in chords if span.chord.root == key.tonic]
+    triad = sum(span.duration for span in tonic if chord_kind(span.chord.quality) == kind)
+    return song.last % 12 == key.tonic, chords[-1].chord.root == key.tonic, triad
+
+
+def contradicted(song: KeySong) -> bool:
+    """Whether more of three signs name the label's relative: last note, last chord, longer triad."""
+    label, other = signs(song, song.keys[0][2]), signs(song, relative(song.keys[0][2]))
+    for_label = label[0] + label[1] + (label[2] > other[2])
+    return for_label < other[0] + other[1] + (other[2] > label[2])
 
 
 def share_right(song: KeySong, segments: tuple[tuple[int, Key], ...]) -> float:
@@ -78,6 +110,12 @@ def share_right(song: KeySong, segments: tuple[tuple[int, Key], ...]) -> float:
             if found == key:
                 right += max(0.0, min(stop, end) - max(start, begin))
     return right / max(total, 1e-9)
+
+
+def mean_where(values: list[bool], where: list[bool]) -> float | None:
+    """Share of the values there, if there is any."""
+    chosen = [value for value, here in zip(values, where, strict=True) if here]
+    return float(np.mean(chosen)) if chosen else None
 
 
 def main() -> None:
@@ -97,6 +135,7 @@ def main() -> None:
     exact, right_signature, changed, profile, profile_share, seconds = [], [], [], [], [], []
     share: list[float] = []
     most: list[bool] = []
+    against: list[bool] = []
     for name in names:
         song = read_song(Path(args.input) / name)
         chords = song.given if args.chords == "given" else song.found
@@ -110,6 +149,7 @@ def main() -> None:
             right_signature.append(found.key.fifths == key.fifths)
             changed.append(len(found.segments) > 1)
             profile.append(plain == key)
+            against.append(contradicted(song))
         else:
             share.append(share_right(song, found.segments))
             profile_share.append(share_right(song, ((0, plain),)))
@@ -120,13 +160,16 @@ def main() -> None:
         "signature": np.mean(right_signature),
         "said_to_change": np.mean(changed),
         "exact_profile": np.mean(profile),
+        "contradicted": sum(against),
+        "exact_contradicted": mean_where(exact, against),
+        "exact_others": mean_where(exact, [not sign for sign in against]),
         "several_keys": len(share),
         "time_right": np.mean(share) if share else None,
         "time_right_profile": np.mean(profile_share) if share else None,
         "longest_right": np.mean(most) if most else None,
         "ms_a_song": 1000 * np.median(seconds),
     }
-    report = {name: value and round(float(value), 4) for name, value in report.items()}
+    report = {name: value if value is None else round(float(value), 4) for name, value in report.items()}
     for name, value in report.items():
         print(f"{name:20} {value}")
     print(json.dumps(report))
