@@ -119,6 +119,10 @@ class Backbone(nn.Module):
         return factors.target_scores(x, ids, tonic, targets, pointer), history
 
 
-def init_cache(config: BackboneModelConfig, batch: int, capacity: int) -> History:
-    """An empty cache for up to ``capacity`` events."""
-    return histories.empty_cache(config, batch, capacity, config.harmony.relations, len(CATEGORIES))
+def init_cache(
+    config: BackboneModelConfig, batch: int, capacity: int, remembered: int | None = None
+) -> History:
+    """An empty cache for up to ``capacity`` events; ``remembered`` as for ``history.empty_cache``."""
+    return histories.empty_cache(
+        config, batch, capacity, config.harmony.relations, len(CATEGORIES), remembered
+    )

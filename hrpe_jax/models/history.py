@@ -59,8 +59,14 @@ def empty(config: ModelConfig, batch: int, capacity: int, lags: Lags, categories
     return History(zeros, zeros, codes, jnp.zeros((batch, config.width), jnp.float32), past, repeats=song)
 
 
-def empty_cache(config: ModelConfig, batch: int, slots: int, lags: Lags, categories: int) -> History:
-    """A cache of keys and values with room for ``slots`` events; without ``scan_layers`` layer by layer."""
+def empty_cache(
+    config: ModelConfig, batch: int, slots: int, lags: Lags, categories: int, remembered: int | None = None
+) -> History:
+    """A cache of keys and values with room for ``slots`` events; without ``scan_layers`` layer by layer.
+
+    Its ``repeats`` hold ``remembered`` events, ``config.repeats`` where not given: fewer cost less, and are
+    the same as long as there are no more.
+    """
     rows = (batch,) if batch > 1 else ()  # see `layers.Past`
     shape, dtype = (*rows, config.heads, slots, config.head_width), jnp.dtype(config.dtype)
 
@@ -69,6 +75,8 @@ def empty_cache(config: ModelConfig, batch: int, slots: int, lags: Lags, categor
 
     past: Any = layer(config.layers) if config.scan_layers else [layer() for _ in range(config.layers)]
     cache = empty(config, batch, slots, lags, categories, past)
+    if config.repeats and remembered is not None:
+        cache = cache._replace(repeats=repeats.empty(batch, remembered))
     return cache._replace(slot=jnp.zeros((), jnp.int32))
 
 
@@ -78,8 +86,8 @@ def capacity(cache: History) -> int:
     return int(layer.keys.shape[-2])
 
 
-def grow(cache: History, slots: int) -> History:
-    """The cache with room for ``slots`` events."""
+def grow(cache: History, slots: int, remembered: int | None = None) -> History:
+    """The cache with room for ``slots`` events, whose ``repeats`` hold ``remembered`` (None: as before)."""
     more = slots - capacity(cache)
 
     def pad(x: Array, axis: int) -> Array:
@@ -89,7 +97,10 @@ def grow(cache: History, slots: int) -> History:
 
     sides = jax.tree.map(lambda x: pad(x, 1), (cache.positions, cache.segments, cache.codes))
     past = jax.tree.map(lambda x: pad(x, x.ndim - 2), cache.past)
-    return cache._replace(positions=sides[0], segments=sides[1], codes=sides[2], past=past)
+    song = cache.repeats
+    if song is not None and remembered is not None:
+        song = repeats.grow(song, remembered)
+    return cache._replace(positions=sides[0], segments=sides[1], codes=sides[2], past=past, repeats=song)
 
 
 def drop(cache: History, count: Any) -> History:

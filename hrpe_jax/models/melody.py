@@ -172,14 +172,16 @@ def init_memory(config: MelodyModelConfig, batch: int) -> MelodyHistory:
     return MelodyHistory(_empty(config, batch, config.memory, past), jnp.full((batch,), NO_PITCH))
 
 
-def init_cache(config: MelodyModelConfig, batch: int, capacity: int) -> MelodyHistory:
-    """An empty cache for up to ``capacity`` events.
+def init_cache(
+    config: MelodyModelConfig, batch: int, capacity: int, remembered: int | None = None
+) -> MelodyHistory:
+    """An empty cache for up to ``capacity`` events; ``remembered`` as for ``history.empty_cache``.
 
     It sees what training sees with segments of n events if it has room for ``config.memory + n``, and after
     every n events all but the last ``config.memory`` are dropped (``history.drop``).
     """
     categories = len(CATEGORIES[config.harmony.codes])
-    events = histories.empty_cache(config, batch, capacity, config.harmony.relations, categories)
+    events = histories.empty_cache(config, batch, capacity, config.harmony.relations, categories, remembered)
     return MelodyHistory(events, jnp.full((batch,), NO_PITCH))
 
 

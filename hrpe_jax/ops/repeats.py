@@ -92,6 +92,17 @@ def empty(batch: int, capacity: int) -> Repeats:
     return Repeats(nothing, zeros, zeros, zeros, jnp.zeros(batch, jnp.int32))
 
 
+def grow(state: Repeats, capacity: int) -> Repeats:
+    """Rows that remember up to ``capacity`` events, at least as many as before."""
+    more = ((0, 0), (capacity - state.events.shape[1], 0))
+    return state._replace(
+        events=jnp.pad(state.events, more, constant_values=NOTHING),
+        context=jnp.pad(state.context, more),
+        times=jnp.pad(state.times, more),
+        agree=jnp.pad(state.agree, more),
+    )
+
+
 def forget(state: Repeats, reset: Array) -> Repeats:
     """Empties the rows where ``reset [batch]`` is true."""
     blank = reset[:, None]

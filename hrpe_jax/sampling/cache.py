@@ -2,7 +2,8 @@
 
 A step costs what its cache holds, so a piece begins with room for few events; the room doubles, from one
 compiled size to the next, until it is what training saw. From there on the oldest events are dropped and
-time and memory stay what they are, however long the piece.
+time and memory stay what they are, however long the piece. What is remembered to be repeated
+(`ops.repeats`) reaches further back: it has as much room as the cache until something is dropped, then all.
 
 The layers are unrolled, each with an array of its own: scanned, every step would copy the whole cache, while
 an array that a loop carries is written where it lies.
@@ -55,10 +56,23 @@ def round_up(size: int, smallest: int) -> int:
     return step
 
 
-@functools.partial(jax.jit, static_argnames="slots")
-def grow(cache: History, slots: int) -> History:
+def remembered(config: ModelConfig, slots: int, most: int) -> int:
+    """Room for `repeats` beside a cache of so many slots, of which there will be `most`."""
+    return config.repeats if slots >= most else min(config.repeats, slots)
+
+
+@functools.partial(jax.jit, static_argnames=("slots", "remembered"))
+def grow(cache: History, slots: int, remembered: int | None = None) -> History:
     """`history.grow`, compiled."""
-    return histories.grow(cache, slots)
+    return histories.grow(cache, slots, remembered)
+
+
+def remember_all(config: ModelConfig, cache: History) -> History:
+    """The cache with all the room for `repeats`; to be called before anything is dropped."""
+    if cache.repeats is None or cache.repeats.events.shape[1] == config.repeats:
+        return cache
+    grown: History = grow(cache, histories.capacity(cache), config.repeats)
+    return grown
 
 
 @functools.partial(jax.jit, donate_argnames="cache")

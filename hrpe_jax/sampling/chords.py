@@ -26,7 +26,15 @@ from hrpe_jax.sampling.backbone import (
     read_backbone,
     run_backbone,
 )
-from hrpe_jax.sampling.cache import drop, grow, left_padded, room, round_up
+from hrpe_jax.sampling.cache import (
+    drop,
+    grow,
+    left_padded,
+    remember_all,
+    remembered,
+    room,
+    round_up,
+)
 from hrpe_jax.sampling.logits import Settings, row_keys
 
 STEPS = 128  # tokens written by one call of the compiled loop, at most
@@ -193,10 +201,12 @@ def _draw(
         slots = int(state.history.segments.shape[1]) - _margin(config)
         if slot == slots:
             if slots < most:
-                state = state._replace(history=grow(state.history, room(slots + 1, most, _SMALLEST)))
+                more = room(slots + 1, most, _SMALLEST)
+                history = grow(state.history, more, remembered(config, more, most))
             else:
-                state = state._replace(history=drop(state.history, np.int32(slots // 2)))
+                history = drop(remember_all(config, state.history), np.int32(slots // 2))
                 slot -= slots // 2
+            state = state._replace(history=history)
             continue
         limit = min(STEPS, slots - slot)
         state, said = run_backbone(
@@ -256,7 +266,8 @@ def start(config: BackboneModelConfig, params: Any, request: Request, rows: Sequ
     longest = min(max(len(row) - 1 for row in rows), request.window)
     most = max(_SMALLEST, round_up(request.window, _SMALLEST))
     length = room(longest, most, _SMALLEST) if longest else 0
-    history = _empty(config, len(rows), room(length + 1, 2 * most, _SMALLEST))
+    slots = room(length + 1, 2 * most, _SMALLEST)
+    history = _empty(config, len(rows), slots, remembered(config, slots, most))
     if length:
         # Rows end together, so that they share a slot; padding before them is never attended to.
         fills = {"input_ids": tokens.PAD, "quality_code": tokens.NO_QUALITY_CODE}
@@ -291,7 +302,7 @@ def start(config: BackboneModelConfig, params: Any, request: Request, rows: Sequ
     return jax.tree.map(jnp.asarray, state)
 
 
-_empty = jax.jit(models.init_cache, static_argnums=(0, 1, 2))  # compiled: no two arrays are one buffer
+_empty = jax.jit(models.init_cache, static_argnums=(0, 1, 2, 3))  # compiled: no two arrays are one buffer
 
 
 def _harmony(row: Sequence[int]) -> np.ndarray:

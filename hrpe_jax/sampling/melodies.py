@@ -25,7 +25,15 @@ from hrpe_jax.data.features import MELODY_FIELDS, MELODY_PADDING, MELODY_ROW_FIE
 from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.history import capacity
-from hrpe_jax.sampling.cache import drop, grow, left_padded, room, round_up
+from hrpe_jax.sampling.cache import (
+    drop,
+    grow,
+    left_padded,
+    remember_all,
+    remembered,
+    room,
+    round_up,
+)
 from hrpe_jax.sampling.form import Form
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.melody import (
@@ -178,11 +186,14 @@ def _calls(
         events = state.history.events
         slots = capacity(state.history.events)
         if in_segment == segment and slot > config.memory:
-            state = _with_cache(state, drop(events, np.int32(slot - config.memory)))
+            events = drop(remember_all(config, events), np.int32(slot - config.memory))
+            state = _with_cache(state, events)
             slot = config.memory
         in_segment %= segment
         if slot == slots:
-            state = _with_cache(state, grow(state.history.events, room(slots + 1, most)))
+            more = room(slots + 1, most)
+            events = grow(state.history.events, more, remembered(config, more, most))
+            state = _with_cache(state, events)
             slots = capacity(state.history.events)
         limit = min(slots - slot, segment - in_segment, steps or segment)
         window = window_of(state, tables, scores, request)
@@ -285,7 +296,8 @@ def start(
     rows, known = len(scores), len(prefix) - 1
     chunks = -(-known // request.segment)
     most = config.memory + request.segment
-    history = _empty(config, rows, most if chunks else room(1, most))
+    slots = most if chunks else room(1, most)
+    history = _empty(config, rows, slots, remembered(config, slots, most))
     for number in range(chunks):
         slot = int(history.events.slot)
         if slot > config.memory:
@@ -314,7 +326,7 @@ def start(
     return jax.tree.map(jnp.asarray, state)
 
 
-_empty = jax.jit(models.init_cache, static_argnums=(0, 1, 2))  # compiled: no two arrays are one buffer
+_empty = jax.jit(models.init_cache, static_argnums=(0, 1, 2, 3))  # compiled: no two arrays are one buffer
 
 
 def _columns(prefix: Sequence[int], request: Request, scores: Sequence[Score], first: int) -> dict[str, Any]:

@@ -130,3 +130,21 @@ def test_a_fresh_song_and_a_forgotten_row_know_nothing() -> None:
 
 def test_negative_events_equal_nothing() -> None:
     assert found([-1, -1, -1, 2, -1, -1], [0] * 6, 8) == [[(repeats.NOTHING, 0, False, 0, 0)] * 2] * 6
+
+
+def test_room_can_grow_as_long_as_nothing_was_forgotten() -> None:
+    events = [*PHRASE, 7, *PHRASE[2:], 7, *PHRASE, 4]
+    context = [n // 5 for n in range(len(events))]
+
+    def columns(part: slice) -> tuple[jax.Array, ...]:
+        return tuple(jnp.asarray(x[part])[None] for x in (events, context, [2] * len(events)))
+
+    def hear(state: repeats.Repeats, part: slice) -> tuple[repeats.Repeats, repeats.Expectation]:
+        heard = columns(part)
+        return follow(state, *heard, fresh=jnp.zeros(heard[0].shape, bool))
+
+    state, _ = hear(repeats.empty(1, 16), slice(0, 16))
+    _, late = hear(repeats.grow(state, 64), slice(16, None))
+    _, whole = hear(repeats.empty(1, 64), slice(None))
+    for got, expected in zip(late, whole, strict=True):
+        np.testing.assert_array_equal(got, expected[:, 16:])
