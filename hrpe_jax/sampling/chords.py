@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -141,7 +142,7 @@ def sample_chords(
     padded = [*numbers, *[numbers[0]] * (rows - len(numbers))]
     pieces = [list(request.prefix) for _ in padded]
     costs: list[list[float]] = [[] for _ in padded]
-    keys, choices = _keys(seed, padded, request.candidates)
+    keys, choices = _keys(np.uint32(seed), np.asarray(padded, np.int32), request.candidates)
     apart = 0
     for number, stretch in enumerate(_plan_stretches(request)):
         if not stretch.chosen and len(pieces) * request.candidates <= FEW:
@@ -324,10 +325,15 @@ def _columns(request: Request, row: Sequence[int]) -> dict[str, np.ndarray]:
     return features(ids, np.arange(len(ids)), np.full_like(ids, key), np.full_like(ids, meter), phases, xp=np)
 
 
-def _keys(seed: int, numbers: Sequence[int], candidates: int) -> tuple[Any, Any]:
+@functools.partial(jax.jit, static_argnames="candidates")
+def _keys(seed: Any, numbers: Any, candidates: int) -> tuple[Any, Any]:
     """Random keys: of every candidate of every piece, and of the pieces' choices."""
-    pieces = row_keys(np.uint32(seed), STAGE, np.asarray(numbers, np.int32))
-    return _candidate_keys(pieces, candidates), pieces
+    pieces = row_keys(seed, STAGE, numbers)
+
+    def of(key: Any) -> Any:
+        return jax.vmap(lambda number: jax.random.fold_in(key, number))(jnp.arange(candidates))
+
+    return jax.vmap(of)(pieces).reshape(-1), pieces
 
 
 @jax.jit
@@ -339,10 +345,3 @@ def choose(keys: Any, weights: Any, block: Any) -> Any:
         return jax.random.categorical(key, row)
 
     return jax.vmap(one)(keys, weights)
-
-
-def _candidate_keys(pieces: Any, candidates: int) -> Any:
-    def of(key: Any) -> Any:
-        return jax.vmap(lambda number: jax.random.fold_in(key, number))(jnp.arange(candidates))
-
-    return jax.vmap(of)(pieces).reshape(-1)

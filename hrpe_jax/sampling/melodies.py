@@ -56,6 +56,8 @@ from hrpe_jax.sampling.melody import (
 from hrpe_jax.score.score import Score
 
 _BEATS = chord_ids.MAX_BEATS_PER_BAR
+FEW, ROOM = 4, 256
+"""For so few rows a small cache saves less time than it takes to load the program for the next larger one."""
 
 
 @dataclass(frozen=True)
@@ -296,7 +298,7 @@ def start(
     rows, known = len(scores), len(prefix) - 1
     chunks = -(-known // request.segment)
     most = config.memory + request.segment
-    slots = most if chunks else room(1, most)
+    slots = most if chunks else room(ROOM if rows <= FEW else 1, most)
     history = _empty(config, rows, slots, remembered(config, slots, most))
     for number in range(chunks):
         slot = int(history.events.slot)

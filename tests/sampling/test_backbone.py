@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -27,7 +28,7 @@ from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 from tests.codec.scores import scores
-from tests.sampling.tiny import BACKBONE, tiny_model
+from tests.sampling.tiny import BACKBONE, noisy_params, tiny_model
 
 COLUMNS = [name for name in BACKBONE_FIELDS if name != "target_ids"]
 KEY, METER = tokens.key_id(Key(3, "minor")), tokens.meter_id(Meter(3, 4))
@@ -251,3 +252,15 @@ def test_a_piece_longer_than_what_the_model_looks_back_at():
     (row,), _ = run(bars=300, meter=METER, numbers=(0,), temperature=20.0)
     assert len(row) > 2 * 64
     check(row, 300)
+
+
+def test_room_for_what_may_be_repeated_grows_without_a_difference(monkeypatch: pytest.MonkeyPatch):
+    config = replace(BACKBONE, model=replace(BACKBONE.model, repeats=30))
+    model, params = unroll(config.model, noisy_params("backbone", config))
+    written = []
+    for smallest in (8, 64):
+        monkeypatch.setattr(chords, "_SMALLEST", smallest)
+        asked = Request(FREE, np.ones(24, bool), FREE, [], None, [tokens.BOS], [], 0, 40, CANDIDATES, 64)
+        written.append(sample_chords(model, params, asked, range(ROWS), 0, Settings())[0])
+    assert max(map(len, written[0])) > 30
+    assert written[0] == written[1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -18,7 +20,7 @@ from hrpe_jax.data.features import MELODY_FIELDS, MELODY_ROW_FIELDS, melody_song
 from hrpe_jax.models.melody import Melody, init_memory
 from hrpe_jax.sampling import melodies as driver
 from hrpe_jax.sampling import melody as loop
-from hrpe_jax.sampling.cache import unroll
+from hrpe_jax.sampling.cache import room, unroll
 from hrpe_jax.sampling.controls import chord_tokens, read_controls
 from hrpe_jax.sampling.form import read_form
 from hrpe_jax.sampling.logits import Settings
@@ -29,7 +31,7 @@ from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 from tests.codec.scores import scores
-from tests.sampling.tiny import MELODY, SEGMENT, tiny_model
+from tests.sampling.tiny import MELODY, SEGMENT, noisy_params, tiny_model
 
 EVENTS, BEATS = 200, 2048
 COLUMNS = [name for name in MELODY_FIELDS if name != "target_ids"]
@@ -260,3 +262,17 @@ def test_seeds_and_shapes():
     run(5, 0.5, top_k=3, top_p=0.5)
     assert run_melody._cache_size() == before
     assert driver.room(1, 20) == 20
+
+
+def test_room_for_what_may_be_repeated_grows_without_a_difference(monkeypatch: pytest.MonkeyPatch):
+    config = replace(MELODY, model=replace(MELODY.model, repeats=30))
+    model, params = unroll(config.model, noisy_params("melody", config))
+    written = []
+    for smallest in (4, 128):
+        monkeypatch.setattr(driver, "room", functools.partial(room, smallest=smallest))
+        monkeypatch.setattr(driver, "ROOM", 1)
+        calls = melodies(model, params, request(), PIECES, range(len(PIECES)), 0, Settings())
+        written.append(np.concatenate([ids for ids, _ in calls], axis=1))
+    assert written[0].shape[1] > 30
+    said = [ids[:, (ids != tokens.PAD).any(axis=0)] for ids in written]
+    np.testing.assert_array_equal(*said)
