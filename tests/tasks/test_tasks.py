@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +13,10 @@ import pytest
 
 from hrpe_jax.codec import backbone_tokens
 from hrpe_jax.config import BatchConfig
+from hrpe_jax.config_file import load_config
+from hrpe_jax.data.batches import backbone_batch, melody_batch
 from hrpe_jax.data.pipeline import eval_batches
+from hrpe_jax.data.plan import BatchShape
 from hrpe_jax.model_config import (
     BackboneModelConfig,
     HarmonyConfig,
@@ -18,6 +24,10 @@ from hrpe_jax.model_config import (
     MelodyModelConfig,
     ModelConfig,
 )
+from hrpe_jax.models import layers
+from hrpe_jax.ops.attention import choose
+from hrpe_jax.ops.attention_cudnn import MAX_WIDTH
+from hrpe_jax.ops.attention_wide import song_bits
 from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.backbone import root_quality, root_quality_of
 
@@ -139,3 +149,30 @@ def test_other_stages_are_refused() -> None:
         build_task("drums", CONFIGS["melody"])
     with pytest.raises(ValueError, match="backbone"):
         build_task("backbone", CONFIGS["melody"])
+
+
+@pytest.mark.parametrize("stage", ["backbone", "melody"])
+def test_heads_of_large_configs_fit_the_fused_gpu_kernel(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(__file__).parents[2] / "configs" / f"{stage}_large.py"
+    config = getattr(load_config(str(path)).stages, stage)
+    chosen = []
+
+    def attend(q: Any, k: Any, v: Any, *_: Any, features: Any, **__: Any) -> Any:
+        wide = q.shape[-1] + features.query.shape[-1] + song_bits(k.shape[2])
+        chosen.append((wide, choose("auto", q, k, features, platform="gpu")))
+        return jnp.zeros((*q.shape[:3], v.shape[-1]), v.dtype)
+
+    monkeypatch.setattr(layers, "attention", attend)
+    task = build_task(stage, config.model)
+    layout = {"backbone": backbone_batch, "melody": melody_batch}[stage]
+    batch = layout([], None, BatchShape(1, config.batch.length), range(1))
+    segment = {name: value[0] for name, value in batch.items()}
+    params = jax.eval_shape(task.init_params, jax.random.key(0))
+    size = sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert 340e6 < size < 360e6
+    chosen.clear()
+    jax.eval_shape(
+        lambda p: task.segment_loss(p, task.init_carry(1), segment, jax.random.key(0), True), params
+    )
+    assert chosen
+    assert all(wide <= MAX_WIDTH and name == "cudnn" for wide, name in chosen), chosen
