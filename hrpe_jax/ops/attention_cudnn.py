@@ -18,10 +18,12 @@ from hrpe_jax.ops.attention_wide import pad_length, pad_width, round_up, song_bi
 
 MULTIPLE = 8
 MAX_WIDTH = 128
-"""Widest head of GPUs before Hopper; Hopper and later take 256. Heads of more than 128, features included, are
-better avoided there too: on one H200 with jax 0.11.2 the gradient at 8 rows, 16 heads, 2,048 events, bfloat16
-and causal took 0.87, 1.21 and 1.29 ms at widths 64, 96 and 128, but 4.22, 2.37 and 2.38 ms at 136, 144 and 160:
-1.8 to 3.3 times as long as at 128."""
+"""Widest head of GPUs before Hopper; Hopper and later take 256, but are slow beyond 128, features included.
+
+On one H200 with jax 0.11.2 the gradient at 8 rows, 16 heads, 2,048 events, bfloat16 and causal took 0.87,
+1.21 and 1.29 ms at widths 64, 96 and 128, but 4.22, 2.37 and 2.38 ms at 136, 144 and 160: 1.8 to 3.3 times
+as long as at 128.
+"""
 DTYPES = (jnp.bfloat16, jnp.float16)
 
 
