@@ -85,13 +85,6 @@ def topology_devices(name: str) -> list[Any]:
         ) from None
 
 
-def for_tpu(config: StageConfig) -> StageConfig:
-    """The config with the attention that "auto" means on a TPU; here "auto" would look at the CPU."""
-    if config.model.attention != "auto":
-        return config
-    return dataclasses.replace(config, model=dataclasses.replace(config.model, attention="splash"))
-
-
 def without_harmony(config: StageConfig) -> StageConfig:
     """The same with plain RoPE."""
     harmony = dataclasses.replace(config.model.harmony, variant="none")
@@ -253,11 +246,11 @@ def inspect_stage(
         return {"stage": stage, "program": program, "topology": topology, **found}
 
     if "train" in flags.programs:
-        tpu, mesh = for_tpu(config), make_mesh(config.mesh, devices)
-        train = row("train", lower_training(stage, tpu, mesh)) | {"mesh": dict(mesh.shape)}
+        mesh = make_mesh(config.mesh, devices)
+        train = row("train", lower_training(stage, config, mesh)) | {"mesh": dict(mesh.shape)}
         train["fused"] = any("splash" in name for name in train.get("kernels", {}))
-        if train.get("tflops") and tpu.model.harmony.relations and not flags.no_ratio:
-            plain = row("rope", lower_training(stage, without_harmony(tpu), mesh))
+        if train.get("tflops") and config.model.harmony.relations and not flags.no_ratio:
+            plain = row("rope", lower_training(stage, without_harmony(config), mesh))
             for figure in ("tflops", "hbm_gb"):
                 train[f"{figure}_over_rope"] = round(train[figure] / plain[figure], 4)
         yield train

@@ -22,6 +22,7 @@ from hrpe_jax.models.copying import point
 from hrpe_jax.models.factor_scores import IMPOSSIBLE, FactorScores, Pointer
 from hrpe_jax.models.weights import matmul, normal
 from hrpe_jax.ops.losses import TargetScores, target_scores
+from hrpe_jax.ops.platform import target
 
 ROOTS = 12
 QUALITIES = tokens.NO_QUALITY  # fine qualities; the same number stands for "no chord"
@@ -153,7 +154,7 @@ class ChordFactors(nn.Module):
 
         arrays = (hidden, ids, tonic, targets, pointer)
         rows, length = ids.shape
-        size = max(1, CPU_POSITIONS // rows) if jax.default_backend() == "cpu" else length
+        size = max(1, CPU_POSITIONS // rows) if target() == "cpu" else length
         if size >= length:
             return score(arrays)
         parts = -(-length // size)

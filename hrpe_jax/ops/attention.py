@@ -23,6 +23,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hrpe_jax.ops.platform import target
+
 Implementation = Literal["auto", "reference", "xla", "cudnn", "splash"]
 IMPLEMENTATIONS: tuple[str, ...] = get_args(Implementation)
 NOTHING = -1e30
@@ -138,14 +140,14 @@ def choose(
       features: likewise.
       bias: likewise.
       start: likewise.
-      platform: "cpu", "gpu" or "tpu"; the default device's where not given.
+      platform: "cpu", "gpu" or "tpu"; the one compiled for where not given.
 
     Raises:
       ValueError: it cannot do this; the message says what can.
     """
     if implementation not in IMPLEMENTATIONS:
         raise ValueError(f"attention: implementation={implementation!r}: one of {', '.join(IMPLEMENTATIONS)}")
-    platform = platform or jax.default_backend()
+    platform = platform or target()
     fused = {"gpu": "cudnn", "tpu": "splash"}.get(platform)
     if implementation == "auto":
         if bias is not None:

@@ -18,6 +18,7 @@ from jax.sharding import PartitionSpec
 
 from hrpe_jax.ops.attention import Features, Side
 from hrpe_jax.ops.attention_wide import pad_length, pad_width, round_up, widen
+from hrpe_jax.ops.platform import target
 
 LANES = 128
 BLOCK = 512
@@ -60,7 +61,7 @@ def attention_splash(
     """
     length, slots, width = q.shape[2], k.shape[2], v.shape[-1]
     if interpret is None:
-        interpret = jax.default_backend() == "cpu" and not _for_tpus()
+        interpret = target() == "cpu"
     # Filled up behind: index i of the queries stays slot i + slots - length of the keys.
     rows, columns = round_up(length, LANES), round_up(slots, LANES)
     wide_q, wide_k = widen(q, k, features, LANES)
@@ -119,12 +120,6 @@ def _kernel(heads: int, rows: int, columns: int, offset: int, window: int | None
 def _block(length: int) -> int:
     """The largest tile of whole lanes, at most ``BLOCK``, that divides a length."""
     return LANES * math.gcd(length // LANES, BLOCK // LANES)
-
-
-def _for_tpus() -> bool:
-    """Whether a mesh of TPUs is set: the program is then compiled for them, even where there are none."""
-    device = getattr(jax.sharding.get_abstract_mesh(), "abstract_device", None)
-    return str(getattr(device, "device_kind", "")).upper().startswith("TPU")
 
 
 def _per_device(function: Any) -> Any:
