@@ -249,14 +249,15 @@ def progressions(records: Sequence[Record]) -> str:
 
 
 def _written(figures: Iterable[list[Mapping[str, Any]]]) -> list[str]:
-    """Means over seeds, with the interval over pieces where there is one seed alone."""
+    """Means over seeds with their standard deviation; of one seed alone the interval over pieces."""
     cells = []
     for rows in figures:
         values = [row["value"] for row in rows if "value" in row]
         interval = (
             f" [{rows[0]['low']:.3g}, {rows[0]['high']:.3g}]" if len(values) == 1 and "low" in rows[0] else ""
         )
-        cells.append(f"{np.mean(values):.3g}{interval}" if values else "")
+        spread = f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else ""
+        cells.append(f"{np.mean(values):.3g}{spread}{interval}" if values else "")
     return cells
 
 
