@@ -95,8 +95,9 @@ def _start(root: Path, output: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _stopped(root: Path, output: Path, how: int) -> str:
-    """Starts a run, stops it when something has been prepared, and returns what it said."""
+def _stopped(root: Path, output: Path, how: int) -> str | None:
+    """Starts a run, stops it when something has been prepared, and returns what it said; None where it was
+    done sooner."""
     journal = output.parent / f".{output.name}.journal"
 
     def kept() -> int:
@@ -107,7 +108,8 @@ def _stopped(root: Path, output: Path, how: int) -> str:
         time.sleep(0.005)
     process.send_signal(how)
     said = process.communicate(timeout=60)[1]
-    assert process.returncode != 0, "it was done before it could be stopped"
+    if process.returncode == 0:
+        return None
     assert not output.exists()
     return said
 
@@ -116,13 +118,19 @@ def test_a_killed_run_is_taken_up_where_it_was(tmp_path: Path):
     root = write_songs(tmp_path / "songs", 1000)
     whole = _run(f"--input={root}", f"--output={tmp_path}/whole")
     assert whole.returncode == 0, whole.stderr
-    _stopped(root, tmp_path / "set", signal.SIGKILL)
-    assert "what was prepared is kept" in _stopped(root, tmp_path / "set", signal.SIGINT)
-    done = _run(f"--input={root}", f"--output={tmp_path}/set")
+    for attempt in range(5):  # on a busy machine a run may be done before this process gets to stop it
+        output = tmp_path / f"set{attempt}"
+        killed = _stopped(root, output, signal.SIGKILL)
+        said = None if killed is None else _stopped(root, output, signal.SIGINT)
+        if said is not None:
+            break
+    assert said is not None, "it was always done before it could be stopped"
+    assert "what was prepared is kept" in said
+    done = _run(f"--input={root}", f"--output={output}")
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout.splitlines()[-1])
     assert 0 < counts["kept"] < 1000
     assert f"{counts['kept']} of 1000 files were prepared by a run that was stopped" in done.stderr
     for file in ("manifest.json", "rejects.jsonl"):
-        assert (tmp_path / "set" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "songs", "whole"]
+        assert (output / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    assert not list(tmp_path.glob(".*"))
