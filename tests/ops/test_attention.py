@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hrpe_jax.ops import attention_cudnn as attention_cudnn_module
 from hrpe_jax.ops.attention import Features, Side, attention, choose, mask
 from hrpe_jax.ops.attention_cudnn import attention_cudnn
 from hrpe_jax.ops.attention_splash import attention_splash
@@ -26,6 +27,8 @@ FUSED: dict[str, Callable[..., jax.Array]] = {
     "cudnn": functools.partial(attention_cudnn, kernel="xla"),
     "splash": attention_splash,
 }
+if jax.default_backend() == "gpu":
+    del FUSED["splash"]  # Pallas' TPU kernels are interpreted on a CPU only
 # float32: songs are told apart by adding some hundreds to every logit, which costs cuDNN's form three digits.
 TOLERANCE = {"xla": 2e-5, "cudnn": 2e-4, "splash": 2e-5}
 
@@ -139,7 +142,7 @@ def test_bfloat16_agrees_to_its_precision(name: str) -> None:
     ("length", "slots", "window"), [(2, 2, None), (40, 70, None), (130, 130, 16), (256, 384, None)]
 )
 def test_cudnn_agrees_with_the_reference(length: int, slots: int, window: int | None, groups: int) -> None:
-    """cuDNN's own kernel in bfloat16: as near to float32 as the reference in bfloat16 is, or twice as far."""
+    """cuDNN's own kernel: at most twice as far from float32 as the reference in bfloat16, or as its operands."""
     case = draw(length, slots, groups=groups, seed=length, dtype=jnp.bfloat16)
     wide = jax.tree.map(lambda x: x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x, case)
     cudnn = functools.partial(attention, implementation="cudnn")
@@ -149,7 +152,7 @@ def test_cudnn_agrees_with_the_reference(length: int, slots: int, window: int | 
             jnp.linalg.norm(x.astype(jnp.float32) - expected) / jnp.linalg.norm(expected)
             for x in (got, rounded)
         )
-        assert apart < max(2 * usual, 4e-3)
+        assert apart < max(2 * usual, 1e-2)
 
 
 def test_many_blocks_are_scanned_and_agree() -> None:
@@ -250,7 +253,7 @@ def test_platforms_choose() -> None:
     ("changes", "message"),
     [
         ({"implementation": "flash"}, r"implementation='flash': one of auto, reference"),
-        ({"implementation": "cudnn"}, r"implementation='cudnn' needs an NVIDIA GPU, not cpu: use 'xla'"),
+        ({"implementation": "cudnn"}, r"implementation='cudnn' (needs an NVIDIA GPU, not|takes bfloat16 or)"),
         ({"implementation": "xla", "bias": jnp.zeros((2, 4, 5, 7))}, r"takes no dense bias"),
         ({"implementation": "splash", "start": jnp.asarray(1)}, r"takes no `start`: use 'xla'"),
         ({"window": 0}, r"window=0: at least 1"),
@@ -268,7 +271,8 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], message: str) -> Non
         attention(q, k, v, queries, keys, **changes)
 
 
-def test_a_head_without_room_for_its_features_is_refused() -> None:
+def test_a_head_without_room_for_its_features_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_cudnn_module, "max_width", lambda: 128)  # more on Hopper
     q = jnp.zeros((1, 2, 4, 96), jnp.bfloat16)
     features = Features(jnp.zeros((1, 2, 4, 32)), jnp.zeros((1, 1, 4, 32)))
     with pytest.raises(ValueError, match=r"heads of at most 128: .* features are 128, and 3 more"):
