@@ -142,7 +142,7 @@ def test_bfloat16_agrees_to_its_precision(name: str) -> None:
     ("length", "slots", "window"), [(2, 2, None), (40, 70, None), (130, 130, 16), (256, 384, None)]
 )
 def test_cudnn_agrees_with_the_reference(length: int, slots: int, window: int | None, groups: int) -> None:
-    """cuDNN's own kernel: no more than twice as far from float32 as the reference in bfloat16, or than 1 %."""
+    """cuDNN's own kernel: at most twice as far from float32 as the reference in bfloat16, or 1 %."""
     case = draw(length, slots, groups=groups, seed=length, dtype=jnp.bfloat16)
     wide = jax.tree.map(lambda x: x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x, case)
     cudnn = functools.partial(attention, implementation="cudnn")
