@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from grid import BACKBONE, SEEDS
 from measure import song_sums
+from rows import rate
 from run import HERE, text
 from train import commit, device, versions
 
@@ -64,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(stage.params for stage in stages))
     dataset = open_dataset(args.pop909, verify=True)
     task = Averaged(build_task("backbone", config.model))
-    record = {
+    record: dict[str, Any] = {
         "name": f"average-{args.rung}",
         "stage": "backbone",
         "rung": args.rung,
@@ -77,12 +78,8 @@ def main(args: argparse.Namespace) -> int:
         **song_sums(task, params, config, dataset, "backbone", "test"),
     }
     replace_file(Path(args.records) / f"{record['name']}.json", text(record).encode())
-    songs: Any = record["songs"]
-    changes = sum(songs["changes"])
-    print(
-        f"{record['name']}: nll {sum(songs['chord_nll']) / changes:.3f}, accuracy "
-        f"{sum(songs['chord_hit']) / changes:.3f} at {changes:.0f} chord changes"
-    )
+    nll, accuracy = (rate(record, name) for name in ("chord_nll", "chord_accuracy"))
+    print(f"{record['name']}: at chord changes nll {nll:.3f}, accuracy {accuracy:.3f}")
     return 0
 
 

@@ -114,7 +114,7 @@ class Condition:
       data: name of the data set.
       songs: share of the training songs.
       augment: whether they are transposed to random keys.
-      seeds: of the backbone, where they are fewer than in `SEEDS`.
+      seeds: of the backbone.
       stage: other values of the stage's config.
     """
 

@@ -27,15 +27,7 @@ from hrpe_jax.sampling.backbone import (
     read_backbone,
     run_backbone,
 )
-from hrpe_jax.sampling.cache import (
-    drop,
-    grow,
-    left_padded,
-    remember_all,
-    remembered,
-    room,
-    round_up,
-)
+from hrpe_jax.sampling.cache import drop, grow, left_padded, remember_all, remembered, room, round_up
 from hrpe_jax.sampling.logits import Settings, row_keys
 
 STEPS = 128  # tokens written by one call of the compiled loop, at most

@@ -25,15 +25,7 @@ from hrpe_jax.data.features import MELODY_FIELDS, MELODY_PADDING, MELODY_ROW_FIE
 from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.history import capacity
-from hrpe_jax.sampling.cache import (
-    drop,
-    grow,
-    left_padded,
-    remember_all,
-    remembered,
-    room,
-    round_up,
-)
+from hrpe_jax.sampling.cache import drop, grow, left_padded, remember_all, remembered, room, round_up
 from hrpe_jax.sampling.form import Form
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.melody import (
