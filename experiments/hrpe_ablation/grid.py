@@ -100,6 +100,7 @@ MELODY: dict[str, Rung] = {
     "memory_1024": rung("memory 1,024", 384, PLAIN, memory=1024),
     "pitch_lag2_memory_1024": rung("relations of pitch, memory 1,024", 206, PITCH_LAG2, memory=1024),
     "repeats": rung("control and repeats", 327, PLAIN, repeats=1024),
+    "pitch_lag2_repeats": rung("relations of pitch, and repeats", 149, PITCH_LAG2, repeats=1024),
 }
 
 RUNGS: dict[Stage, dict[str, Rung]] = {"backbone": BACKBONE, "melody": MELODY}
