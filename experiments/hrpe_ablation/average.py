@@ -23,6 +23,7 @@ from run import HERE, text
 from train import commit, device, versions
 
 from hrpe_jax import cli
+from hrpe_jax.config import StageConfig
 from hrpe_jax.data.shards import open_dataset
 from hrpe_jax.errors import UserError
 from hrpe_jax.files import replace_file
@@ -55,16 +56,21 @@ class Averaged:
         return jax.nn.logsumexp(found, axis=0) - jnp.log(found.shape[0]), None
 
 
-def main(args: argparse.Namespace) -> int:
-    """Measures and writes the record."""
-    if args.rung not in BACKBONE:
-        raise UserError(f"--rung={args.rung}: one of {', '.join(BACKBONE)} expected")
-    names = [f"backbone-{args.rung}-full-{seed}" for seed in range(SEEDS["backbone"])]
-    stages = [load_model(str(Path(args.models) / name)).stage("backbone") for name in names]
+def averaged(rung: str, models: Path) -> tuple[list[str], Averaged, Any, StageConfig]:
+    """All seeds of a rung, kept by run.py, as one task: their names, the task, parameters and config."""
+    if rung not in BACKBONE:
+        raise UserError(f"--rung={rung}: one of {', '.join(BACKBONE)} expected")
+    names = [f"backbone-{rung}-full-{seed}" for seed in range(SEEDS["backbone"])]
+    stages = [load_model(str(models / name)).stage("backbone") for name in names]
     config = stages[0].config
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(stage.params for stage in stages))
+    return names, Averaged(build_task("backbone", config.model)), params, config
+
+
+def main(args: argparse.Namespace) -> int:
+    """Measures and writes the record."""
+    names, task, params, config = averaged(args.rung, Path(args.models))
     dataset = open_dataset(args.pop909, verify=True)
-    task = Averaged(build_task("backbone", config.model))
     record: dict[str, Any] = {
         "name": f"average-{args.rung}",
         "stage": "backbone",

@@ -165,6 +165,33 @@ def conditions(records: Sequence[Record]) -> str:
     return table(header, rows)
 
 
+def places(records: Sequence[Record]) -> str:
+    """Where chord changes are foreseen: by what a plain search expects there, and how much past it found."""
+    rows = []
+    for record in (r for r in records if r["condition"] == "places"):
+        total = sum(part["count"] for part in record["places"].values())
+        parts = {"all": _sum(record["places"].values()), **record["places"]}
+        parts |= {f"the past agrees for {n} events": part for n, part in record["agreements"].items()}
+        for name, part in parts.items():
+            count = max(part["count"], 1)
+            rows.append(
+                [
+                    f"{BACKBONE[record['rung']][0]}: {len(record['models'])} models averaged",
+                    name,
+                    f"{part['count'] / total:.0%}",
+                    f"{part['nll'] / count:.3f}",
+                    f"{part['hit'] / count:.3f}",
+                    f"{part['nll'] / total:.3f}",
+                ]
+            )
+    return table(["", "where", "of changes", "chord nll", "chord acc.", "share of nll"], rows)
+
+
+def _sum(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    parts = list(parts)
+    return {name: sum(part[name] for part in parts) for name in parts[0]}
+
+
 def cost(records: Sequence[Record]) -> str:
     """What each row cost: where it was made, parameters, steps to the best point, seconds."""
     rows = []
@@ -275,11 +302,12 @@ def learned(records: Sequence[Record]) -> str:
 
 def tables(records: Sequence[Record]) -> dict[str, str]:
     """By the name of the mark in the README, what stands there."""
-    trained = [r for r in records if r["condition"] not in ("counts", "average") and r["split"] == "test"]
+    trained = [r for r in records if "seed" in r and r["split"] == "test"]
     return {
         "count": f"{len(trained)} of {len(list(cells()))} runs have a record.",
         "backbone": ladder(records, "backbone"),
         "pilot": pilot(records),
+        "places": places(records),
         "conditions": conditions(records),
         "melody": ladder(records, "melody"),
         "progressions": progressions(records),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from hrpe_jax import cli
+from hrpe_jax.codec import backbone_tokens
 from hrpe_jax.data.build import build_dataset
 from hrpe_jax.data.pipeline import eval_batches
 from hrpe_jax.data.shards import Dataset, open_dataset
@@ -33,7 +34,18 @@ TINY = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "residual_rank": 
 def modules(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The scripts as modules."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    names = ("grid", "rows", "train", "measure", "run", "tables", "baselines", "progressions", "average")
+    names = (
+        "grid",
+        "rows",
+        "train",
+        "measure",
+        "run",
+        "tables",
+        "baselines",
+        "progressions",
+        "average",
+        "places",
+    )
     found: dict[str, ModuleType] = {name: importlib.import_module(name) for name in names}
     return SimpleNamespace(**found)
 
@@ -208,7 +220,16 @@ def test_seeds_are_averaged(
     assert small.tables.averages([mean, *runs], "backbone") == [mean]
     assert "2 models averaged" in small.tables.ladder([mean, *runs], "backbone")
 
-    _, config = small.train.stage_of(small.train.config_of(small.grid.Cell("backbone", "tables", "full", 0)))
+    assert cli.run(small.places.main, small.places.parser(), asked) == 0
+    places = json.loads((records / "places-tables.json").read_text())
+    names, averaged, both, config = small.average.averaged("tables", kept)
+    assert names == places["models"]
+    whole = small.measure.song_sums(averaged, both, config, open_dataset(data), "backbone", "valid")["songs"]
+    for parts in (places["places"], places["agreements"]):
+        for name, column in (("count", "changes"), ("nll", "chord_nll"), ("hit", "chord_hit")):
+            assert sum(part[name] for part in parts.values()) == pytest.approx(sum(whole[column]), rel=1e-3)
+    assert "| all | 100% |" in small.tables.places([places])
+
     task = build_task("backbone", config.model)
     params = task.init_params(jax.random.key(0))
     twice = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), params)
@@ -217,6 +238,27 @@ def test_seeds_are_averaged(
     expected = jax.nn.log_softmax(task.module.apply({"params": params}, segment)[0])
     got, _ = small.average.Averaged(task).apply({"params": twice}, segment)
     np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_places_of_chord_changes(modules: SimpleNamespace) -> None:
+    """Of a song C F C F C G, then a song C F: what came after the longest agreement, another, a new one."""
+    c, f, g = (backbone_tokens.chord_id(parse_lead_sheet(name), 4) for name in ("C", "F", "G"))
+    prefix = [backbone_tokens.BOS, backbone_tokens.KEY0, backbone_tokens.METER0 + 13]
+    songs = [[*prefix, c, f, c, f, c, g, c, backbone_tokens.EOS], [*prefix, c, f, backbone_tokens.EOS]]
+    ids = np.concatenate([song[:-1] for song in songs])[None]
+    batch = {
+        "input_ids": ids,
+        "target_ids": np.concatenate([song[1:] for song in songs])[None],
+        "positions": np.concatenate([np.arange(len(song) - 1) for song in songs])[None],
+        "segment_ids": np.repeat([1, 2], [len(song) - 1 for song in songs])[None],
+        "bar_phase": np.zeros_like(ids),
+        "weights": np.ones_like(ids),
+    }
+    changed, place, agree = modules.places.changes(batch)
+    assert changed[0].tolist() == [*[False] * 2, *[True] * 7, False, *[False] * 2, *[True] * 2, False]
+    #                 C  F  C  F  C  G  C    C  F
+    assert place[changed].tolist() == [3, 3, 2, 0, 0, 3, 2, 3, 3]
+    assert agree[changed].tolist() == [0, 0, 0, 1, 2, 3, 0, 0, 0]
 
 
 def test_chords_are_cut_at_bar_lines(modules: SimpleNamespace) -> None:
