@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -249,3 +250,21 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(songs: Path, tmp_path: Path) 
         assert process.wait() != 0
     assert start("killed").wait() == 0
     assert read_lines(tmp_path / "killed") == read_lines(tmp_path / "whole")
+
+
+def test_a_melody_without_memory_goes_on_too(songs: Path, tmp_path: Path) -> None:
+    """Its carry has arrays without entries, which Orbax does not write."""
+    import jax
+    import numpy as np
+
+    from hrpe_jax.training.checkpoint import checkpoint_folder, load_stage
+
+    stage = CONFIG["stages"]["melody"]
+    stages = {"melody": {**stage, "model": {**stage["model"], "memory": 0}}}
+    asked = [f"--config={write_config(tmp_path, stages=stages)}", f"--workdir={tmp_path / 'work'}"]
+    asked.append(f"--config.data.path={songs}")
+    assert call(*asked) == 0
+    whole = load_stage(tmp_path / "work", "melody").params
+    shutil.rmtree(checkpoint_folder(tmp_path / "work", "melody") / "6")
+    assert call(*asked) == 0
+    jax.tree.map(np.testing.assert_array_equal, load_stage(tmp_path / "work", "melody").params, whole)

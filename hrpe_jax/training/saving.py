@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
@@ -187,7 +188,8 @@ class Checkpoints:
         params, train = restored["params"], restored["train"]
         ema = restored["ema"] if "ema" in targets else None
         state = TrainState(train["step"], params, train["opt_state"], ema)
-        return state, restored["carry"]["carry"] if "carry" in targets else abstract[1], progress
+        carry = _with_empty(abstract[1], restored["carry"]["carry"]) if "carry" in targets else abstract[1]
+        return state, carry, progress
 
     def _undamaged(self) -> int:
         """See ``latest``. Renames nothing where nothing is left to go on from."""
@@ -255,7 +257,25 @@ def _items(state: TrainState, carry: Any) -> dict[str, Any]:
     """The array items of a checkpoint; a task that carries nothing has no "carry"."""
     items = {"params": state.params, "train": {"step": state.step, "opt_state": state.opt_state}}
     items |= {} if state.ema is None else {"ema": state.ema}
-    return {**items, "carry": {"carry": carry}} if jax.tree.leaves(carry) else items
+    kept = _without_empty(carry)
+    return {**items, "carry": {"carry": kept}} if jax.tree.leaves(kept) else items
+
+
+def _without_empty(carry: Any) -> Any:
+    """What is carried less its arrays without entries (those of a memory of 0), which Orbax refuses."""
+    return jax.tree.map(lambda leaf: leaf if leaf.size else None, carry)
+
+
+def _with_empty(abstract: Any, kept: Any) -> Any:
+    """The reverse of ``_without_empty``."""
+    left = iter(jax.tree.leaves(kept))
+
+    def whole(leaf: Any) -> Any:
+        if leaf.size:
+            return next(left)
+        return jax.jit(lambda: jnp.zeros(leaf.shape, leaf.dtype), out_shardings=leaf.sharding)()
+
+    return jax.tree.map(whole, abstract)
 
 
 def _handlers() -> dict[str, Any]:
