@@ -20,6 +20,8 @@ from hrpe_jax.models.tables import PERIOD, SHUFFLED, HarmonicTables
 from hrpe_jax.models.weights import lecun, matmul, ones
 from hrpe_jax.ops import hrpe, rope
 from hrpe_jax.ops.attention import Side, attention
+from hrpe_jax.ops.platform import target
+from hrpe_jax.ops.pointwise import rms_norm, swiglu
 
 REMAT_POLICIES: dict[str, Any] = {
     "full": jax.checkpoint_policies.nothing_saveable,
@@ -27,6 +29,11 @@ REMAT_POLICIES: dict[str, Any] = {
     "dots_no_batch": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
 }
 """What the backward pass finds kept; see ``ModelConfig.remat``."""
+
+UNROLLED = 12
+"""Up to so many scanned layers a CPU runs one by one: a scan copies what the backward pass needs of each into
+one array and out of it again, a tenth of a training step, and so few compile nearly as fast without it
+(``tools/bench_step.py``)."""
 
 EXPLANATION = "explanation"
 """Collection in which attention leaves its logits where a caller makes it mutable (with the reference
@@ -71,7 +78,7 @@ class Past(NamedTuple):
 
 
 class RMSNorm(nn.Module):
-    """Root-mean-square norm (Zhang and Sennrich, 2019), computed in float32."""
+    """Root-mean-square norm, computed in float32."""
 
     dtype: Any = jnp.float32
 
@@ -79,13 +86,11 @@ class RMSNorm(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Norms the last axis."""
         scale: Any = self.param("scale", ones("embed"), (x.shape[-1],))
-        wide = x.astype(jnp.float32)
-        wide = wide * jax.lax.rsqrt(jnp.mean(jnp.square(wide), axis=-1, keepdims=True) + 1e-6)
-        return (wide * scale).astype(self.dtype)
+        return rms_norm(x.astype(jnp.float32), scale).astype(self.dtype)
 
 
 class GatedMLP(nn.Module):
-    """Gated MLP with SiLU (SwiGLU; Shazeer, 2020)."""
+    """Gated MLP with SiLU."""
 
     config: ModelConfig
 
@@ -96,7 +101,7 @@ class GatedMLP(nn.Module):
         gate = self.param("gate", lecun(width, "embed", "mlp"), (width, hidden)).astype(x.dtype)
         up = self.param("up", lecun(width, "embed", "mlp"), (width, hidden)).astype(x.dtype)
         down = self.param("down", lecun(hidden, "mlp", "embed"), (hidden, width)).astype(x.dtype)
-        return matmul(nn.silu(matmul(x, gate)) * matmul(x, up), down)
+        return matmul(swiglu(matmul(x, gate), matmul(x, up)), down)
 
 
 class HarmonicAttention(nn.Module):
@@ -257,7 +262,9 @@ class Stack(nn.Module):
             block = nn.remat(Block, prevent_cse=not self.config.scan_layers, policy=policy)
         arguments = (self.config, self.harmony, self.categories, train)
         remembered: Any
-        if self.config.scan_layers:
+        if self.config.scan_layers and self._one_by_one():
+            x, remembered = self._run(Block(*arguments, parent=None), x, past, context, train)
+        elif self.config.scan_layers:
             scanned = nn.scan(
                 block,
                 variable_axes={"params": 0, EXPLANATION: 0},
@@ -277,3 +284,28 @@ class Stack(nn.Module):
             if not isinstance(past, list):
                 remembered = jax.tree.map(lambda *leaves: jnp.stack(leaves), *kept)
         return RMSNorm(x.dtype, name="final_norm")(divide(x, "data")), remembered
+
+    def _one_by_one(self) -> bool:
+        """Whether the layers of a scan are run without it, from the same parameters."""
+        return (
+            target() == "cpu"
+            and self.config.layers <= UNROLLED
+            and self.config.remat == "none"
+            and not self.is_initializing()
+            and not self.is_mutable_collection(EXPLANATION)
+        )
+
+    def _run(self, block: Block, x: Array, past: Past, context: Context, train: bool) -> tuple[Array, Past]:
+        """What the scan over the layers computes (with other draws of the dropout)."""
+        layers = self.config.layers
+        leaves, tree = jax.tree.flatten((nn.unbox(self.get_variable("params", "blocks")), past))
+        # Split, not indexed one by one: the gradient is then one array, not a sum of arrays of zeros.
+        parts = [jax.lax.split(leaf, (1,) * layers) for leaf in leaves]
+        key = self.make_rng("dropout") if train and self.config.dropout else None
+        kept = []
+        for i in range(layers):
+            params, layer = jax.tree.unflatten(tree, [part[i][0] for part in parts])
+            rngs = {} if key is None else {"dropout": jax.random.fold_in(key, i)}
+            x, kept_here = block.apply({"params": params}, x, layer, context, rngs=rngs)
+            kept.append(kept_here)
+        return x, jax.tree.map(lambda *leaves: jnp.stack(leaves), *kept)
