@@ -131,7 +131,8 @@ class ModelConfig:
       remat: what of a block's activations the backward pass computes again instead of keeping it. "none":
         nothing; "full": everything; "dots": all but matrix products; "dots_no_batch": all but products with
         parameters, so the products of attention too.
-      scan_layers: compile one block and scan it over the layers.
+      scan_layers: compile one block and scan it over the layers; a CPU runs few layers one by one all the
+        same, from the same parameters (``models.layers.UNROLLED``).
       rope_base: longest RoPE wavelength over 2 pi, in events.
       repeats: events of the song so far among which the longest earlier agreement with the latest events is
         looked for (``ops.repeats``); what followed it is told to the model, which may copy it. 0 for none.

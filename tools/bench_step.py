@@ -18,19 +18,30 @@ changed (CPU seconds; a PyTorch step has 1.38):
   what is in the future and compute the weights again (``ops.attention_xla``), 0.2;
 * the rest in what belongs to no product: norms, SiLU, RoPE, layout.
 
-On another machine (AVX-512, --one_core --unrolled, processor seconds; PyTorch has 0.70 eager, 0.56 to 0.61
-compiled) that step still took 0.89. Found with ``perf record`` and ``getrusage``:
+On another machine (AVX-512, --one_core, layers not scanned, processor seconds; PyTorch has 0.70 eager, 0.56
+to 0.61 compiled) that step still took 0.89. Found with ``perf record`` and ``getrusage``:
 
 * 0.2 in the kernel, on 120,000 page faults: XLA's block of 400 MB of temporaries was mapped anew at every
   step. Kept in one heap (``hrpe_jax.heap``) it has none;
 * dense products, 59 GFLOP, at 150 GFLOP/s by YNNPACK, where Eigen has 180 and PyTorch 170: the training step
   is compiled without the former (``training.step``);
 * of the 0.80 that are left 0.33 are dense products, 0.11 attention in blocks (whose small products run at 95
-  GFLOP/s), 0.02 the optimizer. 3.5 % are sines and cosines of RoPE, computed again where unrolled layers use
-  them; scanned layers do not, but copy what the backward pass needs (4 %).
+  GFLOP/s), 0.02 the optimizer. 3.5 % are sines and cosines of RoPE, computed again where layers that are not
+  scanned use them; scanned layers copy what the backward pass needs (4 %).
 
-The goal, 1.1 times PyTorch's speed, is not reached: 0.78 times torch.compile's (0.63 before). The kept heap
-is the whole process's and does not help PyTorch: against the 0.56 that it has without, 0.70.
+On a third machine (one core of an AMD EPYC 9004; PyTorch has 0.88 eager, 0.80 to 0.82 compiled) it took 0.90
+as configured, scanned. By a trace of ``jax.profiler``, whose times were added up by what the compiled program
+says of each kernel:
+
+* 0.69 in products, the dense ones at 100 GFLOP/s; alone they have 110, PyTorch's 102;
+* 0.05 in sines and cosines, computed again in every kernel that reads them, for each head: RoPE now looks
+  them up (``ops.rope``);
+* 0.08 in what a scan copies: on a CPU layers are run one by one (``models.layers.UNROLLED``);
+* 0.015 in what norms and gates kept (``ops.pointwise``).
+
+That leaves 0.77 to 0.79: 1.02 to 1.05 times the speed of torch.compile. The goal, 1.1, is not reached;
+products are 0.69 of it. Tried there without effect: query, key and value as one product, gate and up as one,
+larger blocks of attention, huge pages, YNNPACK, wider vectors, fast-math.
 """
 
 from __future__ import annotations
@@ -184,7 +195,7 @@ def against_torch(args: argparse.Namespace) -> dict[str, Any]:
     ids = np.random.default_rng(0).integers(0, VOCABULARY, (1, args.rows, args.length + 1))
     model = ModelConfig(
         width=args.width, layers=args.layers, heads=args.heads, head_width=args.width // args.heads,
-        mlp_width=args.mlp_width, dropout=0.0, scan_layers=not args.unrolled,
+        mlp_width=args.mlp_width, dropout=0.0,
     )  # fmt: skip
     config = StageConfig(
         model=model,
@@ -256,7 +267,6 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--mlp_width", type=int, default=680)
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
-    parser.add_argument("--unrolled", action="store_true", help="do not scan the layers")
     parser.add_argument("--devices", type=int, default=0, help="CPU devices to divide the rows among")
     parser.add_argument("--torch", default="eager,compile", help="which of eager and compile to run")
     parser.add_argument("--config", default="configs/backbone_large.py")

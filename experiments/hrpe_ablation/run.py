@@ -97,7 +97,8 @@ def train(cell: Any, data: dict[str, str], workdir: Path) -> dict[str, Any]:
 def repeat(record: dict[str, Any], data: dict[str, str], root: Path) -> int:
     """Trains the run of a record again and compares; returns 1 where anything differs."""
     import grid
-    from train import SAME, versions
+    from rows import HEADLINE, rate
+    from train import SAME, commit, versions
 
     cells = {cell.name: cell for cell in [*grid.cells(), *grid.PILOT]}
     if record["name"] not in cells:
@@ -110,8 +111,15 @@ def repeat(record: dict[str, Any], data: dict[str, str], root: Path) -> int:
         cli.say(f"the grid's config of this run has changed since; the record's commit is {record['commit']}")
     if again["versions"] != record["versions"] or again["device"] != record["device"]:
         cli.say(f"record: {record['device']}, {record['versions']}; here: {again['device']}, {versions()}")
+    if again["commit"] != record["commit"]:
+        cli.say(
+            f"record: commit {record['commit']}; here: {commit()}; only the same one has the same last bits"
+        )
     differ = [name for name in SAME if again[name] != record[name]]
-    print(f"{record['name']}: " + (f"not the same: {', '.join(differ)}" if differ else "the same numbers"))
+    figure = HEADLINE[record["stage"]]
+    now, then = rate(again, figure), rate(record, figure)
+    apart = f"not the same: {', '.join(differ)}; {figure} {now:.6f}, was {then:.6f}"
+    print(f"{record['name']}: {apart if differ else 'the same numbers'}")
     return 1 if differ else 0
 
 

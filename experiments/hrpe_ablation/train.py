@@ -223,7 +223,19 @@ def device() -> str:
     if jax.default_backend() != "cpu":
         return f"1 {kind}"
     threads = os.environ.get("NPROC") or str(os.cpu_count())
-    return f"{platform.machine()} CPU, {threads} thread{'s' if threads != '1' else ''}"
+    return f"{processor()}, {threads} thread{'s' if threads != '1' else ''}"
+
+
+def processor() -> str:
+    """The processor: another one adds in another order, and gives other last bits."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return f"{platform.machine()} CPU {platform.processor()}".strip()
+    about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = about.get("model name", f"{platform.machine()} CPU")
+    kind = [about[key] for key in ("cpu family", "model") if key in about]
+    return f"{name} ({'/'.join(kind)})" if kind else name
 
 
 def versions() -> dict[str, str]:

@@ -8,10 +8,11 @@ to the embeddings.
 from __future__ import annotations
 
 import functools
+import math
+from array import array
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 STEP = 1024
@@ -43,7 +44,7 @@ def rotation(positions: Array, width: int, base: float = 10000.0) -> Rotation:
     """
     if width % 2:
         raise ValueError(f"rope: width must be even, got {width}")
-    far, near = (jnp.asarray(table) for table in _tables(width, base))
+    far, near = (jnp.asarray(table).reshape(STEP, width) for table in _tables(width, base))
     a, b = far[positions // STEP % STEP], near[positions % STEP]
     cos_a, sin_a = jnp.split(a, 2, axis=-1)
     cos_b, sin_b = jnp.split(b, 2, axis=-1)
@@ -51,14 +52,22 @@ def rotation(positions: Array, width: int, base: float = 10000.0) -> Rotation:
 
 
 @functools.cache
-def _tables(width: int, base: float) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines, then sines, ``[STEP, width]``, of every multiple of ``STEP`` and of the positions below it."""
-    near = np.arange(STEP)[:, None] * base ** (-np.arange(0, width, 2) / width)
+def _tables(width: int, base: float) -> tuple[array[float], array[float]]:
+    """Cosines, then sines, ``[STEP, width]``, of every multiple of ``STEP`` and of the positions below it.
 
-    def table(angles: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    Computed in double precision, which JAX would have to be set to.
+    """
+    frequencies = [base ** (-i / width) for i in range(0, width, 2)]
 
-    return table(STEP * near), table(near)
+    def table(distance: int) -> array[float]:
+        entries = array("f")
+        for n in range(STEP):
+            angles = [distance * n * frequency for frequency in frequencies]
+            entries.extend(map(math.cos, angles))
+            entries.extend(map(math.sin, angles))
+        return entries
+
+    return table(STEP), table(1)
 
 
 def cyclic_rotation(turn: Rotation, codes: Array, present: Array, period: int = 12) -> Rotation:
