@@ -71,28 +71,39 @@ def main(args: argparse.Namespace) -> int:
     """Measures and writes the record."""
     names, task, params, config = averaged(args.rung, Path(args.models))
     dataset = open_dataset(args.pop909, verify=True)
-    record: dict[str, Any] = {
-        "name": f"average-{args.rung}",
-        "stage": "backbone",
-        "rung": args.rung,
-        "condition": "average",
-        "models": names,
-        "commit": commit(),
-        "device": device(),
-        "versions": versions(),
-        "split": "test",
-        **song_sums(task, params, config, dataset, "backbone", "test"),
-    }
-    replace_file(Path(args.records) / f"{record['name']}.json", text(record).encode())
+    sums = song_sums(task, params, config, dataset, "backbone", "test")
+    record = write_record(args, "average", names, "test", sums)
     nll, accuracy = (rate(record, name) for name in ("chord_nll", "chord_accuracy"))
     print(f"{record['name']}: at chord changes nll {nll:.3f}, accuracy {accuracy:.3f}")
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options."""
+def write_record(
+    args: argparse.Namespace, kind: str, names: list[str], split: str, found: dict[str, Any]
+) -> dict[str, Any]:
+    """Writes what was found of a rung's averaged models on a split, named after its kind; returns it."""
+    record = {
+        "name": f"{kind}-{args.rung}",
+        "stage": "backbone",
+        "rung": args.rung,
+        "condition": kind,
+        "models": names,
+        "commit": commit(),
+        "device": device(),
+        "versions": versions(),
+        "split": split,
+        **found,
+    }
+    folder = Path(args.records)
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / f"{record['name']}.json", text(record).encode())
+    return record
+
+
+def parser(description: str | None = __doc__) -> argparse.ArgumentParser:
+    """The options of all that looks at averaged models."""
     options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = options.add_argument
     add("--pop909", required=True, metavar="DATA", help="POP909, prepared")

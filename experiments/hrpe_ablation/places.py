@@ -13,18 +13,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import average
 import jax
 import jax.numpy as jnp
 import numpy as np
-from average import averaged
-from run import HERE, text
-from train import commit, device, versions
 
 from hrpe_jax import cli
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.data.pipeline import eval_batches
 from hrpe_jax.data.shards import open_dataset
-from hrpe_jax.files import replace_file
 from hrpe_jax.ops import losses, repeats
 from hrpe_jax.tasks.backbone import root_quality, root_quality_of
 
@@ -64,7 +61,7 @@ def changes(batch: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def main(args: argparse.Namespace) -> int:
     """Measures and writes the record."""
-    names, task, params, config = averaged(args.rung, Path(args.models))
+    names, task, params, config = average.averaged(args.rung, Path(args.models))
 
     @jax.jit
     def scored(segment: dict[str, Any]) -> tuple[jax.Array, jax.Array]:
@@ -87,23 +84,14 @@ def main(args: argparse.Namespace) -> int:
             "hit": int(hit[where].sum()),
         }
 
-    record = {
-        "name": f"places-{args.rung}",
-        "stage": "backbone",
-        "rung": args.rung,
-        "condition": "places",
-        "models": names,
-        "commit": commit(),
-        "device": device(),
-        "versions": versions(),
-        "split": "valid",
+    found = {
         "places": {name: sums(place == number) for number, name in enumerate(PLACES)},
         "agreements": {
             _span(low, high): sums((agree >= low) & (agree <= (agree.max() if high is None else high)))
             for low, high in AGREEMENTS
         },
     }
-    replace_file(Path(args.records) / f"{record['name']}.json", text(record).encode())
+    record = average.write_record(args, "places", names, "valid", found)
     print(f"{record['name']}: {len(nll)} chord changes, nll {nll.mean():.3f}, accuracy {hit.mean():.3f}")
     return 0
 
@@ -116,16 +104,7 @@ def _span(low: int, high: int | None) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = options.add_argument
-    add("--pop909", required=True, metavar="DATA", help="POP909, prepared")
-    add("--models", required=True, metavar="DIR", help="what run.py kept")
-    add("--rung", default="lag4_repeats", help="whose seeds; lag4_repeats by default")
-    add("--records", default=str(HERE / "records"), metavar="DIR", help="where the record goes")
-    add("--debug", action="store_true", help="show the traceback of an error")
-    return options
+    return average.parser(__doc__)
 
 
 if __name__ == "__main__":

@@ -171,12 +171,13 @@ def places(records: Sequence[Record]) -> str:
     for record in (r for r in records if r["condition"] == "places"):
         total = sum(part["count"] for part in record["places"].values())
         parts = {"all": _sum(record["places"].values()), **record["places"]}
-        parts |= {f"the past agrees for {n} events": part for n, part in record["agreements"].items()}
+        parts |= {f"events for which the past agrees: {n}": part for n, part in record["agreements"].items()}
+        title = f"{BACKBONE[record['rung']][0]}: {len(record['models'])} models averaged"
         for name, part in parts.items():
             count = max(part["count"], 1)
             rows.append(
                 [
-                    f"{BACKBONE[record['rung']][0]}: {len(record['models'])} models averaged",
+                    title if name == "all" else "",
                     name,
                     f"{part['count'] / total:.0%}",
                     f"{part['nll'] / count:.3f}",

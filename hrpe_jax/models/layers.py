@@ -263,7 +263,7 @@ class Stack(nn.Module):
         arguments = (self.config, self.harmony, self.categories, train)
         remembered: Any
         if self.config.scan_layers and self._one_by_one():
-            x, remembered = self._run(Block(*arguments, parent=None), x, past, context, train)
+            x, remembered = self._each_layer(Block(*arguments, parent=None), x, past, context, train)
         elif self.config.scan_layers:
             scanned = nn.scan(
                 block,
@@ -295,7 +295,9 @@ class Stack(nn.Module):
             and not self.is_mutable_collection(EXPLANATION)
         )
 
-    def _run(self, block: Block, x: Array, past: Past, context: Context, train: bool) -> tuple[Array, Past]:
+    def _each_layer(
+        self, block: Block, x: Array, past: Past, context: Context, train: bool
+    ) -> tuple[Array, Past]:
         """What the scan over the layers computes (with other draws of the dropout)."""
         layers = self.config.layers
         leaves, tree = jax.tree.flatten((nn.unbox(self.get_variable("params", "blocks")), past))

@@ -1,8 +1,8 @@
-"""Norm and gate with backward passes of their own, which keep nothing but the arguments.
+"""Norm and gate with backward passes of their own, which keep little but the arguments.
 
 Left to automatic differentiation, a gated MLP keeps the sigmoid and the gated values of every event beside
-what they were computed from, and a norm the normed values: a fifteenth of what a training step of small
-models keeps, and as much less to write and to read (``tools/bench_step.py``).
+what they were computed from, and a norm the normed values, all to be written and read again. Here they are
+computed again; of a norm one number an event is kept.
 """
 
 from __future__ import annotations
