@@ -98,7 +98,6 @@ MELODY: dict[str, Rung] = {
     "chord_lag4": rung("relations of chords, lags 0 to 4", 372, CHORD_LAG4),
     "memory_0": rung("memory 0", 384, PLAIN, memory=0),
     "memory_1024": rung("memory 1,024", 384, PLAIN, memory=1024),
-    "pitch_lag2_memory_1024": rung("relations of pitch, memory 1,024", 206, PITCH_LAG2, memory=1024),
     "repeats": rung("control and repeats", 327, PLAIN, repeats=1024),
     "pitch_lag2_repeats": rung("relations of pitch, and repeats", 149, PITCH_LAG2, repeats=1024),
 }
@@ -106,38 +105,48 @@ MELODY: dict[str, Rung] = {
 RUNGS: dict[Stage, dict[str, Rung]] = {"backbone": BACKBONE, "melody": MELODY}
 
 
+DECISIVE = ("control", "shift", "query", "lag4")
+WRITING = (*DECISIVE, "control_repeats", "lag4_repeats")
+"""Rungs whose progressions are judged, trained on all songs."""
+LONGER = ("chords", "no_chords", "pitch_lag2", "repeats")
+
+
 @dataclass(frozen=True)
 class Condition:
-    """What models are trained on.
+    """How models are trained other than all rungs are ("full").
 
     Attributes:
       title: in the tables.
       data: name of the data set.
       songs: share of the training songs.
       augment: whether they are transposed to random keys.
-      seeds: of the backbone.
-      stage: other values of the stage's config.
+      stage: whose rungs.
+      rungs: which.
+      seeds: how many.
+      values: other values of the stage's config.
     """
 
     title: str
     data: str = "pop909"
     songs: float = 1.0
     augment: bool = True
-    seeds: int = SEEDS["backbone"]
-    stage: Mapping[str, Any] = field(default_factory=dict)
+    stage: Stage = "backbone"
+    rungs: tuple[str, ...] = DECISIVE
+    seeds: int = 5
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
-DECISIVE = ("control", "shift", "query", "lag4")
-WRITING = (*DECISIVE, "control_repeats", "lag4_repeats")
-"""Rungs whose progressions are judged, trained on all songs."""
 # Few songs are learned, and overlearned, in fewer steps: look more often.
 FEW = {"eval_every": 40, "checkpoint_every": 40}
 CONDITIONS = {
     "full": Condition("all songs"),
     "no_augment": Condition("no transposition", augment=False, seeds=3),
-    "songs_10": Condition("10 % of the songs", songs=0.1, stage={"eval_every": 100, "checkpoint_every": 100}),
-    "songs_1": Condition("1 % of the songs", songs=0.01, stage=FEW),
+    "songs_10": Condition(
+        "10 % of the songs", songs=0.1, values={"eval_every": 100, "checkpoint_every": 100}
+    ),
+    "songs_1": Condition("1 % of the songs", songs=0.01, values=FEW),
     "billboard": Condition("Billboard", data="billboard", seeds=3),
+    "longer": Condition("up to 9,000 steps", stage="melody", rungs=LONGER, seeds=1, values={"steps": 9000}),
 }
 
 
@@ -169,16 +178,14 @@ class Cell:
 def cells() -> Iterator[Cell]:
     """The whole grid, in its order: round by round, so that tables mean something at any time."""
     for seed in range(max(SEEDS.values())):
-        if seed < SEEDS["backbone"]:
-            for rung in BACKBONE:
-                yield Cell("backbone", rung, "full", seed)
+        for stage, rungs in RUNGS.items():
+            if seed < SEEDS[stage]:
+                for rung in rungs:
+                    yield Cell(stage, rung, "full", seed)
             for condition, about in CONDITIONS.items():
-                if condition != "full" and seed < about.seeds:
-                    for rung in DECISIVE:
-                        yield Cell("backbone", rung, condition, seed)
-        if seed < SEEDS["melody"]:
-            for rung in MELODY:
-                yield Cell("melody", rung, "full", seed)
+                if condition != "full" and about.stage == stage and seed < about.seeds:
+                    for rung in about.rungs:
+                        yield Cell(stage, rung, condition, seed)
 
 
 SHORT = (("steps", 1000), ("patience", 0))
@@ -193,7 +200,7 @@ PILOT = [
 def stage_values(cell: Cell) -> dict[str, Any]:
     """The stage's section of a config."""
     common, condition = STAGES[cell.stage], CONDITIONS[cell.condition]
-    values = {**common, **condition.stage}
+    values = {**common, **condition.values}
     values["model"] = {**common["model"], **RUNGS[cell.stage][cell.rung][1]}
     values["batch"] = {**common["batch"], "augment": condition.augment}
     values["optimizer"] = dict(common["optimizer"])

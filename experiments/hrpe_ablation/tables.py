@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from figures import figures, intervals, nearest_distances
-from grid import BACKBONE, CONDITIONS, DECISIVE, PILOT, RUNGS, SEEDS, WRITING, cells
+from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, PILOT, RUNGS, SEEDS, STAGES, WRITING, cells
 from rows import (
     HEADLINE,
     RATES,
@@ -135,6 +135,8 @@ def conditions(records: Sequence[Record]) -> str:
     """The decisive rungs where data is scarce, not augmented, or other."""
     rows = []
     for name, condition in CONDITIONS.items():
+        if condition.stage != "backbone":
+            continue
         control = select(records, "backbone", "control", name)
         shift = select(records, "backbone", "shift", name)
         for rung in DECISIVE:
@@ -163,6 +165,31 @@ def conditions(records: Sequence[Record]) -> str:
         "less shift",
     ]
     return table(header, rows)
+
+
+def longer(records: Sequence[Record]) -> str:
+    """The melody's rungs at the steps that all have, and trained on: the same seeds."""
+    runs = {rung: select(records, "melody", rung, "longer") for rung in CONDITIONS["longer"].rungs}
+    rows = []
+    for rung, on in runs.items():
+        seeds = {run["seed"] for run in on}
+        short = [run for run in select(records, "melody", rung, "full") if run["seed"] in seeds]
+        if short:
+            rows.append(
+                [
+                    MELODY[rung][0],
+                    seeds_text(on, CONDITIONS["longer"].seeds),
+                    value_text(rates(short, "note_nll")),
+                    value_text(rates(on, "note_nll")),
+                    value_text(rates(on, "pitch_accuracy")),
+                    "" if rung == "chords" else difference_text(on, runs["chords"], "note_nll"),
+                    f"{np.mean([run['best_step'] for run in on]):,.0f}",
+                    f"{np.mean([run['steps'] for run in on]):,.0f}",
+                ]
+            )
+    steps = [f"{STAGES['melody']['steps']:,}", CONDITIONS["longer"].title]
+    header = ["", "seeds", *(f"nll per note, {some}" for some in steps), "pitch acc."]
+    return table([*header, "nll per note less the control", "best step", "steps"], rows)
 
 
 def places(records: Sequence[Record]) -> str:
@@ -311,6 +338,7 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
         "places": places(records),
         "conditions": conditions(records),
         "melody": ladder(records, "melody"),
+        "longer": longer(records),
         "progressions": progressions(records),
         "pointers": pointers(records),
         "learned": learned(records),

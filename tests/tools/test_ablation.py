@@ -99,8 +99,10 @@ def test_grid_goes_round_by_round(modules: SimpleNamespace) -> None:
         for rung in rungs:
             found = [c.seed for c in cells if (c.stage, c.rung, c.condition) == (stage, rung, "full")]
             assert found == list(range(modules.grid.SEEDS[stage]))
-    for condition in modules.grid.CONDITIONS:
-        assert set(modules.grid.DECISIVE) <= {cell.rung for cell in cells if cell.condition == condition}
+    for condition, about in modules.grid.CONDITIONS.items():
+        found = [cell for cell in cells if (cell.stage, cell.condition) == (about.stage, condition)]
+        assert set(about.rungs) <= {cell.rung for cell in found}
+        assert {cell.seed for cell in found} == set(range(about.seeds))
 
 
 def test_every_condition_and_rung_is_another_training(modules: SimpleNamespace) -> None:
@@ -345,6 +347,25 @@ def test_tables_say_what_records_say(modules: SimpleNamespace, tmp_path: Path, c
     capsys.readouterr()
     assert draw("--check") == 1
     assert "README.md: not what the records say" in capsys.readouterr().out
+
+
+def test_longer_runs_stand_beside_the_same_seeds(modules: SimpleNamespace) -> None:
+    """The other seeds of the short ones would make the gain of more steps look like luck, or hide it."""
+
+    def melody(rung: str, seed: int, nll: float, condition: str) -> dict[str, Any]:
+        record = fake(rung, seed, [], condition)
+        columns = {"id": ["a", "b"], "nll": [nll, nll], "pitches": [10, 10], "pitch_hit": [5, 5]}
+        return {**record, "stage": "melody", "songs": columns}
+
+    short = [melody(rung, seed, 30.0 + seed, "full") for rung in ("chords", "repeats") for seed in (0, 1)]
+    assert "No run has a record yet" in modules.tables.longer(short)
+    on = [melody("chords", 0, 25.0, "longer"), melody("repeats", 0, 15.0, "longer")]
+    rows = modules.tables.longer([*short, *on]).splitlines()[2:]
+    assert [row.split("|")[2:5] for row in rows] == [
+        [" 1 ", " 3.000 ", " 2.500 "],
+        [" 1 ", " 3.000 ", " 1.500 "],
+    ]
+    assert "-1.000 [-1.000, -1.000]" in rows[1]
 
 
 def test_committed_tables_are_what_the_committed_records_say(modules: SimpleNamespace) -> None:
