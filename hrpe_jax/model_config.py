@@ -181,11 +181,21 @@ class BackboneModelConfig(ModelConfig):
       harmony: its H-RPE.
       input_features: whether root, quality, function and bar phase are embedded at the input.
       token_shift: whether the event before is seen at the input too, by a matrix of its own.
+      phrases: bars after which songs come back to what they said: what stood so many bars before the next
+        event (``ops.phrases``) is told to the model, which may copy it. None: ().
     """
 
     harmony: HarmonyConfig = field(default_factory=HarmonyConfig)
     input_features: bool = True
     token_shift: bool = True
+    phrases: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(
+            all(bars >= 1 for bars in self.phrases) and list(self.phrases) == sorted({*self.phrases}),
+            f"phrases: different numbers of bars in ascending order expected, got {list(self.phrases)}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,6 +162,13 @@ def test_variants_say_which_relations_are_in_force() -> None:
     assert Config.__dataclass_fields__["seed"].default == 0
 
 
+def test_phrases_are_different_numbers_of_bars_in_order() -> None:
+    assert BackboneModelConfig(phrases=(2, 4)).phrases == (2, 4)
+    for bars in ((0, 2), (4, 2), (2, 2)):
+        with pytest.raises(UserError, match="phrases: different numbers of bars in ascending order"):
+            BackboneModelConfig(phrases=bars)
+
+
 def test_configs_are_read_without_starting_jax() -> None:
     code = (
         "import sys; from hrpe_jax.config_file import load_config; "

@@ -66,6 +66,7 @@ NONE = hrpe("none")
 HERE, ONE = (0, 0), ((0, 1),)
 TWO, FOUR = (*ONE, (1, 2)), (*ONE, (1, 2), (2, 3), (3, 4))
 LAG4 = hrpe("lagged", HERE, *FOUR)
+PHRASES = (2, 4, 8, 16, 32)
 
 BACKBONE: dict[str, Rung] = {
     "control": rung("RoPE, harmonic features at the input: **the control**", 268, NONE),
@@ -75,6 +76,8 @@ BACKBONE: dict[str, Rung] = {
     "lag4_shift": rung("H-RPE, lags 0 to 4, and token shift", 248, LAG4, token_shift=True),
     "control_repeats": rung("control and repeats", 213, NONE, repeats=256),
     "lag4_repeats": rung("H-RPE, lags 0 to 4, and repeats", 201, LAG4, repeats=256),
+    "control_phrases": rung("control, repeats and phrases", 172, NONE, repeats=256, phrases=PHRASES),
+    "lag4_phrases": rung("H-RPE, lags 0 to 4, repeats and phrases", 160, LAG4, repeats=256, phrases=PHRASES),
     "lag1": rung("H-RPE, lags 0 and 1", 260, hrpe("lagged", HERE, *ONE)),
     "placebo": rung("placebo: query-dependent, roots permuted", 261, hrpe("placebo")),
     "tables": rung("H-RPE, tables", 265, hrpe("tables")),
@@ -85,7 +88,8 @@ BACKBONE: dict[str, Rung] = {
     "theory": rung("theory distances only", 268, hrpe("theory")),
     "z12": rung("Z12 rotary", 268, hrpe("z12")),
 }
-"""Repeats: what followed the longest earlier match of the last events, as an input and as a pointer."""
+"""Repeats: what followed the longest earlier match of the last events, as an input and as a pointer. Phrases:
+what stood so many bars ago, as another."""
 
 PLAIN = hrpe("query", codes="none")
 PITCH_LAG2 = hrpe("lagged", HERE, *TWO, codes="melody")
@@ -106,7 +110,7 @@ RUNGS: dict[Stage, dict[str, Rung]] = {"backbone": BACKBONE, "melody": MELODY}
 
 
 DECISIVE = ("control", "shift", "query", "lag4")
-WRITING = (*DECISIVE, "control_repeats", "lag4_repeats")
+WRITING = (*DECISIVE, "control_repeats", "lag4_repeats", "lag4_phrases")
 """Rungs whose progressions are judged, trained on all songs."""
 LONGER = ("chords", "no_chords", "pitch_lag2", "repeats")
 

@@ -2,7 +2,8 @@
 
 Every position knows its chord's factors, the chord before (a token shift, unless the config leaves it out),
 the key, and at which beat of the bar the next event begins; attention knows how any two chords relate
-(``ops.hrpe``). The whole song is in view.
+(``ops.hrpe``). The whole song is in view. If asked, a model is also told what followed the longest earlier
+agreement (``ops.repeats``) and what stood so many bars ago (``ops.phrases``).
 """
 
 from __future__ import annotations
@@ -18,16 +19,19 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.model_config import BackboneModelConfig
 from hrpe_jax.models import history as histories
 from hrpe_jax.models.copying import Copying
-from hrpe_jax.models.factor_scores import Pointer
+from hrpe_jax.models.factor_scores import GROUP, Pointer, both
 from hrpe_jax.models.factors import STDDEV, ChordFactors
 from hrpe_jax.models.history import History
 from hrpe_jax.models.layers import Past, Stack
+from hrpe_jax.models.phrasing import Phrasing
 from hrpe_jax.models.sharding import divide
 from hrpe_jax.models.weights import lecun, matmul, normal
-from hrpe_jax.ops import hrpe, repeats
+from hrpe_jax.ops import hrpe, phrases, repeats
 
 CATEGORIES = (tokens.NO_QUALITY_CODE, tokens.NO_FUNCTION_CODE)  # sizes of quality and function codes
 KEYS = tokens.KEYS
+PHRASE_EVENTS = 256
+"""Events among which ``ops.phrases`` looks: 32 bars of 4/4 have at most 128."""
 
 
 class Backbone(nn.Module):
@@ -62,6 +66,7 @@ class Backbone(nn.Module):
         ids, positions, segments = batch["input_ids"], batch["positions"], batch["segment_ids"]
         if history is None:
             history = histories.empty(config, ids.shape[0], 0, relations, len(CATEGORIES), Past())
+            history = history._replace(phrases=_no_phrases(config, ids.shape[0]))
         # The key and the meter are themselves predicted: they may be seen from their own token on, not
         # before.
         key = jnp.where(positions >= 1, batch["key"], KEYS)
@@ -96,6 +101,11 @@ class Backbone(nn.Module):
             per_bar = jnp.maximum(beats_per_bar, 1)
             found = found._replace(back=found.back // per_bar[..., None], clock=found.clock // per_bar)
             x = x + copying.embed(factors.embed(jnp.maximum(found.event, 0), tonic[..., None]), found)
+        if config.phrases:
+            phrasing = Phrasing(config.width, len(config.phrases), levels=2, name="phrasing")
+            heard, old = _stood(config.phrases, history.phrases, batch, beats_per_bar)
+            history = history._replace(phrases=heard)
+            x = x + phrasing.embed(factors.embed(jnp.maximum(old.event, 0), tonic[..., None]), old)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
@@ -114,15 +124,43 @@ class Backbone(nn.Module):
         if config.repeats:
             trust, chord_trust = jnp.moveaxis(copying.trust(x, found), -1, 0)
             pointer = Pointer(found.event, trust, chord_trust)
+        if config.phrases:
+            trust, chord_trust = jnp.moveaxis(phrasing.trust(x, old), -1, 0)
+            pointer = both(pointer, Pointer(old.event, trust, chord_trust))
         if targets is None:
             return factors.logits(x, ids, tonic, pointer), history
         return factors.target_scores(x, ids, tonic, targets, pointer), history
+
+
+def _stood(
+    bars: tuple[int, ...], state: phrases.Phrases, batch: Mapping[str, Array], beats_per_bar: Array
+) -> tuple[phrases.Phrases, phrases.Expectation]:
+    """What stood so many bars ago, as the token of what was left of it there."""
+    ids = jnp.where(batch["segment_ids"] > 0, batch["input_ids"], tokens.PAD)
+    harmony, beats = jnp.asarray(tokens.HARMONY)[ids], jnp.asarray(tokens.BEATS)[ids].astype(jnp.int32)
+    state, old = phrases.follow(
+        state,
+        harmony,
+        jnp.asarray(GROUP)[ids],
+        beats,
+        batch["positions"] == 0,
+        beats_per_bar[..., None] * jnp.asarray(bars),
+    )
+    # An event of less than the longest duration is not followed by more of its own harmony.
+    sounds_on = (old.event == harmony[..., None]) & (beats < tokens.MAX_BEATS)[..., None]
+    token = old.event + jnp.clip(old.left, 1, tokens.MAX_BEATS) - 1
+    return state, old._replace(event=jnp.where((old.event > 0) & ~sounds_on, token, phrases.NOTHING))
+
+
+def _no_phrases(config: BackboneModelConfig, batch: int) -> phrases.Phrases | None:
+    return phrases.empty(batch, PHRASE_EVENTS, len(config.phrases)) if config.phrases else None
 
 
 def init_cache(
     config: BackboneModelConfig, batch: int, capacity: int, remembered: int | None = None
 ) -> History:
     """An empty cache for up to ``capacity`` events; ``remembered`` as for ``history.empty_cache``."""
-    return histories.empty_cache(
+    cache = histories.empty_cache(
         config, batch, capacity, config.harmony.relations, len(CATEGORIES), remembered
     )
+    return cache._replace(phrases=_no_phrases(config, batch))

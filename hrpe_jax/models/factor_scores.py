@@ -27,9 +27,10 @@ _HAS = np.zeros((_QUALITIES, tokens.INVERSIONS), bool)  # the inversions of each
 _HAS[tokens.QUALITY[_EVENTS], tokens.INVERSION[_EVENTS]] = True
 _PLACES = tokens.INVERSIONS * tokens.MAX_BEATS
 _PLACE = tokens.INVERSION * tokens.MAX_BEATS + np.maximum(tokens.BEATS, 1) - 1  # of each token in its group
-_GROUP = np.minimum(np.arange(tokens.SIZE), tokens.NO_CHORD0)
-_GROUP[tokens.CHORD0 :] = tokens.NO_CHORD0 + 1 + np.arange(tokens.SIZE - tokens.CHORD0) // _PLACES
-_GROUPS = int(_GROUP.max()) + 1
+GROUP = np.minimum(np.arange(tokens.SIZE), tokens.NO_CHORD0)
+GROUP[tokens.CHORD0 :] = tokens.NO_CHORD0 + 1 + np.arange(tokens.SIZE - tokens.CHORD0) // _PLACES
+"""Of each token: itself where it is no event, that there is no chord, or its root and quality."""
+_GROUPS = int(GROUP.max()) + 1
 _VALID_PREFIX = tokens.VALID[: tokens.NO_CHORD0]
 _POSSIBLE = int(tokens.VALID.sum())
 
@@ -66,12 +67,26 @@ class Pointer(NamedTuple):
     chord_trust: Array
 
 
+def both(pointer: Pointer | None, more: Pointer) -> Pointer:
+    """All candidates of two pointers; an event that several name is one candidate, with the trust of all."""
+    joined = [more] if pointer is None else [pointer, more]
+    event = [x.event[..., k] for x in joined for k in range(x.event.shape[-1])]
+    trusts = [(x.trust[..., k], x.chord_trust[..., k]) for x in joined for k in range(x.event.shape[-1])]
+    for k in range(1, len(event)):
+        for j in range(k):
+            same = (event[j] == event[k]) & (event[k] >= 0)
+            first, second = (a + jnp.where(same, b, 0.0) for a, b in zip(trusts[j], trusts[k], strict=True))
+            trusts[j], event[k] = (first, second), jnp.where(same, -1, event[k])
+    trust, chord_trust = (jnp.stack(x, axis=-1) for x in zip(*trusts, strict=True))
+    return Pointer(jnp.stack(event, axis=-1), trust, chord_trust)
+
+
 def point_at_chords(scores: FactorScores, pointer: Pointer) -> FactorScores:
     """The scores with what is added to those of chords."""
     no_chord, chord = scores.no_chord, scores.chord.reshape(*scores.chord.shape[:2], -1)
     for k in range(pointer.event.shape[-1]):
         event, trust = pointer.event[..., k], pointer.chord_trust[..., k]
-        here = _one_of(_GROUP, jnp.maximum(event, 0), _GROUPS)[..., tokens.NO_CHORD0 :]
+        here = _one_of(GROUP, jnp.maximum(event, 0), _GROUPS)[..., tokens.NO_CHORD0 :]
         added = jnp.where(here, trust[..., None], 0.0)
         no_chord, chord = no_chord + added[..., :1], chord + added[..., 1:]
     return scores._replace(no_chord=no_chord, chord=chord.reshape(scores.chord.shape))
@@ -103,7 +118,7 @@ def target_scores(scores: FactorScores, targets: Array, pointer: Pointer | None 
 
     def parts(token: Array) -> tuple[Array, Array, Array, Array]:
         """Which group, its score, the scores of the places in it, and which of those."""
-        group = _one_of(_GROUP, token, _GROUPS)
+        group = _one_of(GROUP, token, _GROUPS)
         quality = _one_of(tokens.QUALITY, token, _QUALITIES)
         within = jnp.sum(jnp.where(quality[..., None], inversion, 0.0), axis=-2)
         place = (within[..., None] + scores.beats[..., None, :]).reshape(*token.shape, -1)

@@ -34,6 +34,7 @@ class History(NamedTuple):
       past: the layers' states, layers leading; in a cache a list of them without ``scan_layers``.
       slot: int scalar, where (after the margin) the next event goes; only in a cache.
       repeats: the song so far, further back than anything else here; None without ``config.repeats``.
+      phrases: the song so far by the clock; None in a model without them.
     """
 
     positions: Array
@@ -43,6 +44,7 @@ class History(NamedTuple):
     past: Any
     slot: Any = None
     repeats: Any = None
+    phrases: Any = None
 
 
 def margin(lags: Lags) -> int:

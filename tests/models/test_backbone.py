@@ -13,7 +13,9 @@ import pytest
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig
-from hrpe_jax.models.backbone import Backbone, init_cache
+from hrpe_jax.models.backbone import Backbone, _stood, init_cache
+from hrpe_jax.ops import phrases
+from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 
@@ -26,6 +28,7 @@ def config(attention: str = "xla", **harmony: object) -> BackboneModelConfig:
         **SMALL,
         attention=attention,
         repeats=20,
+        phrases=(1, 2, 4),
         harmony=HarmonyConfig(**harmony),  # type: ignore[arg-type]
     )
 
@@ -33,7 +36,7 @@ def config(attention: str = "xla", **harmony: object) -> BackboneModelConfig:
 def draw_batch(rows: int = 2, length: int = LENGTH, seed: int = 0, key: int = 2) -> dict[str, jax.Array]:
     rng = np.random.default_rng(seed)
     events = np.flatnonzero(tokens.VALID & (tokens.KIND == tokens.KIND_EVENT))
-    # Some of it comes again, for the sake of `repeats`.
+    # Some of it comes again, for the sake of `repeats` and `phrases`.
     again = rng.choice(events, 5)[np.arange(length) % 5]
     ids = np.where(rng.random((rows, length)) < 0.3, rng.choice(events, (rows, length)), again)
     ids[:, :3] = tokens.BOS, tokens.key_id(Key.from_index(key)), tokens.meter_id(Meter(4, 4))
@@ -165,7 +168,7 @@ def test_transposing_relations_alone_changes_nothing_but_the_input_tables() -> N
 
 def test_without_token_shift_only_attention_sees_the_event_before() -> None:
     """The control for lags: with no way from position to position, an event is all its position knows of."""
-    shape = dataclasses.replace(config(variant="none"), token_shift=False, repeats=0)
+    shape = dataclasses.replace(config(variant="none"), token_shift=False, repeats=0, phrases=())
     model, batch = Backbone(shape), draw_batch()
     params = noisy_params(model, batch)
     assert "shift" not in params
@@ -175,6 +178,34 @@ def test_without_token_shift_only_attention_sees_the_event_before() -> None:
     base, after = (shown(run(model, params, b)[0]) for b in (batch, other))
     np.testing.assert_array_equal(after[:, 5:], base[:, 5:])
     assert np.abs(after[:, 4] - base[:, 4]).max() > 1e-3
+
+
+def test_what_stood_so_many_bars_ago() -> None:
+    """Cut to what was left of it there; nothing where it is what sounds on."""
+    c, f, g = (tokens.chord_id(Chord(root, "maj"), 1) for root in (0, 5, 7))
+    prefix = [tokens.BOS, tokens.key_id(Key.from_index(0)), tokens.meter_id(Meter(4, 4))]
+    ids = np.asarray([[*prefix, c + 3, f + 7, g + 1, c + 1, f + 3, f + 3]])  # C 4, F 8, G 2, C 2, F 4, F 4
+    batch = with_codes(ids, 0)
+    bars = jnp.where(batch["positions"] >= 2, 4, 0)
+    state, old = _stood((1, 2), phrases.empty(1, 16, 2), batch, bars)
+    one, two = jnp.moveaxis(old.event[0, 3:], -1, 0)
+    none = phrases.NOTHING
+    assert one.tolist() == [none, f + 3, f + 1, g + 1, none, none]
+    assert two.tolist() == [none, f + 7, f + 5, f + 3, g + 1, none]
+    assert state.clock.tolist() == [24]
+
+
+def test_without_repeats_phrases_point_alone() -> None:
+    shape = dataclasses.replace(config(), repeats=0)
+    model, batch = Backbone(shape), draw_batch()
+    params = noisy_params(model, batch)
+    assert "copying" not in params
+    logits, history = run(model, params, batch)
+    assert history.repeats is None
+    targets = jnp.roll(batch["input_ids"], -1, axis=1)
+    scores = model.apply({"params": params}, batch, targets=targets)[0]
+    wanted = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(scores.log_likelihood, wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.models import factors
-from hrpe_jax.models.factor_scores import Pointer
+from hrpe_jax.models.copying import point
+from hrpe_jax.models.factor_scores import Pointer, both
 from hrpe_jax.ops import repeats
 from hrpe_jax.ops.losses import target_scores
 from hrpe_jax.ops.repeats import CANDIDATES
@@ -93,3 +94,20 @@ def test_a_candidate_lifts_its_chord() -> None:
     wanted = 0.5 * same
     wanted[[0, 1], np.asarray(token)[0]] += 2
     np.testing.assert_allclose(lifted, wanted * tokens.VALID, atol=1e-4)
+
+
+def test_an_event_that_two_pointers_name_has_the_trust_of_both() -> None:
+    """As if each had been added to the logits in turn; and no event is named twice, as `Pointer` promises."""
+    rng = np.random.default_rng(0)
+    events = rng.integers(-1, 5, (2, 3, 40, 3))
+    trusts = [jnp.asarray(rng.normal(size=(2, *events.shape[1:])), jnp.float32) for _ in range(2)]
+    first, second = (Pointer(jnp.asarray(e), *t) for e, t in zip(events, trusts, strict=True))
+    joined = both(both(None, first), second)
+    logits = jnp.zeros((3, 40, 5))
+    wanted = point(point(logits, first.event, first.trust), second.event, second.trust)
+    np.testing.assert_allclose(point(logits, joined.event, joined.trust), wanted, atol=1e-5)
+    for named in np.asarray(joined.event).reshape(-1, 6):
+        some = named[named >= 0]
+        assert len(set(some)) == len(some)
+    wanted = point(point(logits, first.event, first.chord_trust), second.event, second.chord_trust)
+    np.testing.assert_allclose(point(logits, joined.event, joined.chord_trust), wanted, atol=1e-5)

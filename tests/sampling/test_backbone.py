@@ -255,7 +255,7 @@ def test_a_piece_longer_than_what_the_model_looks_back_at():
 
 
 def test_room_for_what_may_be_repeated_grows_without_a_difference(monkeypatch: pytest.MonkeyPatch):
-    config = replace(BACKBONE, model=replace(BACKBONE.model, repeats=30))
+    config = replace(BACKBONE, model=replace(BACKBONE.model, repeats=30, phrases=(1, 2)))
     model, params = unroll(config.model, noisy_params("backbone", config))
     written = []
     for smallest in (8, 64):
