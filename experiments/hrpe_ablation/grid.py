@@ -110,7 +110,7 @@ RUNGS: dict[Stage, dict[str, Rung]] = {"backbone": BACKBONE, "melody": MELODY}
 
 
 DECISIVE = ("control", "shift", "query", "lag4")
-WRITING = (*DECISIVE, "control_repeats", "lag4_repeats", "lag4_phrases")
+WRITING = (*DECISIVE, "control_repeats", "lag4_repeats", "control_phrases", "lag4_phrases")
 """Rungs whose progressions are judged, trained on all songs."""
 LONGER = ("chords", "no_chords", "pitch_lag2", "repeats")
 
