@@ -15,7 +15,18 @@ from hrpe_jax.theory.tonal_space import chord_distances
 
 DIALS = Path(__file__).parents[1] / "hrpe_demo" / "draw.py"
 TEXT = "text{fill:#333}.small{font-size:11px;fill:#666}"
-COLOURS = ("#222", "#2166ac", "#b2182b", "#1b7837", "#e08214", "#762a83", "#999", "#35978f", "#c51b7d", "#8c510a")
+COLOURS = (
+    "#222",
+    "#2166ac",
+    "#b2182b",
+    "#1b7837",
+    "#e08214",
+    "#762a83",
+    "#999",
+    "#35978f",
+    "#c51b7d",
+    "#8c510a",
+)
 
 
 def figures(records: Sequence[Record]) -> dict[str, str]:
