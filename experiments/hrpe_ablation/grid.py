@@ -136,7 +136,7 @@ class Condition:
     augment: bool = True
     stage: Stage = "backbone"
     rungs: tuple[str, ...] = DECISIVE
-    seeds: int = 5
+    seeds: int = SEEDS["backbone"]
     values: Mapping[str, Any] = field(default_factory=dict)
 
 

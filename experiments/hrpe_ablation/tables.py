@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from figures import figures, intervals, nearest_distances
-from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, PILOT, RUNGS, SEEDS, STAGES, WRITING, cells
+from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, PILOT, RUNGS, SEEDS, STAGES, WRITING, Stage, cells
 from rows import (
     HEADLINE,
     RATES,
@@ -57,6 +57,16 @@ FIGURES = {
     "tables.svg": "interval tables per head on the circle of fifths",
 }
 WRITTEN = ("ssmd_silence", "cpi", "ctd")
+PAIRS: tuple[tuple[Stage, str, str], ...] = (
+    ("backbone", "lag4_only", "lag4"),
+    ("backbone", "placebo", "query"),
+    ("backbone", "lag4_repeats", "control_repeats"),
+    ("backbone", "lag4_phrases", "control_phrases"),
+    ("backbone", "control_phrases", "control_repeats"),
+    ("backbone", "lag4_phrases", "lag4_repeats"),
+    ("melody", "pitch_lag2_repeats", "repeats"),
+)
+"""Rungs that are compared with another one than a control."""
 CONTROLS = {
     "real": "other real songs (the floor)",
     "shuffled": "real bars, shuffled in each song",
@@ -119,6 +129,17 @@ def ladder(records: Sequence[Record], stage: str) -> str:
         title = f"{rungs[mean['rung']][0]}: {len(mean['models'])} models averaged"
         rows.append([title, "", *numbers, f"{calibration_error([mean]):.3f}", *apart])
     return table(header, rows)
+
+
+def pairs(records: Sequence[Record]) -> str:
+    """Differences of `PAIRS`, of what each stage is judged by."""
+    rows = []
+    for stage, rung, other in PAIRS:
+        runs = [select(records, stage, name, "full") for name in (rung, other)]
+        if all(runs):
+            titles = [RUNGS[stage][name][0] for name in (rung, other)]
+            rows.append([stage, *titles, difference_text(runs[0], runs[1], HEADLINE[stage])])
+    return table(["stage", "", "less", "nll"], rows)
 
 
 def baselines(records: Sequence[Record], stage: str) -> list[Record]:
@@ -334,6 +355,7 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
     return {
         "count": f"{len(trained)} of {len(list(cells()))} runs have a record.",
         "backbone": ladder(records, "backbone"),
+        "pairs": pairs(records),
         "pilot": pilot(records),
         "places": places(records),
         "conditions": conditions(records),

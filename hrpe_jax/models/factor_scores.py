@@ -70,15 +70,13 @@ class Pointer(NamedTuple):
 def both(pointer: Pointer | None, more: Pointer) -> Pointer:
     """All candidates of two pointers; an event that several name is one candidate, with the trust of all."""
     joined = [more] if pointer is None else [pointer, more]
-    event = [x.event[..., k] for x in joined for k in range(x.event.shape[-1])]
-    trusts = [(x.trust[..., k], x.chord_trust[..., k]) for x in joined for k in range(x.event.shape[-1])]
-    for k in range(1, len(event)):
-        for j in range(k):
-            same = (event[j] == event[k]) & (event[k] >= 0)
-            first, second = (a + jnp.where(same, b, 0.0) for a, b in zip(trusts[j], trusts[k], strict=True))
-            trusts[j], event[k] = (first, second), jnp.where(same, -1, event[k])
-    trust, chord_trust = (jnp.stack(x, axis=-1) for x in zip(*trusts, strict=True))
-    return Pointer(jnp.stack(event, axis=-1), trust, chord_trust)
+    candidates = [[part[..., k] for part in x] for x in joined for k in range(x.event.shape[-1])]
+    for place, later in enumerate(candidates):
+        for earlier in candidates[:place]:
+            same = (earlier[0] == later[0]) & (later[0] >= 0)
+            earlier[1:] = [a + jnp.where(same, b, 0.0) for a, b in zip(earlier[1:], later[1:], strict=True)]
+            later[0] = jnp.where(same, -1, later[0])
+    return Pointer(*(jnp.stack(part, axis=-1) for part in zip(*candidates, strict=True)))
 
 
 def point_at_chords(scores: FactorScores, pointer: Pointer) -> FactorScores:
