@@ -84,9 +84,10 @@ def test_help_imports_nothing_heavy():
 
 
 # The command with a disk that takes its time, so that a run is stopped before it is done also where this
-# process is kept waiting.
+# process is kept waiting; and with ears for SIGINT, to which a shell's background jobs are deaf, and so would
+# be what tests start that run in one.
 SLOWLY = """
-import sys, time
+import signal, sys, time
 from hrpe_jax import cli, preprocess
 from hrpe_jax.data.journal import Journal
 
@@ -97,6 +98,7 @@ def slowly(*arguments):
     time.sleep(0.02)
 
 Journal.add = slowly
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(cli.run(preprocess.main, preprocess.parser()))
 """
 
