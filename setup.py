@@ -35,8 +35,8 @@ setup(
     packages=find_packages(include=["hrpe_jax", "hrpe_jax.*"]),
     package_data={
         "hrpe_jax": ["py.typed"],
-        "hrpe_jax.bundled": ["*.json", "*.safetensors", "*.md"],
-        "hrpe_jax.score.page": ["*.css", "*.js"],
+        "hrpe_jax.pretrained": ["*.json", "*.safetensors", "*.md"],
+        "hrpe_jax.formats.page": ["*.css", "*.js"],
     },
     install_requires=[
         "jax>=0.7.2",

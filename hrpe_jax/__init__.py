@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hrpe_jax.utils.version import __version__
+
 if TYPE_CHECKING:
     import os
     from typing import Any
@@ -11,9 +13,7 @@ if TYPE_CHECKING:
     from hrpe_jax.composer import Composer
     from hrpe_jax.score.score import Score
 
-__all__ = ["Composer", "read_score"]
-
-__version__ = "0.1.0"
+__all__ = ["Composer", "__version__", "read_score"]
 
 
 def read_score(path: str | os.PathLike[str]) -> Score:
@@ -23,13 +23,13 @@ def read_score(path: str | os.PathLike[str]) -> Score:
         path: MIDI, MusicXML, ABC (its first tune), a chord chart, or a song folder of POP909.
 
     Returns:
-        Its score. `hrpe_jax.songs.read.read_songs` gives all tunes of a book, and what was found rather than
-        said.
+        Its score. `hrpe_jax.readers.read.read_songs` gives all tunes of a book, and what
+        was found rather than said.
 
     Raises:
         UserError: it cannot be read, or is no music; in one line.
     """
-    from hrpe_jax.songs.read import read_first
+    from hrpe_jax.readers.read import read_first
 
     return read_first(path).score
 

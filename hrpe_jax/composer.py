@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from hrpe_jax.checkpoints.release import BUNDLED, Model, load_model
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling import pipeline
+from hrpe_jax.sampling import compose as pipeline
 from hrpe_jax.sampling.controls import Controls, read_controls
-from hrpe_jax.sampling.model import BUNDLED, Model, load_model
 from hrpe_jax.sampling.notices import notices
-from hrpe_jax.sampling.pipeline import Piece
+from hrpe_jax.sampling.piece import Piece
 from hrpe_jax.sampling.stream import BarOfPiece, stream
 from hrpe_jax.score.score import Score
 
@@ -48,7 +48,7 @@ class Composer:
         Raises:
             UserError: there is none, or one that this program cannot use; in one line.
         """
-        from hrpe_jax.compilation_cache import enable_compilation_cache
+        from hrpe_jax.utils.jax_setup import enable_compilation_cache
 
         enable_compilation_cache()
         return cls(load_model(path))
@@ -120,7 +120,7 @@ def controls_of(*, prime: Score | str | os.PathLike[str] | None = None, **wishes
     """
     if prime is None or isinstance(prime, Score):
         return read_controls(prime=prime, **wishes)
-    from hrpe_jax.songs.read import read_first
+    from hrpe_jax.readers.read import read_first
 
     try:
         return read_controls(prime=read_first(prime).score, **wishes)

@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.model_config import (
+from hrpe_jax.models.config import (
     BackboneModelConfig,
     MelodyModelConfig,
     ModelConfig,
     at_least,
     check,
 )
-from hrpe_jax.schema import build
+from hrpe_jax.utils.schema import build
 
 Stage = Literal["backbone", "melody"]
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hrpe_jax import cli
+from hrpe_jax.utils import cli
 
 _OF_PIECES = ("workers", "limit")
 _OF_MODELS = ("num_pieces",)
@@ -36,12 +36,12 @@ def main(args: argparse.Namespace) -> None:
     wishes = {name: getattr(args, name) for name in shared}
     wishes |= {"show_pieces": not args.no_pieces, "say": cli.say}
     if args.model:
-        from hrpe_jax.judge_model import NUM_PIECES, judge_model
+        from hrpe_jax.workflows.evaluate_model import NUM_PIECES, judge_model
 
         wishes["split"] = args.split or "valid"
         wishes["num_pieces"] = NUM_PIECES if args.num_pieces is None else args.num_pieces
         return cli.print_result(judge_model(args.model, args.data, **wishes))
-    from hrpe_jax.judge import judge_pieces
+    from hrpe_jax.workflows.evaluate_pieces import judge_pieces
 
     wishes |= {name: getattr(args, name) for name in ("split", *_OF_PIECES)}
     with cli.progress("reading", "files") as tell:

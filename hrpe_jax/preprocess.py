@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hrpe_jax import cli
+from hrpe_jax.utils import cli
 
 # As in songs.find and data.build, which --help must not import.
 _FORMATS = ("auto", "pop909", "chorales", "midi", "musicxml", "abc", "billboard", "lab")
@@ -79,7 +79,7 @@ def main(args: argparse.Namespace) -> None:
         parser().error("--input is needed: a folder or file of songs, or the word chorales")
     if args.beam_options and args.runner != "beam":
         parser().error("--beam_options: only with --runner=beam")
-    from hrpe_jax.data.build import build_dataset
+    from hrpe_jax.preprocessing.build import build_dataset
 
     try:
         with cli.progress("preparing", "files") as tell:

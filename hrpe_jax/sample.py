@@ -30,7 +30,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hrpe_jax import cli
+from hrpe_jax.utils import cli
 
 _DRAWS = ("temperature", "top_k", "top_p", "repetition_penalty")
 WISHES = (
@@ -43,7 +43,7 @@ OUTPUTS = ("formats", "audio", "programs", "explain")
 
 def main(args: argparse.Namespace) -> None:
     """Composes, and prints the summary."""
-    from hrpe_jax.compose import compose_files
+    from hrpe_jax.workflows.sample import compose_files
 
     asked = {name: getattr(args, name) for name in (*WISHES, *OUTPUTS)}
     cli.print_result(compose_files(args.model, args.output, **asked))

@@ -20,33 +20,33 @@ import argparse
 import sys
 from pathlib import Path
 
-from hrpe_jax import cli
+from hrpe_jax.utils import cli
 
 QUICKSTART = "configs/quickstart.py"
 
 
 def main(args: argparse.Namespace) -> None:
     """Reads the config, then trains."""
-    from hrpe_jax.config_file import load_config
-    from hrpe_jax.heap import keep_freed_memory
+    from hrpe_jax.utils.jax_setup import keep_freed_memory
+    from hrpe_jax.workflows.load_config import load_config
 
     keep_freed_memory()
 
     config = load_config(args.config or default_config(), args.overrides)
     workdir = Path(args.workdir or f"runs/{config.name}")
 
-    from hrpe_jax.compilation_cache import enable_compilation_cache
+    from hrpe_jax.utils.jax_setup import enable_compilation_cache
 
     enable_compilation_cache()
     if args.dry_run:
-        from hrpe_jax.dry_run import dry_run
+        from hrpe_jax.workflows.dry_run import dry_run
 
         dry_run(config)
         return
     from hrpe_jax.training.distributed import join_hosts
 
     join_hosts(args.coordinator, args.hosts, args.host)
-    from hrpe_jax.run import train
+    from hrpe_jax.workflows.train import train
 
     train(config, workdir)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import hrpe_jax
+from hrpe_jax.checkpoints.release import write_released
 from hrpe_jax.composer import Composer, controls_of
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.model import write_released
-from hrpe_jax.score.midi import write_midi
+from hrpe_jax.formats.midi.read import write_midi
 from hrpe_jax.theory.chord import to_lead_sheet
 from tests.sampling.tiny import tiny_model
 

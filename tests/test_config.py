@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from hrpe_jax.checkpoints import release as models
+from hrpe_jax.checkpoints.release import write_released
 from hrpe_jax.config import Config, from_json, to_json
-from hrpe_jax.config_file import load_config
 from hrpe_jax.errors import UserError
-from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig, MelodyHarmonyConfig
-from hrpe_jax.sampling import model as models
-from hrpe_jax.sampling.model import write_released
+from hrpe_jax.models.config import BackboneModelConfig, HarmonyConfig, MelodyHarmonyConfig
+from hrpe_jax.workflows.load_config import load_config
 from tests.sampling.tiny import tiny_model
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
@@ -24,7 +24,7 @@ QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.py"
 def test_every_config_loads_and_survives_json(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "BUNDLED_FOLDER", write_released(tiny_model(), tmp_path))  # for finetune
+    monkeypatch.setattr(models, "PRETRAINED_FOLDER", write_released(tiny_model(), tmp_path))  # for finetune
     config = load_config(path)
     assert config.name == path.stem
     assert from_json(to_json(config)) == config
@@ -171,7 +171,7 @@ def test_phrases_are_different_numbers_of_bars_in_order() -> None:
 
 def test_configs_are_read_without_starting_jax() -> None:
     code = (
-        "import sys; from hrpe_jax.config_file import load_config; "
+        "import sys; from hrpe_jax.workflows.load_config import load_config; "
         f"load_config({str(QUICKSTART)!r}); "
         "sys.exit(any(m in sys.modules for m in ('jax', 'flax', 'numpy')))"
     )

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax import cli, evaluate
-from hrpe_jax.judge import split_of
-from hrpe_jax.score.midi import write_midi
+from hrpe_jax import evaluate
+from hrpe_jax.formats.midi.read import write_midi
+from hrpe_jax.utils import cli
+from hrpe_jax.workflows.evaluate_pieces import split_of
 from tests.report.music import piece
 
 
@@ -83,9 +84,9 @@ def test_melodies_without_chords_in_several_meters(
 
 
 def test_a_model_beside_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from hrpe_jax.data.build import build_dataset
-    from hrpe_jax.sampling.model import write_released
-    from tests.data.songs import write_songs
+    from hrpe_jax.checkpoints.release import write_released
+    from hrpe_jax.preprocessing.build import build_dataset
+    from tests.preprocessing.songs import write_songs
     from tests.sampling.tiny import tiny_model
 
     songs, data = write_songs(tmp_path / "songs", 4), tmp_path / "data"

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from hrpe_jax.sampling.model import write_released
-from tests.data.songs import write_songs
+from hrpe_jax.checkpoints.release import write_released
+from tests.preprocessing.songs import write_songs
 from tests.sampling.tiny import tiny_model
 
 ROOT = Path(__file__).parents[1]
@@ -86,7 +86,7 @@ def test_composing(model: Path, tmp_path: Path):
 
 @pytest.mark.slow  # compiles both stages for training, and the sampler
 def test_training_without_a_tpu(tmp_path: Path):
-    from hrpe_jax.data.build import build_dataset
+    from hrpe_jax.preprocessing.build import build_dataset
 
     build_dataset(write_songs(tmp_path / "songs", 6), tmp_path / "data", workers=0)
     stages = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hrpe_jax.data.shards import open_dataset
-from tests.data.songs import write_songs
+from tests.preprocessing.songs import write_songs
 
 
 def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -89,7 +89,7 @@ def test_help_imports_nothing_heavy():
 SLOWLY = """
 import signal, sys, time
 from hrpe_jax import cli, preprocess
-from hrpe_jax.data.journal import Journal
+from hrpe_jax.preprocessing.journal import Journal
 
 add = Journal.add
 

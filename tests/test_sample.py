@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax import cli, sample
-from hrpe_jax.sampling.model import write_released
+from hrpe_jax import sample
+from hrpe_jax.checkpoints.release import write_released
+from hrpe_jax.utils import cli
 from tests.sampling.tiny import tiny_model
 
 

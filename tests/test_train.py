@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from hrpe_jax import train as command
-from hrpe_jax.cli import run as run_command
-from hrpe_jax.training.writers import TIMES
+from hrpe_jax.training.metric_writers import TIMES
+from hrpe_jax.utils.cli import run as run_command
 
 ROOT = Path(__file__).parents[1]
 MODEL = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "mlp_width": 32, "residual_rank": 4}
@@ -68,7 +68,7 @@ def write_config(folder: Path, **changes: Any) -> Path:
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared data set of a few songs, from the corpus that every machine can have."""
-    from hrpe_jax.data.build import build_dataset
+    from hrpe_jax.preprocessing.build import build_dataset
 
     path = tmp_path_factory.mktemp("songs") / "data"
     build_dataset("chorales", path, limit=30, workers=0)
@@ -79,7 +79,7 @@ def test_data_prepared_before_is_used_and_said(
     songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from hrpe_jax.config import DataConfig
-    from hrpe_jax.run import prepare_data
+    from hrpe_jax.workflows.train import prepare_data
 
     config = DataConfig(path=str(songs), corpus="chorales", input="elsewhere")
     assert prepare_data(config, tmp_path).path == songs
@@ -139,7 +139,7 @@ def test_the_quickstart_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_the_table_leaves_out_what_nobody_measured() -> None:
-    from hrpe_jax.run import format_table
+    from hrpe_jax.workflows.train import format_table
 
     rows = [
         ("backbone", "step 4", {"nll": 1.0, "accuracy": 0.5, "chord_nll": 0.25}),
@@ -163,7 +163,7 @@ def read_lines(workdir: Path) -> list[dict[str, Any]]:
 
 
 def test_both_stages_end_to_end(songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from hrpe_jax.evaluation import evaluate_model
+    from hrpe_jax.workflows.evaluate_model import evaluate_model
 
     config = write_config(tmp_path, sample={"num_pieces": 1, "bars": 2, "every": 5})
     arguments = [f"--config={config}", f"--workdir={tmp_path / 'work'}", f"--config.data.path={songs}"]
@@ -210,8 +210,8 @@ def test_both_stages_end_to_end(songs: Path, tmp_path: Path, capsys: pytest.Capt
 def test_a_dry_run_says_what_it_costs_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from hrpe_jax.config_file import load_config
-    from hrpe_jax.dry_run import inspect_stage
+    from hrpe_jax.workflows.dry_run import inspect_stage
+    from hrpe_jax.workflows.load_config import load_config
 
     config = write_config(tmp_path)
     workdir = tmp_path / "work"
@@ -257,7 +257,7 @@ def test_a_melody_without_memory_goes_on_too(songs: Path, tmp_path: Path) -> Non
     import jax
     import numpy as np
 
-    from hrpe_jax.training.checkpoint import checkpoint_folder, load_stage
+    from hrpe_jax.checkpoints.format import checkpoint_folder, load_stage
 
     stage = CONFIG["stages"]["melody"]
     stages = {"melody": {**stage, "model": {**stage["model"], "memory": 0}}}

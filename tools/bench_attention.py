@@ -19,9 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from bench_common import in_turns, place, print_table, ratio, store
 
-from hrpe_jax.model_config import ALL_LAGS, Lags
+from hrpe_jax.models.config import ALL_LAGS, Lags
 from hrpe_jax.ops import hrpe
-from hrpe_jax.ops.attention import Side, attention, choose
+from hrpe_jax.ops.attention.attention import attention, choose
+from hrpe_jax.ops.attention.types import Side
 
 SIZES = (9, 10)
 

@@ -53,14 +53,14 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the turns."""
     import jax
 
-    from hrpe_jax.config_file import load_config
-    from hrpe_jax.data.pipeline import train_batches
+    from hrpe_jax.data.loader import train_batches
     from hrpe_jax.data.shards import open_dataset
     from hrpe_jax.tasks import build_task
-    from hrpe_jax.training.evaluation import MAX_IN_FLIGHT
     from hrpe_jax.training.loop import train_stage
-    from hrpe_jax.training.partition import make_mesh, put_batch
-    from hrpe_jax.training.step import make_programs
+    from hrpe_jax.training.sharding import make_mesh, put_batch
+    from hrpe_jax.training.train_step import make_programs
+    from hrpe_jax.training.validation import MAX_IN_FLIGHT
+    from hrpe_jax.workflows.load_config import load_config
 
     whole = load_config(args.config, [])
     never = 10**9

@@ -27,7 +27,7 @@ import numpy as np
 from hrpe_jax.metrics import harmony, rhythm
 from hrpe_jax.metrics.arrays import piece_of
 from hrpe_jax.metrics.compare import compare
-from hrpe_jax.metrics.entropy import pitch_class_entropy
+from hrpe_jax.metrics.harmony import pitch_class_entropy
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import MAJOR_SCALE, Key
@@ -91,7 +91,7 @@ def against_muspy(pieces: int, bars: int, rounds: int) -> dict[str, Any]:
     import muspy  # type: ignore[import-not-found]
 
     from hrpe_jax import read_score
-    from hrpe_jax.score.midi_write import write_midi
+    from hrpe_jax.formats.midi.write import write_midi
 
     with tempfile.TemporaryDirectory() as room:
         files = [Path(room, f"{seed}.mid") for seed in range(pieces)]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 def measure(dataset, stage: str, shape, steps: int, threads: int) -> dict[str, float]:
     """Times `steps` batches of songs that are not yet in memory, then as many of songs that are."""
-    from hrpe_jax.data.pipeline import train_batches
+    from hrpe_jax.data.loader import train_batches
 
     # A quarter more than the tokens need: rows are not full to the last place.
     slots_a_batch = shape.rows * shape.length * shape.segments
@@ -57,7 +57,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     flags = parser.parse_args()
 
-    from hrpe_jax.data.plan import BatchShape
+    from hrpe_jax.data.batches import BatchShape
     from hrpe_jax.data.shards import open_dataset
     from hrpe_jax.errors import UserError
 

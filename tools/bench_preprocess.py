@@ -107,7 +107,7 @@ def reading(folder: Path, runs: int) -> dict[str, float]:
     """Files a second of processor time: what `read_midi` does, and the parser in it alone."""
     import symusic
 
-    from hrpe_jax.score.midi import MidiError, read_midi
+    from hrpe_jax.formats.midi.read import MidiError, read_midi
 
     def read(path: Path) -> None:
         with contextlib.suppress(MidiError):

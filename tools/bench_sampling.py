@@ -34,9 +34,9 @@ def random_model(folder: Path) -> None:
     """A released model with random parameters."""
     import jax
 
-    from hrpe_jax.config_file import load_config
-    from hrpe_jax.sampling.model import Model, StageModel, write_released
+    from hrpe_jax.checkpoints.release import Model, StageModel, write_released
     from hrpe_jax.tasks import build_task
+    from hrpe_jax.workflows.load_config import load_config
 
     stages = {}
     for name in ("backbone", "melody"):
@@ -54,7 +54,7 @@ def our_melodies(model: Any, rows: int, events: int) -> Callable[[], None]:
     from hrpe_jax.sampling.cache import unroll
     from hrpe_jax.sampling.controls import chord_tokens, read_controls
     from hrpe_jax.sampling.logits import Settings
-    from hrpe_jax.sampling.melodies import Request, melodies
+    from hrpe_jax.sampling.melody_batch import Request, melodies
 
     controls = read_controls(chords="C Am F G", bars=events)
     assert controls.chords
@@ -137,8 +137,8 @@ def length(model: Any) -> dict[str, Any]:
 
     Not of the wall clock: the two stretches lie a minute apart, in which a shared machine may change.
     """
+    from hrpe_jax.sampling.compose import melody_calls, write_chords
     from hrpe_jax.sampling.controls import read_controls
-    from hrpe_jax.sampling.pipeline import melody_calls, write_chords
 
     controls = read_controls(chords="C Am F G", bars=10_000, num_pieces=1)
     chords, _ = write_chords(model, controls, [0])
@@ -224,7 +224,7 @@ def main() -> int:
         if flags.model is None:
             random_model(Path(place) / "model")
         folder = str(flags.model.absolute() if flags.model else Path(place) / "model")
-        from hrpe_jax.sampling.model import load_model
+        from hrpe_jax.checkpoints.release import load_model
 
         model = load_model(folder)
         shape = model.stage("melody").config.model

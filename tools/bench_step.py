@@ -22,7 +22,7 @@ On another machine (AVX-512, --one_core, layers not scanned, processor seconds; 
 to 0.61 compiled) that step still took 0.89. Found with ``perf record`` and ``getrusage``:
 
 * 0.2 in the kernel, on 120,000 page faults: XLA's block of 400 MB of temporaries was mapped anew at every
-  step. Kept in one heap (``hrpe_jax.heap``) it has none;
+  step. Kept in one heap (``hrpe_jax.utils.jax_setup``) it has none;
 * dense products, 59 GFLOP, at 150 GFLOP/s by YNNPACK, where Eigen has 180 and PyTorch 170: the training step
   is compiled without the former (``training.step``);
 * of the 0.80 that are left 0.33 are dense products, 0.11 attention in blocks (whose small products run at 95
@@ -61,17 +61,17 @@ from bench_common import in_turns, place, print_table, ratio, store, take_one_co
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.config import BackboneStageConfig, BatchConfig, MeshConfig, OptimizerConfig, StageConfig
-from hrpe_jax.heap import keep_freed_memory
-from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig, ModelConfig
-from hrpe_jax.models import history as histories
-from hrpe_jax.models.layers import Past, Stack
-from hrpe_jax.models.weights import matmul, normal
+from hrpe_jax.models import cache as histories
+from hrpe_jax.models.config import BackboneModelConfig, HarmonyConfig, ModelConfig
+from hrpe_jax.models.initializers import matmul, normal
+from hrpe_jax.models.transformer import Past, Stack
 from hrpe_jax.ops import hrpe, losses
 from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.base import LinenTask
-from hrpe_jax.training.cost import PEAK, peak_flops
-from hrpe_jax.training.partition import make_mesh
-from hrpe_jax.training.step import make_programs
+from hrpe_jax.training.flops import PEAK, peak_flops
+from hrpe_jax.training.sharding import make_mesh
+from hrpe_jax.training.train_step import make_programs
+from hrpe_jax.utils.jax_setup import keep_freed_memory
 
 VOCABULARY = 260
 
@@ -221,7 +221,7 @@ def against_torch(args: argparse.Namespace) -> dict[str, Any]:
 
 def utilisation(args: argparse.Namespace) -> dict[str, Any]:
     """Model FLOPs (6 x parameters x events, and attention's products) a second over the device's peak."""
-    from hrpe_jax.config_file import load_config
+    from hrpe_jax.workflows.load_config import load_config
 
     overrides = [f"stages.backbone.{change}" for change in args.set]
     config = load_config(args.config, overrides).stages.backbone

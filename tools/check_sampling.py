@@ -16,16 +16,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from hrpe_jax.checkpoints.release import Model, load_model
 from hrpe_jax.codec import backbone, grammar, melody_tokens
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.compilation_cache import enable_compilation_cache
+from hrpe_jax.sampling.compose import compose
 from hrpe_jax.sampling.controls import Controls, read_controls
-from hrpe_jax.sampling.model import Model, load_model
-from hrpe_jax.sampling.pipeline import Piece, compose
+from hrpe_jax.sampling.piece import Piece
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
+from hrpe_jax.utils.jax_setup import enable_compilation_cache
 
 METERS = "4/4,3/4,6/8,2/4,12/8,5/4,7/8"
 KINDS = ("free", "chords", "gaps", "form", "prime", "prime chords", "backbone", "hot")

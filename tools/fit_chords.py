@@ -2,7 +2,7 @@
 
     python tools/fit_chords.py --input=POP909 --splits=pop909.json [--limit=100] [--epochs=25] [--notes]
 
-Maximum likelihood of a semi-Markov conditional random field (see `hrpe_jax.analysis.chord_segments`) by Adam,
+Maximum likelihood of a semi-Markov conditional random field (see `analysis.chords.segments`) by Adam,
 on the training split only; the chords are those of chord_midi.txt. Prints the numbers as Python source, to be
 put into `chord_tables`, and on stderr how the likelihood rises. Every song is seen twice, with its tracks
 known and without, so that the weights serve both. `--notes` fits the weights of `accompaniment` by logistic
@@ -23,19 +23,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from hrpe_jax.analysis.accompaniment import accompaniment_weights, note_features
-from hrpe_jax.analysis.chord_evidence import STEPS, song_evidence
-from hrpe_jax.analysis.chord_segments import (
+from hrpe_jax.analysis.chords.accompaniment import accompaniment_weights, note_features
+from hrpe_jax.analysis.chords.segments import (
     KINDS,
     LONGEST,
     ROLES,
+    STEPS,
     Segments,
     find_segments,
     roles,
     segment_features,
+    song_evidence,
 )
-from hrpe_jax.score.labels import read_pop909_labels
-from hrpe_jax.score.midi import read_midi
+from hrpe_jax.formats.charts.pop909 import read_pop909_labels
+from hrpe_jax.formats.midi.read import read_midi
 from hrpe_jax.theory.chord import Chord, parse_harte
 
 QUALITIES = (

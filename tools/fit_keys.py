@@ -29,12 +29,12 @@ from measure_keys import read_song
 from scipy.optimize import minimize
 
 from hrpe_jax.analysis import key_weights as kw
-from hrpe_jax.analysis.key_features import KINDS, key_features
+from hrpe_jax.analysis.keys import KINDS, key_features
+from hrpe_jax.readers.abc import iterate_abc
+from hrpe_jax.readers.charts import read_billboard
+from hrpe_jax.readers.pop909 import read_pop909
+from hrpe_jax.readers.song import SongError
 from hrpe_jax.score.score import ChordSpan, Score
-from hrpe_jax.songs.abc_tunes import iterate_abc
-from hrpe_jax.songs.charts import read_billboard
-from hrpe_jax.songs.pop909 import read_pop909
-from hrpe_jax.songs.song import SongError
 from hrpe_jax.theory.key import MAJOR_PROFILE, MINOR_PROFILE, Key
 
 PENALTY = 1e-4

@@ -22,15 +22,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from hrpe_jax.analysis.melody_features import LINE_FEATURES, NOTE_FEATURES, LineFeatures, Notes, note_features
-from hrpe_jax.analysis.melody_line import (
+from hrpe_jax.analysis.melody.features import LINE_FEATURES, NOTE_FEATURES, LineFeatures, Notes, note_features
+from hrpe_jax.analysis.melody.line import (
     LOOKS,
     Network,
     candidates,
     one_at_a_time,
     struck_once,
 )
-from hrpe_jax.score.midi import read_midi
+from hrpe_jax.formats.midi.read import read_midi
 
 UNITS = 20
 
@@ -171,11 +171,11 @@ def figures(songs: list[Example], probability: Callable[[Example], np.ndarray], 
 def source(networks: dict[str, Network]) -> str:
     """The weights as a Python module."""
     lines = [
-        '"""Weights of the networks in `hrpe_jax.analysis.melody_line`; written by `tools/fit_melody.py`."""',
+        '"""Weights of the networks in `hrpe_jax.analysis.melody.line`; written by `tools/fit_melody.py`."""',
         "",
         "import numpy as np",
         "",
-        "from hrpe_jax.analysis.melody_line import Network",
+        "from hrpe_jax.analysis.melody.line import Network",
         "",
         "# ruff: noqa: SIM905",
         "# fmt: off",

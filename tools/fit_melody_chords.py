@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from measure_metrics import read
 
-from hrpe_jax.analysis.melody_chords import beats, find_melody_chords, melody_chroma
+from hrpe_jax.analysis.harmonize import beats, find_melody_chords, melody_chroma
 from hrpe_jax.metrics.arrays import Undefined
 from hrpe_jax.metrics.registry import BY_NAME
 from hrpe_jax.score.score import ChordSpan, Score
@@ -35,7 +35,7 @@ HEAD = '''"""What `analysis.melody_chords` knows of each mode; written by `tools
 
 import numpy as np
 
-from hrpe_jax.analysis.melody_chords import Harmony
+from hrpe_jax.analysis.harmonize import Harmony
 
 # fmt: off
 HARMONIES = {

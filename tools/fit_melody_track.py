@@ -20,11 +20,16 @@ import numpy as np
 from fit_melody import read
 from scipy.optimize import minimize
 
-from hrpe_jax.analysis.melody_choice import TRACK_WEIGHTS, never_sings, track_features
-from hrpe_jax.analysis.melody_features import TOGETHER, Notes
-from hrpe_jax.analysis.melody_track import FEWEST, sung_tracks
+from hrpe_jax.analysis.melody.features import TOGETHER, Notes
+from hrpe_jax.analysis.melody.find_melody import (
+    FEWEST,
+    TRACK_WEIGHTS,
+    never_sings,
+    sung_tracks,
+    track_features,
+)
 from hrpe_jax.errors import UserError
-from hrpe_jax.score.midi import read_midi
+from hrpe_jax.formats.midi.read import read_midi
 
 PENALTY = 3e-4
 KARAOKE_WEIGHT = 4

@@ -38,17 +38,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from fuzz_hostile import GOOD, write_hostile
 from fuzz_mutations import mutate
 
-from hrpe_jax import cli
 from hrpe_jax.codec.grammar import accepts_backbone, accepts_melody
-from hrpe_jax.data.pool import map_files
-from hrpe_jax.data.prepare import PreparedSong, prepare_file
-from hrpe_jax.data.records import from_bytes
+from hrpe_jax.data.shards import from_bytes
 from hrpe_jax.errors import UserError
-from hrpe_jax.songs.books import book_parts
-from hrpe_jax.songs.find import Found, SongFile, find_songs
-from hrpe_jax.songs.identify import identify
-from hrpe_jax.songs.read import read_songs
+from hrpe_jax.preprocessing.pool import map_files
+from hrpe_jax.preprocessing.prepare import PreparedSong, prepare_file
+from hrpe_jax.readers.abc import book_parts
+from hrpe_jax.readers.find import Found, SongFile, find_songs
+from hrpe_jax.readers.identify import identify
+from hrpe_jax.readers.read import read_songs
 from hrpe_jax.theory.meter import Meter
+from hrpe_jax.utils import cli
 
 KINDS = ("midi", "musicxml", "chorales", "abc", "billboard", "lab", "pop909")
 SUFFIXES = {"midi": ".mid", "musicxml": ".musicxml", "chorales": ".musicxml", "abc": ".abc", "lab": ".lab"}

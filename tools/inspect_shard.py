@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from hrpe_jax import cli
+from hrpe_jax.utils import cli
 
 SPLITS, STAGES = ("train", "valid", "test"), ("backbone", "melody")  # as in hrpe_jax.data; --help is fast
 
@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
     if args.html:
         from inspect_page import page
 
-        from hrpe_jax.files import unwritable
+        from hrpe_jax.utils.files import unwritable
 
         songs = chosen(shelf, args.id, args.index, args.songs)
         counts = count(shelf, args.sample)

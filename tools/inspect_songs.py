@@ -13,10 +13,9 @@ from typing import Any
 
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec.bars import bar_spans
-from hrpe_jax.codec.piece import decode_piece
+from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.codec.vocabulary import STAGES
-from hrpe_jax.data.records import Record, token_count
-from hrpe_jax.data.shards import REJECTS, SPLITS, Dataset, Records, open_dataset
+from hrpe_jax.data.shards import REJECTS, SPLITS, Dataset, Record, Records, open_dataset, token_count
 from hrpe_jax.errors import UserError
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key

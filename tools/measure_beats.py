@@ -23,10 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hrpe_jax.analysis.beats import find_beats
+from hrpe_jax.analysis.beats.find_beats import find_beats
 from hrpe_jax.errors import UserError
-from hrpe_jax.score.labels import read_pop909_labels
-from hrpe_jax.score.midi import MidiFile, MidiTrack, read_midi
+from hrpe_jax.formats.charts.pop909 import read_pop909_labels
+from hrpe_jax.formats.midi.read import MidiFile, MidiTrack, read_midi
 
 TOLERANCE = 0.07
 LEVEL = 0.2

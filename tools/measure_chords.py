@@ -29,10 +29,10 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.analysis.chords import FULL, POP, SegmentParams, find_chords
+from hrpe_jax.analysis.chords.find_chords import FULL, POP, SegmentParams, find_chords
 from hrpe_jax.errors import UserError
-from hrpe_jax.score.labels import Pop909Labels, read_pop909_labels
-from hrpe_jax.score.midi import MidiFile, read_midi
+from hrpe_jax.formats.charts.pop909 import Pop909Labels, read_pop909_labels
+from hrpe_jax.formats.midi.read import MidiFile, read_midi
 from hrpe_jax.theory.chord import parse_harte, to_harte
 
 METRICS = ("root", "majmin", "sevenths", "mirex", "majmin_inv", "sevenths_inv")
@@ -155,7 +155,7 @@ def _given_beats(labels: Pop909Labels) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _found_beats(midi: MidiFile) -> tuple[np.ndarray, np.ndarray]:
-    from hrpe_jax.analysis.beats import find_beats
+    from hrpe_jax.analysis.beats.find_beats import find_beats
 
     beats = find_beats(midi)
     bars = np.zeros(len(beats.seconds), dtype=bool)
@@ -209,11 +209,6 @@ def main() -> None:
         import mir_eval  # noqa: F401
     except ImportError:
         sys.exit("measure_chords needs mir_eval: pip install mir_eval")
-    if args.beats == "found":
-        try:
-            from hrpe_jax.analysis.beats import find_beats  # noqa: F401
-        except ImportError:
-            sys.exit("measure_chords: hrpe_jax.analysis.beats does not exist yet; only --beats=given works")
     names = json.loads(Path(args.splits).read_text(encoding="utf-8"))[args.split][: args.limit]
     tally, failed = Tally(), 0
     for name in names:

@@ -22,12 +22,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hrpe_jax.analysis.chords import find_chords
-from hrpe_jax.analysis.key_features import chord_kind
-from hrpe_jax.score.labels import read_pop909_labels
-from hrpe_jax.score.midi import read_midi
+from hrpe_jax.analysis.chords.find_chords import find_chords
+from hrpe_jax.analysis.keys import chord_kind
+from hrpe_jax.formats.charts.pop909 import read_pop909_labels
+from hrpe_jax.formats.midi.read import read_midi
+from hrpe_jax.readers.pop909 import MELODY_TRACK
 from hrpe_jax.score.score import ChordSpan
-from hrpe_jax.songs.pop909 import MELODY_TRACK
 from hrpe_jax.theory.chord import parse_harte
 from hrpe_jax.theory.key import Key, find_key
 

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from fit_melody import matches
 
-from hrpe_jax.analysis.melody_features import Notes
-from hrpe_jax.analysis.melody_track import find_melody
-from hrpe_jax.score.midi import MidiFile, MidiTrack, read_midi
+from hrpe_jax.analysis.melody.features import Notes
+from hrpe_jax.analysis.melody.find_melody import find_melody
+from hrpe_jax.formats.midi.read import MidiFile, MidiTrack, read_midi
 
 
 def merge(midi: MidiFile) -> MidiFile:

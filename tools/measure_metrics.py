@@ -3,7 +3,7 @@
     python tools/measure_metrics.py --input=FOLDER [--splits=FILE --split=test] [--bars=16] [--meter=4/4]
 
 For every structure metric how far from real music are other real pieces, varied ones, shuffled bars, one bar
-looped and silence, at the same number of pieces each (see `hrpe_jax.metrics.controls`), and whether each is
+looped and silence, at the same number of pieces each (see `hrpe_jax.metrics.degraded`), and whether each is
 farther than the one before: real < varied < shuffled < looped < silence. With each step the share of draws in
 which it holds. A metric that the registry recommends and that does not order them so is an error: the exit
 status is 1.
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from hrpe_jax.metrics.compare import Comparison, compare
-from hrpe_jax.metrics.controls import CONTROLS, ORDER
+from hrpe_jax.metrics.degraded import CONTROLS, ORDER
+from hrpe_jax.readers.find import find_songs
+from hrpe_jax.readers.read import read_songs
+from hrpe_jax.readers.song import Song
 from hrpe_jax.score.score import Score
-from hrpe_jax.songs.find import find_songs
-from hrpe_jax.songs.read import read_songs
-from hrpe_jax.songs.song import Song
 
 COLUMNS = (*ORDER, *(name for name in CONTROLS if name not in ORDER))
 

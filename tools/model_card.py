@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.results.targets import structure_lines, target_lines, theory_lines
 from hrpe_jax.errors import UserError
-from hrpe_jax.report.copied import copying_lines
+from hrpe_jax.report.tables import copying_lines
 
 MARK = "<!-- bundled model -->"
 CORPORA = {
@@ -86,7 +86,7 @@ def front_page(text: str, results: Mapping[str, Any]) -> str:
     rows = [["target", "to reach", "reached", ""], *target_lines(results)]
     lines = [
         f"{made['pieces']} unselected pieces ({asked}) and the test songs; all figures with their "
-        "controls, and how they were made, are in [the model's card](hrpe_jax/bundled/README.md).",
+        "controls, and how they were made, are in [the model's card](hrpe_jax/pretrained/README.md).",
         table(rows),
         table(list(_prediction(results["prediction"]))),
     ]

@@ -21,18 +21,18 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hrpe_jax import cli
 from hrpe_jax.errors import UserError
+from hrpe_jax.utils import cli
 
 MOST_BYTES = 10 * 2**20
 
 
 def main(args: argparse.Namespace) -> None:
     """Writes the weights and the card."""
+    from hrpe_jax.checkpoints.release import Model, load_model, write_released
+    from hrpe_jax.checkpoints.safetensors import digest, flatten
     from hrpe_jax.data.shards import open_dataset
-    from hrpe_jax.files import replace_file
-    from hrpe_jax.sampling.model import Model, load_model, write_released
-    from hrpe_jax.sampling.weights import digest, flatten
+    from hrpe_jax.utils.files import replace_file
     from tools.model_card import CORPORA, front_page, write_card
 
     stages: dict[str, Any] = {}
@@ -154,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
         "--corpora", metavar="NAMES", help="of the data, for the card (default: the formats it was read from)"
     )
     add("--device", default="", metavar="TEXT", help="what it was trained on, where the run does not say")
-    add("--output", default="hrpe_jax/bundled", metavar="DIR", help="default: hrpe_jax/bundled")
+    add("--output", default="hrpe_jax/pretrained", metavar="DIR", help="default: hrpe_jax/pretrained")
     return options
 
 

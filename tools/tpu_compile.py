@@ -39,27 +39,26 @@ import numpy as np
 from jax.experimental import topologies
 from jax.sharding import Mesh
 
-from hrpe_jax import cli
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.config import StageConfig
-from hrpe_jax.config_file import load_config
-from hrpe_jax.data.batches import backbone_batch, melody_batch
-from hrpe_jax.data.plan import BatchShape
+from hrpe_jax.data.batches import BatchShape, backbone_batch, melody_batch
 from hrpe_jax.errors import UserError
-from hrpe_jax.models.history import capacity, grow
-from hrpe_jax.sampling import chords as backbone_loop
-from hrpe_jax.sampling import melodies as melody_loop
-from hrpe_jax.sampling.backbone import run_backbone
+from hrpe_jax.models.cache import capacity, grow
+from hrpe_jax.sampling import backbone_search as backbone_loop
+from hrpe_jax.sampling import melody_batch as melody_loop
+from hrpe_jax.sampling.backbone_loop import run_backbone
 from hrpe_jax.sampling.cache import unroll
 from hrpe_jax.sampling.controls import chord_tokens
 from hrpe_jax.sampling.logits import Settings, row_keys
-from hrpe_jax.sampling.melody import run_melody
+from hrpe_jax.sampling.melody_loop import run_melody
 from hrpe_jax.tasks import build_task
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
-from hrpe_jax.training.partition import leaf_sharding, make_mesh, replicated
-from hrpe_jax.training.step import make_programs
+from hrpe_jax.training.sharding import leaf_sharding, make_mesh, replicated
+from hrpe_jax.training.train_step import make_programs
+from hrpe_jax.utils import cli
+from hrpe_jax.workflows.load_config import load_config
 
 GIB = 2**30
 MEMORY = {"v5e": 15.75, "v5p": 95.74, "v6e": 31.25}  # GiB of a chip that the compiler may use

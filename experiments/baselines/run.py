@@ -18,24 +18,27 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax import cli
-from hrpe_jax.data.shards import open_dataset
-from hrpe_jax.errors import UserError
-from hrpe_jax.files import replace_file
-from hrpe_jax.metrics.markov import MarkovMelody
-from hrpe_jax.metrics.ngram import NGram
-from hrpe_jax.metrics.ppm import PPM, Blending
-from hrpe_jax.metrics.prediction import Predict, Predictions, measure, with_perplexities
-from hrpe_jax.metrics.repeat import Pointer, Repeat, last_phrase, what_followed
-from hrpe_jax.metrics.sequences import (
+from hrpe_jax.baselines.markov import MarkovMelody
+from hrpe_jax.baselines.measure import (
     HARMONIES,
     ROOT_CLASS,
     VOCABULARY,
+    Predict,
+    Predictions,
     Sequence,
     chord_sequence,
+    measure,
     song_sequences,
+    with_perplexities,
 )
+from hrpe_jax.baselines.ngram import NGram
+from hrpe_jax.baselines.ppm import PPM, Blending
+from hrpe_jax.baselines.repeat import Pointer, Repeat, last_phrase, what_followed
+from hrpe_jax.data.shards import open_dataset
+from hrpe_jax.errors import UserError
 from hrpe_jax.report.tables import MODEL_COLUMNS
+from hrpe_jax.utils import cli
+from hrpe_jax.utils.files import replace_file
 
 
 def baselines_of(stage: str, train: list[Sequence], memory: float) -> dict[str, Callable[[], Predict]]:
@@ -138,8 +141,8 @@ def main(args: argparse.Namespace) -> None:
             name, _, path = given.rpartition("=")
             name = name or f"model {Path(path).name}"
             if name not in kept:
-                from hrpe_jax.evaluation import evaluate_model
-                from hrpe_jax.sampling.model import load_model
+                from hrpe_jax.checkpoints.release import load_model
+                from hrpe_jax.workflows.evaluate_model import evaluate_model
 
                 if getattr(load_model(path), stage) is not None:
                     keep(name, evaluate_model(path, args.data, args.split, stages=[stage], limit=0)[stage])

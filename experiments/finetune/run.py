@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hrpe_jax import cli
 from hrpe_jax.errors import UserError
-from hrpe_jax.files import replace_file
+from hrpe_jax.utils import cli
+from hrpe_jax.utils.files import replace_file
 
 CONFIG = Path(__file__).parents[2] / "configs" / "finetune.py"
 FIGURES = ("nll", "accuracy", "chord_accuracy", "pitch_accuracy")
@@ -34,7 +34,7 @@ def command(*arguments: str) -> None:
 def anew(workdir: Path, init_from: str) -> Path:
     """The same config without what it starts from: its shapes written out."""
     from hrpe_jax.config import to_json
-    from hrpe_jax.config_file import load_config
+    from hrpe_jax.workflows.load_config import load_config
 
     values = json.loads(to_json(load_config(CONFIG, [f"init_from={init_from}"])))
     values |= {"init_from": "", "name": "anew", "sample": None}
@@ -45,10 +45,10 @@ def anew(workdir: Path, init_from: str) -> Path:
 
 def main(args: argparse.Namespace) -> None:
     """Prepares, trains, measures, prints."""
-    from hrpe_jax.evaluation import evaluate_model
-    from hrpe_jax.initial import released_folder
-    from hrpe_jax.sampling.model import load_model
-    from hrpe_jax.sampling.weights import digest
+    from hrpe_jax.checkpoints.release import load_model
+    from hrpe_jax.checkpoints.safetensors import digest
+    from hrpe_jax.workflows.evaluate_model import evaluate_model
+    from hrpe_jax.workflows.init_from import released_folder
 
     workdir = Path(args.workdir)
     workdir.mkdir(parents=True, exist_ok=True)

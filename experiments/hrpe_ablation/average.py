@@ -22,13 +22,13 @@ from rows import rate
 from run import HERE, text
 from train import commit, device, versions
 
-from hrpe_jax import cli
+from hrpe_jax.checkpoints.release import load_model
 from hrpe_jax.config import StageConfig
 from hrpe_jax.data.shards import open_dataset
 from hrpe_jax.errors import UserError
-from hrpe_jax.files import replace_file
-from hrpe_jax.sampling.model import load_model
 from hrpe_jax.tasks import build_task
+from hrpe_jax.utils import cli
+from hrpe_jax.utils.files import replace_file
 
 
 class Averaged:

@@ -15,24 +15,25 @@ from typing import Any
 import numpy as np
 from calibration import Calibration, plain
 
-from hrpe_jax import cli
-from hrpe_jax.codec import melody_tokens
-from hrpe_jax.data.shards import Dataset, open_dataset
-from hrpe_jax.files import replace_file
-from hrpe_jax.metrics.ngram import NGram
-from hrpe_jax.metrics.ppm import PPM
-from hrpe_jax.metrics.prediction import Predict, rank
-from hrpe_jax.metrics.repeat import Repeat, what_followed
-from hrpe_jax.metrics.sequences import (
+from hrpe_jax.baselines.measure import (
     HARMONIES,
     HARMONY_CLASS,
     ROOT_CLASS,
     VOCABULARY,
+    Predict,
     Sequence,
     Stage,
     chord_changes,
+    rank,
     song_sequences,
 )
+from hrpe_jax.baselines.ngram import NGram
+from hrpe_jax.baselines.ppm import PPM
+from hrpe_jax.baselines.repeat import Repeat, what_followed
+from hrpe_jax.codec import melody_tokens
+from hrpe_jax.data.shards import Dataset, open_dataset
+from hrpe_jax.utils import cli
+from hrpe_jax.utils.files import replace_file
 
 MEMORY = 60.0
 """How much an n-gram of the song so far counts, as in `experiments/baselines`."""

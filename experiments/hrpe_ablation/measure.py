@@ -1,7 +1,7 @@
 """Sums over every song of a split: all that tables and paired bootstraps over songs need.
 
 The figures are those of `tasks`, kept apart by song: their sums divided by their counts are what
-`hrpe_jax.evaluation` gives for the whole split (a test compares them).
+`hrpe_jax.workflows.evaluate_model` gives for the whole split (a test compares them).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jax import Array
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.config import StageConfig
-from hrpe_jax.data.pipeline import Songs, eval_batches
+from hrpe_jax.data.loader import Songs, eval_batches
 from hrpe_jax.models import melody
 from hrpe_jax.ops import losses
 from hrpe_jax.tasks.backbone import root_of, root_of_chords, root_quality, root_quality_of

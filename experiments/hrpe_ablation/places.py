@@ -18,12 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hrpe_jax import cli
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.data.pipeline import eval_batches
+from hrpe_jax.data.loader import eval_batches
 from hrpe_jax.data.shards import open_dataset
 from hrpe_jax.ops import losses, repeats
 from hrpe_jax.tasks.backbone import root_quality, root_quality_of
+from hrpe_jax.utils import cli
 
 REMEMBERED = 1024  # events: more than any song has
 PLACES = (

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from hrpe_jax.checkpoints.release import Model, StageModel
 from hrpe_jax.codec.backbone import decode
 from hrpe_jax.config import StageConfig
-from hrpe_jax.data.pipeline import Songs
+from hrpe_jax.data.loader import Songs
 from hrpe_jax.metrics.arrays import Piece, piece_of
 from hrpe_jax.metrics.compare import compare
-from hrpe_jax.sampling.model import Model, StageModel
-from hrpe_jax.sampling.pipeline import sample_pieces
+from hrpe_jax.sampling.compose import sample_pieces
 from hrpe_jax.score.score import Score
 
 PIECES, BARS, METER, SEED, DRAWS = 64, 32, "4/4", 0, 300

@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hrpe_jax import cli
 from hrpe_jax.errors import UserError
-from hrpe_jax.files import replace_file
-from hrpe_jax.heap import keep_freed_memory
+from hrpe_jax.utils import cli
+from hrpe_jax.utils.files import replace_file
+from hrpe_jax.utils.jax_setup import keep_freed_memory
 
 HERE = Path(__file__).parent
 REPEATABLE = "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0"
@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
     os.environ["XLA_FLAGS"] = " ".join(filter(None, (os.environ.get("XLA_FLAGS"), REPEATABLE)))
     import jax
 
-    from hrpe_jax.compilation_cache import enable_compilation_cache
+    from hrpe_jax.utils.jax_setup import enable_compilation_cache
 
     jax.config.update("jax_default_matmul_precision", "highest")  # float32, as on a CPU
     enable_compilation_cache()
@@ -71,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
             cli.say(f"{cell.name}: run {len(list(records.glob('*.json'))) + 1}, {len(cells)} in all")
             record = train(cell, data, workdir)
             if args.keep:
-                from hrpe_jax.sampling.model import read_checkpoints, write_released
+                from hrpe_jax.checkpoints.release import read_checkpoints, write_released
 
                 write_released(read_checkpoints(workdir), Path(args.keep) / cell.name)
             replace_file(path, text(record).encode())

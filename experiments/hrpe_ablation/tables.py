@@ -32,9 +32,9 @@ from rows import (
     select,
 )
 
-from hrpe_jax import cli
 from hrpe_jax.errors import UserError
-from hrpe_jax.files import replace_file
+from hrpe_jax.utils import cli
+from hrpe_jax.utils.files import replace_file
 
 HERE = Path(__file__).parent
 TITLES = {

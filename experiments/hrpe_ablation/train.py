@@ -24,15 +24,15 @@ from measure import song_sums
 from progressions import judge
 
 import hrpe_jax
+from hrpe_jax.checkpoints.format import load_stage
 from hrpe_jax.config import Config, StageConfig
-from hrpe_jax.data.pipeline import Songs, eval_batches, train_batches
+from hrpe_jax.data.loader import Songs, eval_batches, train_batches
 from hrpe_jax.data.shards import Dataset
 from hrpe_jax.errors import UserError
-from hrpe_jax.run import make_record
-from hrpe_jax.schema import build
 from hrpe_jax.tasks import build_task
-from hrpe_jax.training.checkpoint import load_stage
 from hrpe_jax.training.loop import train_stage
+from hrpe_jax.utils.schema import build
+from hrpe_jax.workflows.train import make_record
 
 FORMAT = 1
 

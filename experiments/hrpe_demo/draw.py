@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.sampling.model import load_model
+from hrpe_jax.checkpoints.release import load_model
 
 NAMES = ("I", "bII", "II", "bIII", "III", "IV", "#IV", "V", "bVI", "VI", "bVII", "VII")
 """Of the key event's root, above the query's root."""

@@ -20,11 +20,11 @@ import numpy as np
 
 from experiments.results.run import LEFT, wish
 from experiments.results.targets import THEORY
-from hrpe_jax import cli
 from hrpe_jax.metrics.compare import compare
 from hrpe_jax.report.collect import collect
 from hrpe_jax.report.tables import layout
 from hrpe_jax.score.score import Score
+from hrpe_jax.utils import cli
 
 
 def ends_on_tonic(scores: Sequence[Score]) -> float:
@@ -35,10 +35,10 @@ def ends_on_tonic(scores: Sequence[Score]) -> float:
 
 def main(args: argparse.Namespace) -> None:
     """Composes and compares."""
-    from hrpe_jax.compilation_cache import enable_compilation_cache
-    from hrpe_jax.sampling import pipeline
+    from hrpe_jax.checkpoints.release import load_model
+    from hrpe_jax.sampling import compose as pipeline
     from hrpe_jax.sampling.controls import read_controls
-    from hrpe_jax.sampling.model import load_model
+    from hrpe_jax.utils.jax_setup import enable_compilation_cache
 
     enable_compilation_cache()
     model = load_model(args.model)

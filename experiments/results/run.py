@@ -29,13 +29,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments.results.targets import print_tables
-from hrpe_jax import cli
 from hrpe_jax.data.shards import open_dataset
 from hrpe_jax.errors import UserError
-from hrpe_jax.files import replace_file
 from hrpe_jax.metrics.arrays import Piece as Music
 from hrpe_jax.metrics.arrays import Undefined, window
 from hrpe_jax.report.collect import collect
+from hrpe_jax.utils import cli
+from hrpe_jax.utils.files import replace_file
 
 SPLITS = ("train", "valid", "test")
 LEFT = 8  # bars that a melody may rest, as those of songs do; windows begin with its first note
@@ -43,8 +43,8 @@ LEFT = 8  # bars that a melody may rest, as those of songs do; windows begin wit
 
 def measure_prediction(model: Any, data: Path) -> dict[str, Any]:
     """By split and stage: the figures of the model and, but for training, of tables of counts."""
-    from hrpe_jax.evaluation import evaluate_model
-    from hrpe_jax.metrics.baseline import ngram_baseline, repeat_baseline
+    from hrpe_jax.baselines.compare import ngram_baseline, repeat_baseline
+    from hrpe_jax.workflows.evaluate_model import evaluate_model
 
     dataset, found = open_dataset(data), {}
     for split in SPLITS:
@@ -61,9 +61,9 @@ def measure_prediction(model: Any, data: Path) -> dict[str, Any]:
 
 def compose_pieces(model: Any, wishes: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Composes the pieces, checks and writes them; counts, and what was wrong."""
-    from hrpe_jax.sampling import pipeline
+    from hrpe_jax.sampling import compose as pipeline
     from hrpe_jax.sampling.controls import read_controls
-    from hrpe_jax.sampling.outputs import read_outputs
+    from hrpe_jax.sampling.output_options import read_outputs
     from tools.check_sampling import faults
 
     controls, began = read_controls(**wishes), time.perf_counter()
@@ -140,9 +140,9 @@ def time_start(model: str) -> dict[str, Any]:
 
 def main(args: argparse.Namespace) -> None:
     """Measures what the output lacks, writes it after each part, prints the tables."""
-    from hrpe_jax.compilation_cache import enable_compilation_cache
-    from hrpe_jax.sampling.model import load_model
-    from hrpe_jax.sampling.weights import digest
+    from hrpe_jax.checkpoints.release import load_model
+    from hrpe_jax.checkpoints.safetensors import digest
+    from hrpe_jax.utils.jax_setup import enable_compilation_cache
 
     enable_compilation_cache()
     model, data, output = load_model(args.model), Path(args.data), Path(args.output)

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hrpe_jax.report.copied import copying_lines
-from hrpe_jax.report.draw import number
-from hrpe_jax.report.tables import layout
+from hrpe_jax.report.svg import number
+from hrpe_jax.report.tables import copying_lines, layout
 
 TIMES_FLOOR = 3.0
 START_SECONDS = 25.0

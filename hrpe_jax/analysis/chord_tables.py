@@ -9,7 +9,7 @@ from 100 training songs. `FULL` adds the qualities that POP909's labels do not h
 
 from __future__ import annotations
 
-from hrpe_jax.analysis.chord_segments import ROLES, SegmentParams
+from hrpe_jax.analysis.chords.segments import ROLES, SegmentParams
 
 _QUALITIES = (
     ("maj", -1.16, 1.74),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hrpe_jax.analysis.melody_chords import Harmony
+from hrpe_jax.analysis.harmonize import Harmony
 
 # fmt: off
 HARMONIES = {

@@ -1,8 +1,8 @@
-"""Weights of the networks in `hrpe_jax.analysis.melody_line`; written by `tools/fit_melody.py`."""
+"""Weights of the networks in `hrpe_jax.analysis.melody.line`; written by `tools/fit_melody.py`."""
 
 import numpy as np
 
-from hrpe_jax.analysis.melody_line import Network
+from hrpe_jax.analysis.melody.line import Network
 
 # ruff: noqa: SIM905
 # fmt: off

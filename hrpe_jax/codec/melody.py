@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.codec import backbone_tokens
+from hrpe_jax.codec import backbone, backbone_tokens
 from hrpe_jax.codec.backbone import harmony_of_beats
 from hrpe_jax.codec.bars import BeatGrid, bar_spans
 from hrpe_jax.codec.harmony import Harmony
@@ -40,6 +40,26 @@ from hrpe_jax.codec.melody_tokens import (
 )
 from hrpe_jax.score.score import Note, Score
 from hrpe_jax.theory.meter import Meter
+
+
+def decode_piece(
+    backbone_ids: Iterable[int],
+    melody_ids: Iterable[int],
+    *,
+    tempo_bpm: float = 120.0,
+    id: str = "",
+    title: str = "",
+) -> Score:
+    """The score that a backbone sequence and a melody sequence over it say. Never raises on any integers.
+
+    Key and meter are those of the backbone, the bars (short ones too) those of the melody.
+    """
+    backbone_ids = list(backbone_ids)
+    _, meter = backbone.prefix_of(backbone_ids)
+    line = decode(melody_ids, meter)
+    return backbone.decode(
+        backbone_ids, bar_resets=line.bar_resets, melody=line.notes, tempo_bpm=tempo_bpm, id=id, title=title
+    )
 
 
 def encode_ids(score: Score) -> list[int]:

@@ -11,7 +11,18 @@ The longest duration is a class of its own, because it alone may be followed by 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+TEMPO_BINS, SLOWEST_BPM, FASTEST_BPM = 16, 40.0, 240.0
+
+
+def tempo_bin(bpm: float) -> int:
+    """The bin 0..15 of a tempo: equal ratios from 40 to 240 quarters a minute, the outer bins beyond."""
+    octave = math.log(max(bpm, SLOWEST_BPM) / SLOWEST_BPM) / math.log(FASTEST_BPM / SLOWEST_BPM)
+    return min(TEMPO_BINS - 1, int(TEMPO_BINS * octave))
+
 
 PITCH0, PITCHES = 0, 128
 PAD, BOS, EOS, BAR, REST = 128, 129, 130, 131, 132

@@ -15,7 +15,7 @@ import numpy as np
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT
-from hrpe_jax.codec.tempo import tempo_bin
+from hrpe_jax.codec.melody_tokens import tempo_bin
 from hrpe_jax.theory.meter import Meter
 
 BACKBONE_FIELDS = (

@@ -6,7 +6,7 @@
 Metrics of kind "piece" have a value, the mean over pieces, and a distance, the Wasserstein distance of the
 pieces' values from those of real music. For metrics of kind "set" and "pair" the value is itself a distance.
 All distances are taken at the same number of pieces n, stated with each row, beside the same distance for
-every control of `hrpe_jax.metrics.controls`; there is no way to have a structure metric without them.
+every control of `hrpe_jax.metrics.degraded`; there is no way to have a structure metric without them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.metrics.arrays import Music, piece_of
+from hrpe_jax.metrics.arrays import Music, Selection, common_bars, common_meter, piece_of, select
+from hrpe_jax.metrics.comparison_rows import ROWS, Judge
 from hrpe_jax.metrics.copying import copying
 from hrpe_jax.metrics.distances import GENERATED
-from hrpe_jax.metrics.judge import ROWS, Judge
 from hrpe_jax.metrics.registry import METRICS
-from hrpe_jax.metrics.select import Selection, common_bars, common_meter, select
 
 __all__ = ["ROWS", "Comparison", "compare"]
 

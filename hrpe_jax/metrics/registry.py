@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hrpe_jax.metrics import chords, entropy, fitness, harmony, rhythm, structure
+from hrpe_jax.metrics import chords, fitness, harmony, rhythm, structure
 
 Kind = Literal["piece", "pair", "set"]
 Group = Literal["structure", "rhythm", "pitch", "harmony", "chords"]
@@ -125,13 +125,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("gc", "groove consistency, 16 positions to a bar", "rhythm", "piece", rhythm.groove_consistency,
            {"positions": 16}, remark="for rhythm, not for structure"),
     Metric("full_bars", "bars as long as the meter says", "rhythm", "piece", rhythm.full_bar_share),
-    Metric("h1", "pitch-class entropy of 1 bar", "pitch", "piece", entropy.pitch_class_entropy, {"bars": 1}),
-    Metric("h4", "pitch-class entropy of 4 bars", "pitch", "piece", entropy.pitch_class_entropy, {"bars": 4}),
+    Metric("h1", "pitch-class entropy of 1 bar", "pitch", "piece", harmony.pitch_class_entropy, {"bars": 1}),
+    Metric("h4", "pitch-class entropy of 4 bars", "pitch", "piece", harmony.pitch_class_entropy, {"bars": 4}),
     Metric("ook", "out-of-key share", "pitch", "piece", harmony.out_of_key_share, {"of": "all"},
            remark="silence has 0"),
     Metric("cpi", "chord progression irregularity", "chords", "piece", chords.chord_progression_irregularity,
            {"drop_last": False, "as_written": False}),
-    Metric("che", "chord histogram entropy, bits", "chords", "piece", entropy.chord_histogram_entropy),
+    Metric("che", "chord histogram entropy, bits", "chords", "piece", harmony.chord_histogram_entropy),
     Metric("cc", "chord coverage", "chords", "piece", chords.chord_coverage),
     Metric("ctd", "chord tonal distance", "chords", "piece", chords.chord_tonal_distance),
     Metric("ctr", "chord-tone ratio by notes", "harmony", "piece", harmony.chord_tone_ratio,

@@ -16,16 +16,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.model_config import BackboneModelConfig
-from hrpe_jax.models import history as histories
-from hrpe_jax.models.copying import Copying
-from hrpe_jax.models.factor_scores import GROUP, Pointer, both
-from hrpe_jax.models.factors import STDDEV, ChordFactors
-from hrpe_jax.models.history import History
-from hrpe_jax.models.layers import Past, Stack
-from hrpe_jax.models.phrasing import Phrasing
-from hrpe_jax.models.sharding import divide
-from hrpe_jax.models.weights import lecun, matmul, normal
+from hrpe_jax.models import cache as histories
+from hrpe_jax.models.cache import History
+from hrpe_jax.models.chord_embedding import STDDEV, ChordFactors
+from hrpe_jax.models.chord_head import GROUP, Pointer, both
+from hrpe_jax.models.config import BackboneModelConfig
+from hrpe_jax.models.initializers import divide, lecun, matmul, normal
+from hrpe_jax.models.pointers import Copying, Phrasing
+from hrpe_jax.models.transformer import Past, Stack
 from hrpe_jax.ops import hrpe, phrases, repeats
 
 CATEGORIES = (tokens.NO_QUALITY_CODE, tokens.NO_FUNCTION_CODE)  # sizes of quality and function codes

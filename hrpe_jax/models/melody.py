@@ -22,14 +22,14 @@ from jax import Array
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT, NO_CHORD_ID
-from hrpe_jax.codec.tempo import TEMPO_BINS
-from hrpe_jax.model_config import MelodyModelConfig
-from hrpe_jax.models import history as histories
-from hrpe_jax.models.copying import Copying, point
-from hrpe_jax.models.factors import QUALITIES, ROOTS, STDDEV, score_rows, turn
-from hrpe_jax.models.history import History
-from hrpe_jax.models.layers import Past, Stack
-from hrpe_jax.models.weights import lecun, matmul, normal
+from hrpe_jax.codec.melody_tokens import TEMPO_BINS
+from hrpe_jax.models import cache as histories
+from hrpe_jax.models.cache import History
+from hrpe_jax.models.chord_embedding import QUALITIES, ROOTS, STDDEV, score_rows, turn
+from hrpe_jax.models.config import MelodyModelConfig
+from hrpe_jax.models.initializers import lecun, matmul, normal
+from hrpe_jax.models.pointers import Copying, point
+from hrpe_jax.models.transformer import Past, Stack
 from hrpe_jax.ops import hrpe, repeats
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 

@@ -33,7 +33,7 @@ hand the folded features to attention. Two songs of three chords, C G7 C and G D
 
     >>> import jax.numpy as jnp
     >>> from hrpe_jax.ops import hrpe, rope
-    >>> from hrpe_jax.ops.attention import Side, attention
+    >>> from hrpe_jax.ops.attention.attention import Side, attention
     >>> root = jnp.array([[0, 7, 0], [7, 2, 7]])
     >>> quality = jnp.array([[0, 1, 0], [0, 1, 0]])  # 0 major, 1 dominant seventh
     >>> codes = hrpe.Codes(root, (quality,), present=jnp.ones((2, 3), bool))
@@ -70,8 +70,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hrpe_jax.ops.attention import Features
-from hrpe_jax.ops.attention_wide import pad_width
+from hrpe_jax.ops.attention.padding import pad_width
+from hrpe_jax.ops.attention.types import Features
 
 
 class Codes(NamedTuple):

@@ -15,19 +15,71 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from hrpe_jax.analysis.harmonize import find_melody_chords, too_little
 from hrpe_jax.codec import backbone_tokens
-from hrpe_jax.codec.piece import decode_piece
-from hrpe_jax.data.clean import trim
-from hrpe_jax.data.pool import map_files
+from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.data.shards import SPLITS, Dataset, open_dataset, read_manifest
 from hrpe_jax.errors import UserError
 from hrpe_jax.metrics.arrays import Music, piece_of
-from hrpe_jax.report import from_melody
+from hrpe_jax.preprocessing.clean import trim
+from hrpe_jax.preprocessing.pool import map_files
+from hrpe_jax.readers.find import SongFile, find_songs, show
+from hrpe_jax.readers.read import read_songs
 from hrpe_jax.score.score import Score
-from hrpe_jax.songs.find import SongFile, find_songs, show
-from hrpe_jax.songs.read import read_songs
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
+
+FOUND = "found"
+
+
+def with_chords(score: Score) -> tuple[Score, str]:
+    """A score with chords found where it has a melody and no chord.
+
+    Returns:
+        The score, and "" where it had chords or has no melody, `FOUND`, or why none were found.
+    """
+    if not score.melody or has_chords(score):
+        return score, ""
+    reason = too_little(score.melody)
+    return (score, reason) if reason else (replace(score, chords=find_melody_chords(score)), FOUND)
+
+
+def has_chords(score: Score) -> bool:
+    """Whether any chord of it sounds."""
+    return any(not span.chord.is_none for span in score.chords)
+
+
+def melody_chords_text(about: Mapping[str, Any]) -> str:
+    """Of a set's counts (`collect.Collection.about`), how often chords were found, "" where none lacked
+    them."""
+    found = about["chords_from_melody"]
+    if not found["pieces"]:
+        return ""
+    why = "; ".join(f"{count}: {reason}" for reason, count in found["not_found"].items())
+    return f"{found['found']} of {found['pieces']} pieces that have none" + (f" ({why})" if why else "")
+
+
+def melody_chords_notes(about: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What a reader must know before numbers of chords and harmony that rest on chords so found."""
+    lines = []
+    sets = ("generated", "reference")
+    found = {name: about[name]["chords_from_melody"]["found"] for name in sets}
+    for name in sets:
+        if melody_chords_text(about[name]):
+            lines.append(f"{name}: chords found from the melody alone in {melody_chords_text(about[name])}")
+    if any(found.values()):
+        lines.append(
+            "chords found from a melody follow from it: the numbers of chords and harmony then say how it "
+            "can be harmonised, not how anyone did"
+        )
+    mixed = [name for name in sets if found[name] and 2 * found[name] >= about[name]["pieces"]]
+    if len(mixed) == 1:
+        lines.append(
+            f"half of the {mixed[0]} pieces or more have chords found from the melody, fewer of the others: "
+            "distances of chords and harmony compare two kinds of chords"
+        )
+    return lines
+
 
 FILE_SECONDS, FILE_MEGABYTES = 20.0, 1024
 NOTATION_FIRST = ("pop909", "chorales", "musicxml", "abc", "midi", "billboard", "lab")
@@ -44,7 +96,7 @@ class LeftOut(NamedTuple):
 
 class Read(NamedTuple):
     """A piece, what its reader had to find (see `songs.song.FOUND`), and of a piece that has no chords what
-    `from_melody.with_chords` says."""
+    `with_chords` says."""
 
     score: Score
     found: tuple[str, ...]
@@ -60,7 +112,7 @@ class Collection:
         pieces: scores, trimmed of silence at their ends as for training; where there is only a melody, with
             chords found from it.
         found: how many pieces had this found by analysis, by what was found.
-        chordless: of the pieces that have only a melody, by name, `from_melody.FOUND` or why no chords were
+        chordless: of the pieces that have only a melody, by name, `FOUND` or why no chords were
             found.
         left_out: what is not among the pieces, and why.
         files: how many files were looked at; of a data set, songs.
@@ -75,10 +127,10 @@ class Collection:
 
     def music(self) -> list[Music]:
         """The pieces as metrics take them: those without chords know why."""
-        why = {name: reason for name, reason in self.chordless.items() if reason != from_melody.FOUND}
+        why = {name: reason for name, reason in self.chordless.items() if reason != FOUND}
         return [
             replace(piece_of(score), no_chords=f"it has no chords, and none were found: {why[score.id]}")
-            if score.id in why and not from_melody.has_chords(score)
+            if score.id in why and not has_chords(score)
             else score
             for score in self.pieces
         ]
@@ -96,10 +148,10 @@ class Collection:
             "found_by_analysis": {what: self.found[what] for what in sorted(self.found)},
             "chords_from_melody": {
                 "pieces": chordless.total(),
-                "found": chordless.pop(from_melody.FOUND, 0),
+                "found": chordless.pop(FOUND, 0),
                 "not_found": dict(chordless.most_common()),
             },
-            "without_chords": sum(not from_melody.has_chords(score) for score in self.pieces),
+            "without_chords": sum(not has_chords(score) for score in self.pieces),
             "without_melody": sum(not score.melody for score in self.pieces),
             "meters": dict(Counter(str(score.meter) for score in self.pieces).most_common()),
             "modes": dict(Counter(score.key.mode for score in self.pieces).most_common()),
@@ -189,8 +241,8 @@ def read_file(song: SongFile) -> list[Read | LeftOut]:
             continue
         name = f"{song.id}#{show(tune.tune)}" if tune.tune else song.id
         score = trim(replace(tune.score, id=name))
-        if score.melody or from_melody.has_chords(score):
-            score, how = from_melody.with_chords(score)
+        if score.melody or has_chords(score):
+            score, how = with_chords(score)
             read.append(Read(score, tuple(tune.found), how))
         else:
             read.append(LeftOut(name, "empty", "neither a melody note nor a chord"))
@@ -256,7 +308,7 @@ def _of_dataset(
     records = {stage: iter(dataset.records(stage, split)) for stage in ("backbone", "melody")}
     for done, song in enumerate(songs, 1):
         record = {stage: next(left) for stage, left in records.items() if stage in song}
-        score, how = from_melody.with_chords(score_of(record))
+        score, how = with_chords(score_of(record))
         _add(collection, Read(score, tuple(next(iter(record.values())).get("found", ())), how))
         if on_progress:
             on_progress(done, len(songs), 0)

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.report import describe, draw, from_melody
-from hrpe_jax.report.draw import Series, number
-from hrpe_jax.report.figures import figure
-from hrpe_jax.report.roll import roll_of
-from hrpe_jax.report.rows import (
+from hrpe_jax.report import collect, describe, svg
+from hrpe_jax.report.piano_roll import roll_of
+from hrpe_jax.report.svg import Series, number
+from hrpe_jax.report.tables import (
     GENERATED,
     REAL,
     SHOWN,
     distance_of,
+    figure,
     is_distance,
     kind_of,
     meter_of,
@@ -48,7 +48,7 @@ def sources(comparison: Comparison, about: Mapping[str, Mapping[str, Any]]) -> s
         "found by analysis, not said by the file",
         lambda which: counts(about[which]["found_by_analysis"]) or "-",
     )
-    add("chords found from the melody alone", lambda which: from_melody.words(about[which]) or "-")
+    add("chords found from the melody alone", lambda which: collect.melody_chords_text(about[which]) or "-")
     add("without chords", lambda which: _count(about[which]["without_chords"]))
     add("meters", lambda which: counts(about[which]["meters"], 5))
     add("keys", lambda which: counts(about[which]["modes"]))
@@ -119,7 +119,7 @@ def structure(comparison: Comparison) -> str:
             f"By its square root; {sizes} in a set, {settings_of(comparison)}; bars: 95 % intervals. "
             + _order(metric)
         )
-        parts.append(figure(draw.ranges(marks, metric["title"]), caption, metric["title"]))
+        parts.append(figure(svg.ranges(marks, metric["title"]), caption, metric["title"]))
     return (
         "<h2>Structure</h2><p>How far sets of pieces are from as many real ones. Good music of this kind "
         "lies where other real music lies, the floor; a generator whose bars could as well be shuffled lies "
@@ -185,9 +185,7 @@ def pictures(comparison: Comparison) -> str:
     most = max((float(m.max()) for m in beside if m.size), default=1.0) or 1.0
     images = "".join(
         figure(
-            draw.picture(
-                np.asarray(matrices[name]) / most, f"mean self-similarity of bars, {title_of(name)}"
-            ),
+            svg.picture(np.asarray(matrices[name]) / most, f"mean self-similarity of bars, {title_of(name)}"),
             f"{_pieces(comparison, name)} pieces",
             title_of(name),
         )
@@ -207,7 +205,7 @@ def pictures(comparison: Comparison) -> str:
         "bands: 95 % intervals over pieces."
     )
     curves = figure(
-        draw.curves(series, "similarity of bars by their distance", "bars apart"), caption, "Lag curves"
+        svg.curves(series, "similarity of bars by their distance", "bars apart"), caption, "Lag curves"
     )
     return (
         "<h2>Self-similarity</h2><p>How alike bars i and j are, the mean over pieces; bar 1 is at the top "
@@ -281,7 +279,7 @@ def distributions(comparison: Comparison) -> str:
             caption = f"{sum(len(s.values) for s in series[:1])} generated pieces"
             caption += f"; not defined in {missing}" if missing else ""
             parts[metric["recommended"]].append(
-                figure(draw.boxes(series, metric["title"]), caption, metric["title"])
+                figure(svg.boxes(series, metric["title"]), caption, metric["title"])
             )
     more = f'<div class="grid">{"".join(parts[False])}</div>'
     return (
@@ -306,7 +304,7 @@ def _typicality(comparison: Comparison) -> list[str]:
         return []
     title = "distance of a piece's SSM from real ones"
     caption = f"{len(series[0].values)} generated pieces; 100 times the mean over entries and real pieces"
-    return [figure(draw.boxes(series, title), caption, title)]
+    return [figure(svg.boxes(series, title), caption, title)]
 
 
 def ingredients(pieces: Mapping[str, Sequence[Score]]) -> str:
@@ -319,12 +317,12 @@ def ingredients(pieces: Mapping[str, Sequence[Score]]) -> str:
     lengths = [Series(names[s], s, share) for s, share in zip(sets, shares, strict=True)]
     parts = [
         figure(
-            draw.bars(describe.DEGREES, classes, "pitch classes", "degree of the piece's key"),
+            svg.bars(describe.DEGREES, classes, "pitch classes", "degree of the piece's key"),
             f"Share of melody notes on each semitone above the tonic, by onset; {n}.",
             "Pitch classes",
         ),
         figure(
-            draw.bars(labels, lengths, "durations", "quarter notes"),
+            svg.bars(labels, lengths, "durations", "quarter notes"),
             f"Share of melody notes that last so many quarter notes (1/4 is a sixteenth, 1/3 a triplet "
             f"eighth); {n}.",
             "Durations",
@@ -337,7 +335,7 @@ def ingredients(pieces: Mapping[str, Sequence[Score]]) -> str:
             f"changes "
             "of root in whole pieces."
         )
-        picture = draw.cells(describe.ROOTS, describe.ROOTS, matrix, f"chord transitions, {names[s]}")
+        picture = svg.cells(describe.ROOTS, describe.ROOTS, matrix, f"chord transitions, {names[s]}")
         parts.append(figure(picture, caption, f"Chord transitions, {names[s]}"))
     return f'<h2>Notes and chords</h2><div class="grid">{"".join(parts)}</div>'
 

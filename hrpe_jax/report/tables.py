@@ -3,23 +3,157 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
-from hrpe_jax.metrics.prediction import with_perplexities
-from hrpe_jax.report.copied import copying_lines
-from hrpe_jax.report.draw import number
-from hrpe_jax.report.rows import (
-    GENERATED,
-    REAL,
-    distance_of,
-    interval,
-    is_distance,
-    meter_of,
-    out_of_order,
-    rows_of,
-    value_of,
-    why_not,
-)
+import numpy as np
+
+from hrpe_jax.baselines.measure import with_perplexities
+from hrpe_jax.report import svg
+from hrpe_jax.report.svg import Series, number
+
+
+def figure(picture: str, caption: str, title: str = "") -> str:
+    """A figure with its caption; `picture` is HTML, the rest is text."""
+    head = f"<h3>{escape(title)}</h3>" if title else ""
+    return f"<figure>{head}{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+HEAD = ("longest passage shared with training", "", "mean", "median", "largest", "share", "pieces")
+NAMES = {"melody": "melody, in notes", "chords": "progression, in chords"}
+_SETS = (("generated", "generated", "generated"), ("held_out", "real, not in training", "reference"))
+
+
+def copying_lines(copying: Mapping[str, Any]) -> list[list[str]]:
+    """The lines of a table: melody and chords of generated and of real pieces outside the training set."""
+    lines = [list(HEAD)]
+    for of, shared in NAMES.items():
+        for name, title, _ in _SETS:
+            found = copying[of][name]
+            if found["mean"] is None:
+                cells = ["-"] * 4
+            else:
+                cells = [number(found["mean"]), f"{found['median']:g}", str(found["largest"])]
+                cells.append(f"{found['share']:.1%}")
+            lines.append([shared, title, *cells, str(len(found["pieces"]))])
+    return lines
+
+
+def copied(comparison: Mapping[str, Any]) -> str:
+    """The section of a report: a table, a figure, and the pieces that share most; "" without a training "
+    "set."""
+    copying = comparison.get("copying")
+    if not copying:
+        return ""
+    parts = []
+    for of, shared in NAMES.items():
+        series = [
+            Series(
+                "real" if name == "held_out" else title,
+                kind,
+                np.asarray([p["longest"] for p in found], float),
+            )
+            for name, title, kind in _SETS
+            if (found := copying[of][name]["pieces"])
+        ]
+        caption = (
+            "Longest passage of each piece that stands in the training set, in any key; "
+            f"{copying['training']} training pieces. Real: the reference outside of the training set."
+        )
+        parts.append(figure(svg.boxes(series, f"shared {of}"), caption, f"Shared {shared}"))
+    head, *lines = copying_lines(copying)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
+    titles = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    caption = "Share: how much of a piece lies within shared passages of 9 notes, or chords, or more."
+    note = copying["held_out_in_training"]
+    if note:
+        caption += f" {note} real pieces are left out, since they are in the training set."
+    worst = sorted(copying["melody"]["generated"]["pieces"], key=lambda piece: -piece["longest"])[:5]
+    names = "; ".join(
+        f"{piece['id']}: {piece['longest']} of {piece['of']} notes, from {piece['from']}"
+        for piece in worst
+        if piece["longest"]
+    )
+    caption += f" Generated pieces that share most: {names}." if names else ""
+    table = f'<div class="wide"><table><tr>{titles}</tr>{rows}</table></div>'
+    return f'<h2>Copying</h2><div class="grid">{"".join(parts)}</div>{figure(table, caption)}'
+
+
+GENERATED, REAL = "generated", "real"
+SHOWN = ("generated", "real", "varied", "shuffled", "random", "loop", "silence", "transposed")
+"""The sets of a comparison in the order of columns."""
+
+
+def title_of(name: str) -> str:
+    """What a set is called in a table."""
+    return {"real": "real music"}.get(name, name)
+
+
+def kind_of(name: str) -> str:
+    """The class that colours a set (see `style`)."""
+    return {"generated": "generated", "real": "reference"}.get(name, f"c-{name}")
+
+
+def is_distance(metric: Mapping[str, Any]) -> bool:
+    """Whether the metric's value is itself a distance from real music."""
+    return metric["kind"] != "piece"
+
+
+def rows_of(metric: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rows of a metric by set."""
+    return {row["set"]: row for row in metric["rows"]}
+
+
+def distance_of(metric: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[float, ...]:
+    """(distance from real music, low, high) of a row, () where it is not defined."""
+    names = ("value", "low", "high")
+    if not is_distance(metric):
+        names = ("distance", "distance_low", "distance_high")
+    found = [row.get(name) for name in names]
+    if found[0] is None:
+        return ()
+    return (found[0],) if None in found else tuple(found)  # type: ignore[arg-type]
+
+
+def value_of(row: Mapping[str, Any]) -> tuple[float, ...]:
+    """(value, low, high) of a row, or (value,) without an interval, or ()."""
+    found = [row.get(name) for name in ("value", "low", "high")]
+    if found[0] is None:
+        return ()
+    return (found[0],) if None in found else tuple(found)  # type: ignore[arg-type]
+
+
+def why_not(metric: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """ "not defined, because ..." of a row without a value."""
+    reason = row.get("reason") or row.get("distance_reason") or "there is no piece"
+    return f"not defined, because {reason}"
+
+
+def meter_of(comparison: Mapping[str, Any]) -> str:
+    """The meter of the windows, in words."""
+    meter = str(comparison["settings"]["meter"])
+    return "all meters" if meter == "all" else meter
+
+
+def interval(values: Sequence[float]) -> str:
+    """A value with its interval, as text; "-" for none."""
+    if not values:
+        return "-"
+    first = number(values[0])
+    return first if len(values) < 3 else f"{first} [{number(values[1])}, {number(values[2])}]"
+
+
+def out_of_order(metric: Mapping[str, Any]) -> list[str] | None:
+    """Which controls are out of order, as "real < varied (40 % of draws)"; None where that is not known."""
+    order = metric.get("order")
+    if not order:
+        return None
+    return [
+        f"{title_of(step['nearer'])} < {title_of(step['farther'])} ({100 * step['share']:.0f} % of draws)"
+        for step in order
+        if not step["holds"]
+    ]
+
 
 MODEL_COLUMNS = {
     "backbone": (
@@ -132,4 +266,35 @@ def layout(lines: Sequence[Sequence[str]]) -> str:
             for i, (cell, width) in enumerate(zip(line, widths, strict=False))
         ).rstrip()
         for line in lines
+    )
+
+
+_WHAT = {
+    "backbone": "Chord events and the end of the song; root and chord: where the chord changes.",
+    "melody": "Events of the melody; pitch: where a note begins. The counts do not see the chords.",
+}
+
+
+def predictions(stages: Mapping[str, Any], split: str) -> str:
+    """The section of a report: a table for each stage, the model beside tables of counts."""
+    parts = []
+    for stage, found in stages.items():
+        head, *lines = model_lines(stage, model_rows(found))
+        titles = "".join(f"<th>{escape(cell)}</th>" for cell in ("", *head[1:]))
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>"
+            for line in lines
+            if any(cell != "-" for cell in line[1:])
+        )
+        table = f'<div class="wide"><table><tr>{titles}</tr>{rows}</table></div>'
+        caption = (
+            f"{found['songs']} songs of the {split} split, every song once, as written. nll: nats an event, "
+            f"lower is better; accuracy, top 3, top 5: shares. {_WHAT[stage]}"
+        )
+        parts.append(figure(table, caption, stage))
+    return (
+        "<h2>Predictions</h2><p>What comes next in real songs, said by the model and by tables of counts on "
+        "the same tokens: a Kneser-Ney 5-gram of the training songs, and (as last time) what followed the "
+        "last time in the song itself, with the 5-gram for the rest.</p>"
+        f'<div class="grid">{"".join(parts)}</div>'
     )

@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from hrpe_jax.model_config import ModelConfig
-from hrpe_jax.models import history as histories
-from hrpe_jax.models.history import History
+from hrpe_jax.models import cache as histories
+from hrpe_jax.models.cache import History
+from hrpe_jax.models.config import ModelConfig
 
 SMALLEST = 128
 _Config = TypeVar("_Config", bound=ModelConfig)

@@ -13,7 +13,7 @@ import numpy as np
 
 from hrpe_jax.codec import backbone
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.chart import Timed, come_round, read_chords
+from hrpe_jax.sampling.chord_input import Timed, come_round, read_chords
 from hrpe_jax.sampling.form import Form, read_form
 from hrpe_jax.sampling.prime import Prime
 from hrpe_jax.score.score import ChordSpan, Score

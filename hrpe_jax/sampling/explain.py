@@ -19,18 +19,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.grammar import backbone_mask
-from hrpe_jax.model_config import BackboneModelConfig
 from hrpe_jax.models.backbone import Backbone
-from hrpe_jax.models.layers import EXPLANATION
-from hrpe_jax.ops.attention import NOTHING
-from hrpe_jax.sampling.model import Model
-from hrpe_jax.sampling.outputs import MAX_ON_PAGE, Outputs
+from hrpe_jax.models.config import BackboneModelConfig
+from hrpe_jax.models.transformer import EXPLANATION
+from hrpe_jax.ops.attention.types import NOTHING
+from hrpe_jax.sampling.output_options import MAX_ON_PAGE, Outputs
 from hrpe_jax.theory.chord import Chord
 
 if TYPE_CHECKING:
-    from hrpe_jax.sampling.pipeline import Piece
+    from hrpe_jax.sampling.piece import Piece
 
 MAX_EVENTS = 512
 """Chords of a piece that are explained, the first: the pass builds arrays of their square for every head."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec.backbone import harmony_of_beats, run_starts
-from hrpe_jax.model_config import MelodyModelConfig
+from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.sampling.controls import Controls
-from hrpe_jax.sampling.model import Model
 from hrpe_jax.theory.key import Key
 
 

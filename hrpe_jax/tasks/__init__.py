@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hrpe_jax.model_config import BackboneModelConfig, MelodyModelConfig, ModelConfig
+from hrpe_jax.models.config import BackboneModelConfig, MelodyModelConfig, ModelConfig
 from hrpe_jax.tasks.backbone import BackboneTask
 from hrpe_jax.tasks.base import Task
 from hrpe_jax.tasks.melody import MelodyTask

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.model_config import BackboneModelConfig
 from hrpe_jax.models.backbone import Backbone
+from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.ops import losses
 from hrpe_jax.tasks.base import LinenTask, Pair, Segment, predictions
 from hrpe_jax.theory.chord import QUALITIES

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import melody_tokens as tokens
-from hrpe_jax.model_config import MelodyModelConfig
 from hrpe_jax.models import melody as models
-from hrpe_jax.models.history import History
-from hrpe_jax.models.layers import Past
+from hrpe_jax.models.cache import History
+from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.models.melody import Melody, MelodyHistory
+from hrpe_jax.models.transformer import Past
 from hrpe_jax.ops import hrpe, losses
 from hrpe_jax.ops.repeats import Repeats
 from hrpe_jax.tasks.base import LinenTask, Pair, Segment, predictions

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hrpe_jax.theory.chord_text import ParsedLabel, parse_harte_text, parse_lead_sheet_text
+from hrpe_jax.theory.chord_parser import ParsedLabel, parse_harte_text, parse_lead_sheet_text
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.pitch import fifths_name, fifths_position, pitch_class_name
 from hrpe_jax.theory.quality import (

@@ -1,4 +1,4 @@
-"""What changes from step to step, and where it lives."""
+"""Making a training state, and laying it out on a mesh."""
 
 from __future__ import annotations
 
@@ -8,32 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import struct
 from jax.sharding import Mesh
 
-from hrpe_jax.training.partition import FSDP_RULES, RULES, replicated, tree_shardings
-
-
-@struct.dataclass
-class TrainState:
-    """Parameters and optimizer.
-
-    Attributes:
-      step: int32 scalar, optimizer steps taken.
-      params: the model's parameters, float32.
-      opt_state: the optimizer's.
-      ema: an exponential moving average of the parameters, None where the config asks for none.
-    """
-
-    step: jax.Array
-    params: Any
-    opt_state: Any
-    ema: Any = None
-
-    @property
-    def best_params(self) -> Any:
-        """What is validated and exported: the average where there is one."""
-        return self.params if self.ema is None else self.ema
+from hrpe_jax.checkpoints.state import TrainState
+from hrpe_jax.training.sharding import FSDP_RULES, RULES, replicated, tree_shardings
 
 
 def init_state(

@@ -10,10 +10,10 @@ import pytest
 
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec.grammar import accepts_backbone, accepts_melody
-from hrpe_jax.codec.piece import decode_piece
+from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.errors import UserError
+from hrpe_jax.readers.pop909 import is_pop909_song, read_pop909
 from hrpe_jax.score.score import Score, ScoreError
-from hrpe_jax.songs.pop909 import is_pop909_song, read_pop909
 
 
 def _check(score: Score) -> None:
@@ -66,19 +66,19 @@ def test_every_pop909_song(pop909_songs: list[Path]):
 def chorales() -> list[Path]:
     if find_spec("music21") is None:
         pytest.skip("the extra `corpus` is not installed")
-    from hrpe_jax.songs.chorales import list_chorales
+    from hrpe_jax.readers.chorales import list_chorales
 
     return list(list_chorales().files)
 
 
 def test_every_fifth_chorale(chorales: list[Path]):
-    from hrpe_jax.songs.chorales import read_chorale
+    from hrpe_jax.readers.chorales import read_chorale
 
     _check_all(read_chorale, chorales[::5], 0.2)
 
 
 @pytest.mark.slow
 def test_every_chorale(chorales: list[Path]):
-    from hrpe_jax.songs.chorales import read_chorale
+    from hrpe_jax.readers.chorales import read_chorale
 
     _check_all(read_chorale, chorales, 0.2)

@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrpe_jax.data import writer
-from hrpe_jax.data.records import from_bytes, records_of, to_bytes, token_count
-from hrpe_jax.data.shards import MANIFEST, SPLITS, open_dataset
-from hrpe_jax.data.writer import Prepared, Reject, check_target, write_dataset
+from hrpe_jax.data.shards import MANIFEST, SPLITS, from_bytes, open_dataset, records_of, to_bytes, token_count
 from hrpe_jax.errors import UserError
+from hrpe_jax.preprocessing import writer
+from hrpe_jax.preprocessing.writer import Prepared, Reject, check_target, write_dataset
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key

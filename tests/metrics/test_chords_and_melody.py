@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hrpe_jax.metrics import chords, entropy, harmony
+from hrpe_jax.metrics import chords, harmony
 from hrpe_jax.metrics.arrays import Undefined
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
@@ -96,14 +96,14 @@ def test_progressions() -> None:
     assert chords.chord_progression_irregularity(score, drop_last=True) == pytest.approx(3 / 4)
     assert chords.chord_coverage(score) == 3
     expected = -(3 / 7 * math.log2(3 / 7) + 2 * 2 / 7 * math.log2(2 / 7))
-    assert entropy.chord_histogram_entropy(score) == pytest.approx(expected)
+    assert harmony.chord_histogram_entropy(score) == pytest.approx(expected)
     fine = song([], [(G, 48), (G7, 48)])
     assert chords.chord_coverage(fine) == 2  # root and fine quality: no two of them are one
 
 
 def test_an_inverted_chord_is_the_same_chord() -> None:
     score = song([], [(C, 24), (Chord(0, "maj", bass=4), 24), (F, 24)])
-    assert entropy.chord_histogram_entropy(score) == 1.0
+    assert harmony.chord_histogram_entropy(score) == 1.0
 
 
 def test_nothing_to_measure() -> None:
@@ -111,8 +111,8 @@ def test_nothing_to_measure() -> None:
         (chords.chord_progression_irregularity, "no chords"),
         (chords.chord_coverage, "no chords"),
         (chords.chord_tonal_distance, "no chords"),
-        (entropy.chord_histogram_entropy, "no chords"),
-        (entropy.pitch_class_entropy, "fewer than 1 bars"),
+        (harmony.chord_histogram_entropy, "no chords"),
+        (harmony.pitch_class_entropy, "fewer than 1 bars"),
     ):
         with pytest.raises(Undefined, match=reason):
             metric(song([], []))

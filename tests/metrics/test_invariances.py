@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hrpe_jax.metrics.arrays import Undefined, piece_of
 from hrpe_jax.metrics.compare import compare
-from hrpe_jax.metrics.controls import transpose
+from hrpe_jax.metrics.degraded import transpose
 from hrpe_jax.metrics.registry import METRICS, Metric
 from hrpe_jax.metrics.structure import bar_ssm, energy_distance, similarity_error, statistical_ssmd
 from hrpe_jax.score.score import Score

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrpe_jax.metrics import chords, entropy, harmony, rhythm, structure
+from hrpe_jax.metrics import chords, harmony, rhythm, structure
 from hrpe_jax.metrics.arrays import Piece, Undefined, piece_of, window
 from hrpe_jax.metrics.compare import Comparison, compare
-from hrpe_jax.songs.find import find_songs
-from hrpe_jax.songs.read import read_first
+from hrpe_jax.readers.find import find_songs
+from hrpe_jax.readers.read import read_first
 
 pytestmark = pytest.mark.slow
 
@@ -54,11 +54,11 @@ def test_means_over_tunes(tunes: list[Piece], name: str, expected: float, tolera
     functions = {
         "gs16": lambda piece: rhythm.grooving_similarity(piece, 16),
         "gs64": lambda piece: rhythm.grooving_similarity(piece, 64),
-        "h1": entropy.pitch_class_entropy,
-        "h4": lambda piece: entropy.pitch_class_entropy(piece, 4),
+        "h1": harmony.pitch_class_entropy,
+        "h4": lambda piece: harmony.pitch_class_entropy(piece, 4),
         "cpi": chords.chord_progression_irregularity,
         "cpi_drop_last": lambda piece: chords.chord_progression_irregularity(piece, drop_last=True),
-        "che": entropy.chord_histogram_entropy,
+        "che": harmony.chord_histogram_entropy,
         "cc": chords.chord_coverage,
         "ctd": chords.chord_tonal_distance,
         "ctr": harmony.chord_tone_ratio,

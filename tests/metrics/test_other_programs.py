@@ -15,7 +15,7 @@ import pytest
 
 from hrpe_jax.metrics import harmony, rhythm
 from hrpe_jax.metrics.arrays import piece_of
-from hrpe_jax.metrics.entropy import pitch_class_entropy
+from hrpe_jax.metrics.harmony import pitch_class_entropy
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import QUALITIES, Chord, to_harte
 from hrpe_jax.theory.key import Key
@@ -103,7 +103,7 @@ def test_smg_metrics_counts_the_sixteenth_after_an_out_of_key_note(tmp_path: Pat
     pitches = [60, 62, 64, 65, 67, 69, 71, 72, 60, 64, 67, 66, 60, 64, 67, 72]
     notes = tuple(Note(12 * i, 12, pitch) for i, pitch in enumerate(pitches))
     score = Score("t", "", Key(0, "major"), Meter(4, 4), 120.0, notes, ())
-    from hrpe_jax.score.midi_write import write_midi
+    from hrpe_jax.formats.midi.write import write_midi
 
     write_midi(score, tmp_path / "t.mid")
     assert harmony.out_of_key_share(score) == pytest.approx(4 / 64)  # a quarter F#

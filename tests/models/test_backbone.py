@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig
 from hrpe_jax.models.backbone import Backbone, _stood, init_cache
+from hrpe_jax.models.config import BackboneModelConfig, HarmonyConfig
 from hrpe_jax.ops import phrases
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
-from hrpe_jax.model_config import MelodyHarmonyConfig, MelodyModelConfig
 from hrpe_jax.models import melody as models
-from hrpe_jax.models.history import drop
+from hrpe_jax.models.cache import drop
+from hrpe_jax.models.config import MelodyHarmonyConfig, MelodyModelConfig
 from hrpe_jax.models.melody import Melody, forget, init_cache, init_memory, last_pitches
 
 LENGTH = 24

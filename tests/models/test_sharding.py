@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 from hrpe_jax.config import MeshConfig
-from hrpe_jax.models.sharding import divide
-from hrpe_jax.training.partition import make_mesh
+from hrpe_jax.models.initializers import divide
+from hrpe_jax.training.sharding import make_mesh
 
 
 def test_without_a_mesh_nothing_is_said() -> None:

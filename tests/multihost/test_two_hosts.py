@@ -19,9 +19,9 @@ import jax
 import numpy as np
 import pytest
 
-from hrpe_jax.config_file import load_config
-from hrpe_jax.run import train
-from hrpe_jax.training.checkpoint import checkpoint_folder, load_stage, whole_steps
+from hrpe_jax.checkpoints.format import checkpoint_folder, load_stage, whole_steps
+from hrpe_jax.workflows.load_config import load_config
+from hrpe_jax.workflows.train import train
 
 ROOT = Path(__file__).parents[2]
 LAST = 60
@@ -49,7 +49,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A config with a data set of forty made-up tunes."""
-    from hrpe_jax.data.build import build_dataset
+    from hrpe_jax.preprocessing.build import build_dataset
 
     folder, rng = tmp_path_factory.mktemp("songs"), random.Random(0)
     tunes = []

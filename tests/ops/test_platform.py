@@ -6,8 +6,8 @@ import jax
 import pytest
 
 from hrpe_jax.config import MeshConfig
-from hrpe_jax.ops.platform import target
-from hrpe_jax.training.partition import make_mesh
+from hrpe_jax.ops.pointwise import target
+from hrpe_jax.training.sharding import make_mesh
 
 
 def test_what_is_traced_runs_on_the_default_device() -> None:

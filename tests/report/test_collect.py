@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from hrpe_jax.codec import backbone, melody
-from hrpe_jax.data.records import records_of
+from hrpe_jax.data.shards import records_of
 from hrpe_jax.errors import UserError
+from hrpe_jax.formats.midi.read import write_midi
 from hrpe_jax.metrics.arrays import Undefined
 from hrpe_jax.metrics.chords import chord_coverage
-from hrpe_jax.report import from_melody
-from hrpe_jax.report.collect import collect, one_of_each, score_of
-from hrpe_jax.score.midi import write_midi
-from hrpe_jax.songs.find import SongFile
+from hrpe_jax.readers.find import SongFile
+from hrpe_jax.report.collect import collect, melody_chords_notes, one_of_each, score_of
 from tests.report.music import piece
 
 ABC = (
@@ -59,15 +58,15 @@ def test_chords_are_found_under_a_melody_alone_or_it_is_said_why_not(tmp_path: P
     with pytest.raises(Undefined, match=f"it has no chords, and none were found: {why}"):
         chord_coverage(music["few#1"])
     assert chord_coverage(music["tune#1"]) >= 1
-    said = from_melody.notes({"generated": found.about(), "reference": found.about()})
+    said = melody_chords_notes({"generated": found.about(), "reference": found.about()})
     assert said[0] == (
         f"generated: chords found from the melody alone in 2 of 3 pieces that have none (1: {why})"
     )
     assert "how it can be harmonised" in said[2]
     given = {**found.about(), "chords_from_melody": {"pieces": 0, "found": 0, "not_found": {}}}
-    mixed = from_melody.notes({"generated": found.about(), "reference": given})
+    mixed = melody_chords_notes({"generated": found.about(), "reference": given})
     assert "compare two kinds of chords" in mixed[-1]
-    assert from_melody.notes({"generated": given, "reference": given}) == []
+    assert melody_chords_notes({"generated": given, "reference": given}) == []
 
 
 def test_of_one_piece_in_two_formats_one_is_read(tmp_path: Path) -> None:
@@ -111,8 +110,8 @@ def test_records_are_scores_again(stages: tuple[str, ...]) -> None:
 
 
 def test_a_data_set_is_read_by_its_split(tmp_path: Path) -> None:
-    from hrpe_jax.data.build import build_dataset
-    from tests.data.songs import write_songs
+    from hrpe_jax.preprocessing.build import build_dataset
+    from tests.preprocessing.songs import write_songs
 
     songs = write_songs(tmp_path / "songs", 3)
     splits = tmp_path / "splits.json"

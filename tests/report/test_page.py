@@ -11,9 +11,8 @@ import pytest
 
 from hrpe_jax.metrics.compare import compare
 from hrpe_jax.report.collect import Collection, LeftOut
-from hrpe_jax.report.copied import copied, copying_lines
 from hrpe_jax.report.page import page
-from hrpe_jax.report.tables import comparison_table, model_table
+from hrpe_jax.report.tables import comparison_table, copied, copying_lines, model_table
 from hrpe_jax.score.score import Score
 from tests.report.music import piece
 

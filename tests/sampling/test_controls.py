@@ -10,7 +10,7 @@ import pytest
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec.grammar import accepts_backbone
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.chart import read_chords, suggest
+from hrpe_jax.sampling.chord_input import read_chords, suggest
 from hrpe_jax.sampling.controls import Drawing, chord_tokens, read_controls
 from hrpe_jax.sampling.form import read_form
 from hrpe_jax.sampling.prime import Prime

@@ -10,16 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import hrpe_jax.models.layers
+import hrpe_jax.models.transformer
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.model_config import BackboneModelConfig
 from hrpe_jax.models.backbone import Backbone
-from hrpe_jax.models.layers import EXPLANATION
-from hrpe_jax.ops.attention import attention
+from hrpe_jax.models.config import BackboneModelConfig
+from hrpe_jax.models.transformer import EXPLANATION
+from hrpe_jax.ops.attention.attention import attention
 from hrpe_jax.sampling import explain as explaining
+from hrpe_jax.sampling.compose import sample_pieces
 from hrpe_jax.sampling.explain import explain, explain_pieces
-from hrpe_jax.sampling.outputs import read_outputs
-from hrpe_jax.sampling.pipeline import sample_pieces
+from hrpe_jax.sampling.output_options import read_outputs
 from tests.sampling.tiny import tiny_model
 
 
@@ -81,7 +81,7 @@ def test_the_parts_add_up_to_the_logits(monkeypatch: pytest.MonkeyPatch, ids: tu
         f"block_{i}": jax.tree.map(lambda leaf, i=i: leaf[i], stack["blocks"]) for i in range(config.layers)
     }
     unrolled = {**params, "stack": {"final_norm": stack["final_norm"], **layers}}
-    monkeypatch.setattr(hrpe_jax.models.layers, "attention", watched)
+    monkeypatch.setattr(hrpe_jax.models.transformer, "attention", watched)
     parts, logits = jax.jit(parts_of, static_argnums=0)(replace(config, scan_layers=False), unrolled)
     parts = np.asarray(parts)
     assert parts.shape == (3, config.layers, config.heads, 64, 64)

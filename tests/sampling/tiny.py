@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from hrpe_jax.checkpoints.release import Model, StageModel
 from hrpe_jax.config import BackboneStageConfig, BatchConfig, MelodyStageConfig, StageConfig
-from hrpe_jax.model_config import BackboneModelConfig, MelodyHarmonyConfig, MelodyModelConfig
-from hrpe_jax.sampling.model import Model, StageModel
+from hrpe_jax.models.config import BackboneModelConfig, MelodyHarmonyConfig, MelodyModelConfig
 from hrpe_jax.tasks import build_task
 
 SHAPE: dict[str, Any] = {"width": 16, "layers": 2, "heads": 2, "head_width": 8, "mlp_width": 24}

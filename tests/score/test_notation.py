@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from hrpe_jax.score.beams import beams
+from hrpe_jax.formats.musicxml.write import beams
 from hrpe_jax.score.notation import SHAPES, Bar, write_bars
 from hrpe_jax.score.score import Note, Score
 from hrpe_jax.theory.key import Key

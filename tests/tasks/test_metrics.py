@@ -11,13 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hrpe_jax.baselines.measure import measure, song_sequences
 from hrpe_jax.codec import backbone_tokens as bt
 from hrpe_jax.codec import melody_tokens as mt
 from hrpe_jax.config import BatchConfig
-from hrpe_jax.data.pipeline import eval_batches
-from hrpe_jax.metrics.prediction import measure
-from hrpe_jax.metrics.sequences import song_sequences
-from hrpe_jax.model_config import BackboneModelConfig, MelodyModelConfig
+from hrpe_jax.data.loader import eval_batches
+from hrpe_jax.models.config import BackboneModelConfig, MelodyModelConfig
 from hrpe_jax.tasks import build_task
 
 CONFIGS = {"backbone": BackboneModelConfig(), "melody": MelodyModelConfig(memory=2)}

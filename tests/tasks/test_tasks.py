@@ -13,23 +13,22 @@ import pytest
 
 from hrpe_jax.codec import backbone_tokens
 from hrpe_jax.config import BatchConfig
-from hrpe_jax.config_file import load_config
-from hrpe_jax.data.batches import backbone_batch, melody_batch
-from hrpe_jax.data.pipeline import eval_batches
-from hrpe_jax.data.plan import BatchShape
-from hrpe_jax.model_config import (
+from hrpe_jax.data.batches import BatchShape, backbone_batch, melody_batch
+from hrpe_jax.data.loader import eval_batches
+from hrpe_jax.models import transformer
+from hrpe_jax.models.config import (
     BackboneModelConfig,
     HarmonyConfig,
     MelodyHarmonyConfig,
     MelodyModelConfig,
     ModelConfig,
 )
-from hrpe_jax.models import layers
-from hrpe_jax.ops.attention import choose
-from hrpe_jax.ops.attention_cudnn import MAX_WIDTH
-from hrpe_jax.ops.attention_wide import song_bits
+from hrpe_jax.ops.attention.attention import choose
+from hrpe_jax.ops.attention.cudnn import MAX_WIDTH
+from hrpe_jax.ops.attention.padding import song_bits
 from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.backbone import root_quality, root_quality_of
+from hrpe_jax.workflows.load_config import load_config
 
 SMALL = {"width": 32, "layers": 2, "heads": 2, "head_width": 16, "mlp_width": 48, "residual_rank": 4}
 CONFIGS: dict[str, ModelConfig] = {
@@ -162,7 +161,7 @@ def test_heads_of_large_configs_fit_the_fused_gpu_kernel(stage: str, monkeypatch
         chosen.append((wide, choose("auto", q, k, features, platform="gpu")))
         return jnp.zeros((*q.shape[:3], v.shape[-1]), v.dtype)
 
-    monkeypatch.setattr(layers, "attention", attend)
+    monkeypatch.setattr(transformer, "attention", attend)
     task = build_task(stage, config.model)
     layout = {"backbone": backbone_batch, "melody": melody_batch}[stage]
     batch = layout([], None, BatchShape(1, config.batch.length), range(1))

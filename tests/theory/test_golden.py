@@ -7,8 +7,7 @@ import pytest
 
 from hrpe_jax.theory.chord import Chord, parse_lead_sheet
 from hrpe_jax.theory.key import Key
-from hrpe_jax.theory.lerdahl import rule
-from hrpe_jax.theory.tonal_space import fourier, tonal_centroid, tonnetz_distance
+from hrpe_jax.theory.tonal_space import fourier, rule, tonal_centroid, tonnetz_distance
 
 DIATONIC = [parse_lead_sheet(name) for name in ("C", "Dm", "Em", "F", "G", "Am", "Bdim")]
 C = Chord(0, "maj")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hrpe_jax.theory.chord import Chord, parse_lead_sheet
 from hrpe_jax.theory.key import Key
-from hrpe_jax.theory.lerdahl import (
+from hrpe_jax.theory.tonal_space import (
     KEYS,
     basic_space,
     chordal_steps,

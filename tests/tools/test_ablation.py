@@ -12,19 +12,19 @@ import jax
 import numpy as np
 import pytest
 
-from hrpe_jax import cli
 from hrpe_jax.codec import backbone_tokens
-from hrpe_jax.data.build import build_dataset
-from hrpe_jax.data.pipeline import eval_batches
+from hrpe_jax.data.loader import eval_batches
 from hrpe_jax.data.shards import Dataset, open_dataset
 from hrpe_jax.metrics.arrays import piece_of
+from hrpe_jax.preprocessing.build import build_dataset
 from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.tasks import build_task
 from hrpe_jax.theory.chord import parse_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
-from hrpe_jax.training.evaluation import evaluate_params
-from tests.data.songs import write_songs
+from hrpe_jax.training.validation import evaluate_params
+from hrpe_jax.utils import cli
+from tests.preprocessing.songs import write_songs
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "hrpe_ablation"
 TINY = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "residual_rank": 0, "dropout": 0.1}

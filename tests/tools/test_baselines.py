@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax import cli
-from hrpe_jax.data.build import build_dataset
-from tests.data.songs import write_songs
+from hrpe_jax.preprocessing.build import build_dataset
+from hrpe_jax.utils import cli
+from tests.preprocessing.songs import write_songs
 
 RUN = runpy.run_path(str(Path(__file__).parents[2] / "experiments" / "baselines" / "run.py"))
 

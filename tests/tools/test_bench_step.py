@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hrpe_jax.model_config import ModelConfig
+from hrpe_jax.models.config import ModelConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--width=16", "--layers=1", "--heads=2", "--mlp_width=16", "--rounds=1"]

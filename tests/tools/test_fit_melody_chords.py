@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 import fit_melody_chords as tool
 
 from hrpe_jax.analysis import melody_chord_tables
-from hrpe_jax.analysis.melody_chords import beats
+from hrpe_jax.analysis.harmonize import beats
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key

@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from hrpe_jax.cli import run
-from tests.data.songs import write_songs
+from hrpe_jax.utils.cli import run
+from tests.preprocessing.songs import write_songs
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 ABC = 'X:{0}\nT:Tune {0}\nM:4/4\nL:1/8\nK:G\n"G"G2B2 d2B2|"C"c2e2 g2e2|"D7"d2f2 a2f2|"G"g8|\n\n'
@@ -71,7 +71,7 @@ def test_findings_are_kept_and_named(
     def broken(song: object) -> None:
         raise KeyError("a slip")
 
-    monkeypatch.setattr("hrpe_jax.data.prepare.read_songs", broken)
+    monkeypatch.setattr("hrpe_jax.preprocessing.prepare.read_songs", broken)
     monkeypatch.setattr(fuzz, "read_songs", broken)
     outcome = fuzz.read(good)
     assert outcome.reasons == {"error_KeyError": 1}
@@ -88,7 +88,7 @@ def test_findings_are_kept_and_named(
 def test_a_run_goes_on_where_it_was(
     fuzz: ModuleType, songs: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
-    # In this process: the guarded ones are tested in tests/data/test_pool.py.
+    # In this process: the guarded ones are tested in tests/preprocessing/test_pool.py.
     monkeypatch.setattr(fuzz, "map_files", lambda function, items, **_: enumerate(map(function, items)))
     for per_kind, done in ((5, 5), (8, 3)):
         begun = []

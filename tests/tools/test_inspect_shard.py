@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hrpe_jax.data.build import build_dataset
-from tests.data.songs import write_songs
+from hrpe_jax.preprocessing.build import build_dataset
+from tests.preprocessing.songs import write_songs
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 

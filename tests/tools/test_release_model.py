@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax import cli
-from hrpe_jax.data.build import build_dataset
-from hrpe_jax.sampling.model import load_model, write_released
-from tests.data.songs import write_songs
+from hrpe_jax.checkpoints.release import load_model, write_released
+from hrpe_jax.preprocessing.build import build_dataset
+from hrpe_jax.utils import cli
+from tests.preprocessing.songs import write_songs
 from tests.sampling.tiny import tiny_model
 from tools import release_model
 

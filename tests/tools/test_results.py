@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from experiments.results import run, targets
-from hrpe_jax import cli
-from hrpe_jax.data.build import build_dataset
-from hrpe_jax.sampling.model import write_released
-from tests.data.songs import write_songs
+from hrpe_jax.checkpoints.release import write_released
+from hrpe_jax.preprocessing.build import build_dataset
+from hrpe_jax.utils import cli
+from tests.preprocessing.songs import write_songs
 from tests.sampling.tiny import tiny_model
 
 

@@ -16,12 +16,12 @@ from typing import Any
 import jax
 
 from hrpe_jax.config import BackboneStageConfig, BatchConfig, MelodyStageConfig, MeshConfig, OptimizerConfig
-from hrpe_jax.data.pipeline import train_batches
+from hrpe_jax.data.loader import train_batches
 from hrpe_jax.errors import Stopped
-from hrpe_jax.model_config import BackboneModelConfig, MelodyModelConfig
+from hrpe_jax.models.config import BackboneModelConfig, MelodyModelConfig
 from hrpe_jax.tasks import build_task
-from hrpe_jax.training.partition import make_mesh, put_batch
-from hrpe_jax.training.step import make_programs
+from hrpe_jax.training.sharding import make_mesh, put_batch
+from hrpe_jax.training.train_step import make_programs
 from tests.conftest import FakeDataset
 from tests.training import dummy
 

@@ -24,7 +24,7 @@ from hrpe_jax.config import (
     OptimizerConfig,
     StagesConfig,
 )
-from hrpe_jax.model_config import MelodyModelConfig
+from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.training.loop import StageResult, train_stage
 
 VOCAB, WIDTH, ROWS, LENGTH, SEGMENTS = 12, 8, 8, 5, 2

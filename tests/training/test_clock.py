@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hrpe_jax.training.clock import Clock
+from hrpe_jax.training.progress import Clock
 
 
 class Output:
@@ -17,7 +17,7 @@ class Output:
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     time = [50.0]
-    monkeypatch.setattr("hrpe_jax.training.clock.time.monotonic", lambda: time[0])
+    monkeypatch.setattr("hrpe_jax.training.progress.time.monotonic", lambda: time[0])
     return time
 
 

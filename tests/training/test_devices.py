@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from hrpe_jax.training.checkpoint import load_stage
+from hrpe_jax.checkpoints.format import load_stage
 from tests.training.test_loop import read_lines
 
 ROOT = Path(__file__).parents[2]

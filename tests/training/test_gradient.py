@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from hrpe_jax.config import BatchConfig
-from hrpe_jax.data.pipeline import train_batches
-from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig, MelodyHarmonyConfig, MelodyModelConfig
+from hrpe_jax.data.loader import train_batches
+from hrpe_jax.models.config import BackboneModelConfig, HarmonyConfig, MelodyHarmonyConfig, MelodyModelConfig
 from hrpe_jax.tasks import build_task
-from hrpe_jax.training.gradient import gradient, join_rows, split_rows
+from hrpe_jax.training.train_step import gradient, join_rows, split_rows
 from tests.training import dummy
 
 KEY = jax.random.key(1)

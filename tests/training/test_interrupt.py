@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hrpe_jax.checkpoints.format import checkpoint_folder, whole_steps
 from hrpe_jax.errors import Stopped
-from hrpe_jax.training.checkpoint import checkpoint_folder, whole_steps
-from hrpe_jax.training.interrupt import stop_request
+from hrpe_jax.training.guards import stop_request
 from tests.training import dummy
 from tests.training.test_loop import read_lines, same_params
 

@@ -17,11 +17,11 @@ from hrpe_jax.config import (
     OptimizerConfig,
     StageConfig,
 )
-from hrpe_jax.data.pipeline import eval_batches
-from hrpe_jax.model_config import BackboneModelConfig, HarmonyConfig, MelodyModelConfig
+from hrpe_jax.data.loader import eval_batches
+from hrpe_jax.models.config import BackboneModelConfig, HarmonyConfig, MelodyModelConfig
 from hrpe_jax.tasks import build_task
-from hrpe_jax.training.partition import make_mesh
-from hrpe_jax.training.step import Programs, make_programs
+from hrpe_jax.training.sharding import make_mesh
+from hrpe_jax.training.train_step import Programs, make_programs
 
 SHAPE: dict[str, Any] = {"width": 16, "layers": 2, "heads": 2, "head_width": 8, "mlp_width": 24}
 SAME: dict[str, Any] = {

@@ -1,0 +1,163 @@
+"""Chords from notes: names with basses for what sounds, slot after slot of a beat grid.
+
+Two finders share this entrance: `chord_segments` for accompanied songs, fitted on POP909, and
+`chord_templates` for voices that change chords with every beat (chorales).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+
+from hrpe_jax.analysis.chord_tables import FULL, POP
+from hrpe_jax.analysis.chords.accompaniment import accompaniment_weights
+from hrpe_jax.analysis.chords.segments import Piece, SegmentParams, song_chords, song_evidence
+from hrpe_jax.analysis.chords.templates import CHORALE, ChordParams, best_path, slot_features, slot_scores
+from hrpe_jax.score.score import ChordSpan
+from hrpe_jax.theory.chord import Chord
+from hrpe_jax.theory.quality import CHORD_TONES
+
+__all__ = ["CHORALE", "FULL", "POP", "ChordParams", "SegmentParams", "find_chords"]
+
+
+def find_chords(
+    onsets: Sequence[float] | np.ndarray,
+    durations: Sequence[float] | np.ndarray,
+    pitches: Sequence[int] | np.ndarray,
+    *,
+    grid: Sequence[float] | np.ndarray,
+    strong: Sequence[bool] | np.ndarray | None = None,
+    weights: Sequence[float] | np.ndarray | None = None,
+    tracks: Sequence[int] | np.ndarray | None = None,
+    params: ChordParams | SegmentParams = POP,
+) -> tuple[ChordSpan, ...]:
+    """Name the chords under a set of notes.
+
+    Args:
+        onsets: [n] starts, in the unit of the grid (ticks, beats or seconds).
+        durations: [n] lengths.
+        pitches: [n] MIDI numbers; leave percussion out.
+        grid: [slots + 1] increasing places where a chord may change, and the end.
+        strong: [slots] whether a slot begins a bar (`POP`, `FULL`: chords change there or are heard anew) or
+            is a strong beat (`CHORALE`: where changes cost less). All slots are equal where not given.
+        weights: [n] how much each note counts, 0 to 1; for melodies and known passing notes.
+        tracks: [n] any number for the track of each note. Lines above an accompaniment count less; with
+            tracks it is better known which notes these are (not for `CHORALE`).
+        params: `POP` for accompanied songs, with the 15 qualities of POP909; `FULL` for the same with all
+            32; `CHORALE` for voices; or your own.
+
+    Returns:
+        Spans that cover the grid (no chord where nothing sounds), in grid units rounded to integers.
+
+    Raises:
+        ValueError: if lengths differ, or the grid does not increase.
+    """
+    grid = np.asarray(grid, dtype=np.float64)
+    if len(grid) < 2 or (np.diff(grid) <= 0).any():
+        raise ValueError("find_chords: the grid must have two increasing places or more")
+    onset, duration = np.asarray(onsets, dtype=np.float64), np.asarray(durations, dtype=np.float64)
+    pitch = np.asarray(pitches, dtype=np.int64)
+    weight = np.ones(len(pitch)) if weights is None else np.asarray(weights, dtype=np.float64)
+    track = np.zeros(len(pitch), dtype=np.int64) if tracks is None else np.asarray(tracks, dtype=np.int64)
+    if not len(onset) == len(duration) == len(pitch) == len(weight) == len(track):
+        raise ValueError("find_chords: onsets, durations, pitches, weights and tracks must have one length")
+    is_strong = None if strong is None else np.asarray(strong, dtype=bool)
+    if is_strong is not None and len(is_strong) != len(grid) - 1:
+        raise ValueError("find_chords: strong must have one value a slot")
+
+    if isinstance(params, ChordParams):
+        if is_strong is None:
+            is_strong = np.ones(len(grid) - 1, dtype=bool)
+        chroma, bass = slot_features(onset, duration, pitch, grid, weight, params)
+        costs = np.where(is_strong, params.change, params.weak_change)
+        pieces = _pieces(best_path(slot_scores(chroma, bass, params), costs))
+        split = params.split_bass
+    else:
+        begin, end = _in_slots(onset, grid), _in_slots(onset + duration, grid)
+        weight = weight * accompaniment_weights(begin, end, pitch, track)
+        evidence = song_evidence(begin, end, pitch, weight, len(grid) - 1)
+        pieces, bass, split = song_chords(evidence, is_strong, params), evidence.bass, False
+    qualities = [row[0] for row in params.qualities]
+    return _spell_diminished(_spans(pieces, bass, grid, qualities, split))
+
+
+def _in_slots(place: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Places as slots of the grid; those outside it stay outside."""
+    slot = np.interp(place, grid, np.arange(len(grid)))
+    return np.where(place < grid[0], -1.0, np.where(place > grid[-1], len(grid), slot))
+
+
+def _pieces(path: np.ndarray) -> list[Piece]:
+    """(first slot, slot after the last, state) wherever the state stays the same."""
+    edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
+    return [(first, last, int(path[first])) for first, last in pairwise(edges)]
+
+
+def _spans(
+    pieces: Sequence[Piece], bass: np.ndarray, grid: np.ndarray, qualities: Sequence[str], split: bool
+) -> tuple[ChordSpan, ...]:
+    """The pieces as spans of equal chords, the bass chosen among the chord's own notes."""
+    place = np.round(grid).astype(np.int64).tolist()
+    table = bass.tolist() if split else _shares(pieces, bass)
+    chords: list[tuple[int, int, Chord]] = []
+    for index, (first, last, state) in enumerate(pieces):
+        if state == 12 * len(qualities):
+            chords.append((first, last, Chord.NONE))
+            continue
+        quality, root = qualities[state // 12], state % 12
+        if not split:
+            chords.append((first, last, _name(root, quality, table[index], root)))
+            continue
+        low = root
+        for slot in range(first, last):
+            chord = _name(root, quality, table[slot], low)
+            low = chord.bass
+            chords.append((slot, slot + 1, chord))
+    spans: list[ChordSpan] = []
+    for first, last, chord in chords:
+        begin = place[first]
+        if spans and spans[-1].chord == chord:
+            begin = spans.pop().onset
+        spans.append(ChordSpan(begin, place[last] - begin, chord))
+    return tuple(spans)
+
+
+def _shares(pieces: Sequence[Piece], bass: np.ndarray) -> list[list[float]]:
+    """[pieces][12] what is lowest: a chord is named where it begins, later basses move through it."""
+    first, last, _ = np.array(pieces).T
+    sums = np.concatenate([np.zeros((1, 12)), np.cumsum(bass, axis=0)])
+    later = (sums[last] - sums[first + 1]) / np.maximum(last - first - 1, 1)[:, None]
+    later[later < 1e-9] = 0.0
+    shares: list[list[float]] = (bass[first] + 0.25 * later).tolist()
+    return shares
+
+
+def _name(root: int, quality: str, share: Sequence[float], otherwise: int) -> Chord:
+    """The chord over the lowest of its own notes; over another bass where none of them is low."""
+    own = [(root + tone) % 12 for tone in CHORD_TONES[quality]]
+    low = max(own, key=share.__getitem__)
+    return _chord(root, quality, low if share[low] > 0 else otherwise)
+
+
+@cache  # at most 12 * 32 * 12 answers
+def _chord(root: int, quality: str, bass: int) -> Chord:
+    return Chord(root, quality, bass)
+
+
+def _spell_diminished(spans: tuple[ChordSpan, ...]) -> tuple[ChordSpan, ...]:
+    """Diminished sevenths named as leading-tone chords of what follows: sound alone gives them four equal
+    roots."""
+    named = list(spans)
+    for index in range(len(named) - 2, -1, -1):
+        span, following = named[index], named[index + 1].chord
+        if span.chord.quality != "dim7" or following.is_none:
+            continue
+        same = following.quality == "dim7" and following.pitch_classes == span.chord.pitch_classes
+        root = following.root if same else (following.root - 1) % 12
+        if root in span.chord.pitch_classes:
+            named[index] = replace(span, chord=Chord(root, "dim7", span.chord.bass))
+    return tuple(named)

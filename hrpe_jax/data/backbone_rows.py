@@ -1,0 +1,182 @@
+"""Backbone batches: whole songs packed into rows, several to a row where they fit.
+
+Every epoch shuffles the songs, packs them first fit, and lays its rows behind those of the epoch before: row
+number `g` of this endless list is row `g % rows` of segment `g // rows % segments` of batch `g // (rows *
+segments)`. No row is dropped or left empty where epochs meet, so every song is seen exactly once per epoch. A
+song longer than a row keeps its prefix (start, key, meter) and shows one stretch of the rest, drawn anew in
+each epoch.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+
+from hrpe_jax.codec.backbone_tokens import PREFIX_LENGTH
+from hrpe_jax.data.augment import CROP, SHUFFLE, draw_shifts, epoch_generator
+from hrpe_jax.data.batches import BatchShape, Piece
+
+PREFIX = PREFIX_LENGTH
+"""Positions that open every song: start, key, meter."""
+
+OPEN_ROWS = 1024
+"""First fit looks at this many of the latest rows, which bounds its time on large corpora."""
+
+
+def first_fit(lengths: np.ndarray, capacity: int) -> np.ndarray:
+    """Packs items into bins, each into the first of the open bins with room for it.
+
+    Args:
+        lengths: Item lengths in the order in which they arrive, `[items]`, each at most `capacity`.
+        capacity: Size of a bin.
+
+    Returns:
+        Bin number of every item, int `[items]`; bins are numbered from 0 without gaps.
+    """
+    room = np.zeros(len(lengths), dtype=np.int64)
+    bins = np.empty(len(lengths), dtype=np.int64)
+    used = 0
+    for item, length in enumerate(lengths):
+        oldest = max(0, used - OPEN_ROWS)
+        fits = room[oldest:used] >= length
+        chosen = oldest + int(fits.argmax()) if fits.any() else used
+        if chosen == used:
+            room[used] = capacity
+            used += 1
+        room[chosen] -= length
+        bins[item] = chosen
+    return bins
+
+
+def _rows_of(order: np.ndarray, lengths: np.ndarray, capacity: int) -> list[list[int]]:
+    clipped = np.minimum(lengths[order], capacity)
+    bins = first_fit(clipped, capacity)
+    rows: list[list[int]] = [[] for _ in range(int(bins.max()) + 1 if len(bins) else 0)]
+    for song, row in zip(order.tolist(), bins.tolist(), strict=True):
+        rows[row].append(song)
+    return rows
+
+
+def _check_capacity(capacity: int) -> None:
+    if capacity <= PREFIX:
+        raise ValueError(
+            f"batch length is {capacity}, expected more than the {PREFIX} prefix tokens of a song"
+        )
+
+
+class TrainPacking:
+    """The endless list of packed rows, seen as batches.
+
+    Args:
+        lengths: Input positions of every song, int `[songs]`.
+        shape: Size of the whole batch.
+        seed: Seed of order, stretches and transpositions.
+        augment: Whether songs are transposed.
+    """
+
+    def __init__(self, lengths: np.ndarray, shape: BatchShape, seed: int, augment: bool = True) -> None:
+        _check_capacity(shape.length)
+        if not len(lengths):
+            raise ValueError("there is no song to train on")
+        self._lengths = np.asarray(lengths, dtype=np.int64)
+        self._shape = shape
+        self._seed = seed
+        self._augment = augment
+        self._first_rows = [0]  # number of the first row of every epoch planned so far, and of the next one
+        self._lock = threading.Lock()
+        # Batches of a prefetch window touch at most a few epochs at a time.
+        self._epoch_rows = functools.lru_cache(maxsize=4)(self._pack_epoch)
+        self._epoch_draws = functools.lru_cache(maxsize=4)(self._draw_epoch)
+
+    def _pack_epoch(self, epoch: int) -> list[list[int]]:
+        order = epoch_generator(self._seed, epoch, SHUFFLE).permutation(len(self._lengths))
+        return _rows_of(order, self._lengths, self._shape.length)
+
+    def _draw_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        songs = len(self._lengths)
+        shifts = draw_shifts(self._seed, epoch, songs) if self._augment else np.zeros(songs, np.int32)
+        # A stretch starts at any event from which a full row is left.
+        last = np.maximum(self._lengths - (self._shape.length - PREFIX), PREFIX)
+        return shifts, epoch_generator(self._seed, epoch, CROP).integers(PREFIX, last + 1)
+
+    def _locate(self, number: int) -> tuple[int, int]:
+        """Epoch and row within it of an endless row number."""
+        with self._lock:
+            while self._first_rows[-1] <= number:
+                epoch = len(self._first_rows) - 1
+                self._first_rows.append(self._first_rows[-1] + len(self._epoch_rows(epoch)))
+        epoch = bisect.bisect_right(self._first_rows, number) - 1
+        return epoch, number - self._first_rows[epoch]
+
+    def pieces(self, step: int, rows: Sequence[int]) -> list[Piece]:
+        """The pieces of batch `step` that lie in `rows`."""
+        shape = self._shape
+        found = []
+        for segment in range(shape.segments):
+            for row in rows:
+                epoch, index = self._locate((step * shape.segments + segment) * shape.rows + row)
+                shifts, starts = self._epoch_draws(epoch)
+                column = 0
+                for number, song in enumerate(self._epoch_rows(epoch)[index], start=1):
+                    length, shift, start = int(self._lengths[song]), int(shifts[song]), int(starts[song])
+                    place = (segment, row)
+                    if length <= shape.length or start == PREFIX:
+                        stop = min(length, shape.length)
+                        found.append(Piece(*place, column, song, 0, stop, shift, number, True))
+                    else:
+                        stop = start + shape.length - PREFIX
+                        found.append(Piece(*place, column, song, 0, PREFIX, shift, number, False))
+                        found.append(Piece(*place, column + PREFIX, song, start, stop, shift, number, True))
+                    column += min(length, shape.length)
+        return found
+
+
+class EvalPacking:
+    """All songs once, untransposed; a long song is cut into windows, and every target counts exactly once.
+
+    Windows after the first repeat the prefix as context only. Their number is `num_batches`; the last batch
+    may have empty rows.
+
+    Args:
+        lengths: Input positions of every song, int `[songs]`.
+        shape: Size of the whole batch.
+    """
+
+    def __init__(self, lengths: np.ndarray, shape: BatchShape) -> None:
+        _check_capacity(shape.length)
+        windows: list[tuple[int, int, int]] = []
+        for song, length in enumerate(np.asarray(lengths).tolist()):
+            windows.append((song, 0, min(length, shape.length)))
+            body = shape.length - PREFIX
+            windows += [
+                (song, start, min(length, start + body)) for start in range(shape.length, length, body)
+            ]
+        sizes = np.asarray([stop - start + (PREFIX if start else 0) for _, start, stop in windows], np.int64)
+        self._shape = shape
+        self._windows = windows
+        # Longest first packs tightest.
+        self._rows = _rows_of(np.argsort(-sizes, kind="stable"), sizes, shape.length)
+        self.num_batches = -(-len(self._rows) // (shape.rows * shape.segments))
+
+    def pieces(self, step: int, rows: Sequence[int]) -> list[Piece]:
+        """The pieces of batch `step` that lie in `rows`."""
+        shape = self._shape
+        found = []
+        for segment in range(shape.segments):
+            for row in rows:
+                index = (step * shape.segments + segment) * shape.rows + row
+                column = 0
+                for number, window in enumerate(
+                    self._rows[index] if index < len(self._rows) else [], start=1
+                ):
+                    song, start, stop = self._windows[window]
+                    if start:
+                        found.append(Piece(segment, row, column, song, 0, PREFIX, 0, number, False))
+                        column += PREFIX
+                    found.append(Piece(segment, row, column, song, start, stop, 0, number, True))
+                    column += stop - start
+        return found

@@ -1,0 +1,321 @@
+"""Tunes in ABC notation (standard 2.1) as notes, chord symbols and measures in playing order.
+
+Times are ticks (12 to the quarter), rounded once from the exact place in the piece. Repeats, endings, jumps
+and an order of parts are played out, tied notes are one note; grace notes, lyrics and second voices inside a
+voice (`&`) are left out. What a tune means as a Score is for `hrpe_jax.readers.abc` to decide.
+
+Reference: abcnotation.com/wiki/abc:standard:v2.1.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from hrpe_jax.formats.abc.book import MAX_VALUE, AbcError, AbcText, split_field
+from hrpe_jax.formats.abc.fields import (
+    AbcKey,
+    AbcMeter,
+    default_unit,
+    parse_key,
+    parse_meter,
+    parse_part_order,
+    parse_shift,
+    parse_tempo,
+    parse_unit,
+)
+from hrpe_jax.formats.abc.layout import (
+    MAX_NOTES,
+    AbcMeasure,
+    AbcNote,
+    bar_starts,
+    joint_signs,
+    lay_out,
+    measure_order,
+    part_labels,
+    place_voice,
+)
+from hrpe_jax.formats.abc.tokens import tokens
+from hrpe_jax.formats.abc.voice import UNITS_PER_WHOLE, Measure, VoiceWriter, looks_like_text
+from hrpe_jax.score.score import ChordSpan
+
+__all__ = ["AbcMeasure", "AbcNote", "AbcTune", "AbcVoice", "read_abc_tune"]
+
+MAX_VOICES = 64
+MAX_SIGNS = 400_000
+MAX_CHARACTERS = 1_000_000
+MAX_EVENTS = 100_000
+"""Notes and rests as written, of all voices together."""
+
+
+@dataclass(frozen=True)
+class AbcVoice:
+    """One voice: notes sorted by onset and pitch (several at once in chords), chord symbols each lasting
+    until the next."""
+
+    name: str
+    notes: tuple[AbcNote, ...]
+    chords: tuple[ChordSpan, ...]
+
+
+@dataclass(frozen=True)
+class AbcTune:
+    """What a tune says, in playing order.
+
+    Attributes:
+        number: of its `X:` field; may be empty.
+        title, composer: may be empty.
+        voices: in the order in which they are named; each has notes or chord symbols.
+        measures: of the first voice.
+        tempo_bpm: quarters a minute; None where the tune names none.
+        warnings: codes of what could not be followed to the letter; sorted.
+    """
+
+    number: str
+    title: str
+    composer: str
+    voices: tuple[AbcVoice, ...]
+    measures: tuple[AbcMeasure, ...]
+    tempo_bpm: float | None
+    warnings: tuple[str, ...]
+
+    @property
+    def end(self) -> int:
+        """Tick at which the last measure ends."""
+        return self.measures[-1].start + self.measures[-1].length if self.measures else 0
+
+    def bar_starts(self) -> tuple[int, ...]:
+        """Ticks at which bars begin; a bar that a repeat sign cuts in two counts once."""
+        return bar_starts(self.measures)
+
+
+def read_abc_tune(text: AbcText, where: str) -> AbcTune:
+    """Read one tune.
+
+    Args:
+        text: its lines.
+        where: names it in errors.
+
+    Raises:
+        AbcError: if it has no notes, or too many (has `.reason`).
+    """
+    if sum(map(len, text.lines)) > MAX_CHARACTERS:
+        raise AbcError("abc_too_long", f"{where}: expected at most {MAX_CHARACTERS} characters")
+    reader = _TuneReader(where)
+    for line in text.lines[: text.header]:
+        reader.header_line(line)
+    reader.begin_music()
+    for line in text.lines[text.header :]:
+        reader.music_line(line)
+    writers = {name: writer for name, writer in reader.voices.items() if writer.count}
+    if not writers:
+        raise AbcError("abc_no_notes", f"{where}: no notes: expected music after the K: field")
+    warnings = reader.warnings.union(*(writer.warnings for writer in writers.values()))
+    voices, measures = _play(writers, reader.parts, warnings, where)
+    tempos = (measure.tempo for writer in writers.values() for measure in writer.measures)
+    tempo = reader.tempo if reader.tempo is not None else next((t for t in tempos if t is not None), None)
+    return AbcTune(
+        number=text.number,
+        title=text.field("T").replace("\\%", "%").replace("\\\\", "\\"),
+        composer=text.field("C"),
+        voices=voices,
+        measures=measures,
+        tempo_bpm=tempo,
+        warnings=tuple(sorted(warnings)),
+    )
+
+
+class _TuneReader:
+    """Fields and voices of one tune while its lines are read."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.voices: dict[str, VoiceWriter] = {}
+        self.warnings: set[str] = set()
+        self.parts: tuple[str, ...] | None = None
+        self.tempo: float | None = None
+        self._key = AbcKey()
+        self._meter: AbcMeter | None = None
+        self._unit: Fraction | None = None
+        self._shift = 0
+        self._shifts: dict[str, int] = {}  # by voice
+        self._propagate = "pitch"
+        self._tempo_text = ""
+        self._declared: list[str] = []
+        self._signs = self._events = 0
+        self._current: VoiceWriter | None = None
+
+    def header_line(self, line: str) -> None:
+        """Take a line of the header."""
+        letter, value = split_field(line)
+        if letter == "V":
+            self._declare(value)
+        elif letter == "P":
+            self.parts = parse_part_order(value)
+        elif letter == "Y" and self.parts is None:
+            # The Nottingham collection keeps the order of its parts here. The standard has no such field.
+            order = parse_part_order(value)
+            self.parts = order if order is not None and value.replace(" ", "").isupper() else None
+        elif letter == "Q":
+            self._tempo_text = value
+        else:
+            self._set(letter, value)
+
+    def begin_music(self) -> None:
+        """The header is over: what it leaves open gets its default."""
+        if self._unit is None:
+            self._unit = default_unit(self._meter)
+        if self._tempo_text:
+            self.tempo = parse_tempo(self._tempo_text, self._unit)
+
+    def music_line(self, line: str) -> None:
+        """Take a line of the tune's body."""
+        letter, value = split_field(line)
+        if letter:
+            self._field(letter, value)
+            return
+        if looks_like_text(line):
+            self.warnings.add("text_skipped")
+            return
+        for kind, parts in tokens(line):
+            self._signs += 1
+            if self._signs > MAX_SIGNS:
+                raise AbcError("abc_too_long", f"{self.where}: expected at most {MAX_SIGNS} signs")
+            if kind == "field":
+                self._field(parts[0], parts[1][:MAX_VALUE].strip())
+                continue
+            voice = self._voice()
+            before = voice.count
+            voice.sign(kind, parts)
+            self._events += voice.count - before
+            if self._events > MAX_EVENTS:
+                raise AbcError("abc_too_long", f"{self.where}: expected at most {MAX_EVENTS} notes")
+
+    def _voice(self) -> VoiceWriter:
+        """The voice that music is for."""
+        if self._current is None:
+            self._select(self._declared[0] if self._declared else "1")
+        assert self._current is not None
+        return self._current
+
+    def _declare(self, value: str) -> str:
+        """Take note of a voice's clef; returns its name."""
+        name = value.split()[0][:40] if value.split() else "1"
+        shift = parse_shift(value)
+        if shift is not None:
+            self._shifts[name] = shift
+            if name in self.voices:
+                self.voices[name].shift = shift
+        if name not in self._declared and len(self._declared) < MAX_VOICES:
+            self._declared.append(name)
+        return name
+
+    def _select(self, name: str) -> None:
+        """Go on with this voice."""
+        if name not in self.voices:
+            if len(self.voices) >= MAX_VOICES:
+                raise AbcError("abc_too_long", f"{self.where}: expected at most {MAX_VOICES} voices")
+            writer = VoiceWriter(self._meter, self._key, self._unit or Fraction(1, 8))
+            writer.shift = self._shifts.get(name, self._shift)
+            writer.propagate = self._propagate
+            self.voices[name] = writer
+        self._current = self.voices[name]
+
+    def _field(self, letter: str, value: str) -> None:
+        """A field in the body: for the present voice, or for all of them where none has begun."""
+        voice = self._current
+        if letter == "V":
+            self._select(self._declare(value))
+        elif letter == "P":
+            self._voice().set_part(value[:40])
+        elif letter == "Q":
+            unit = Fraction(voice.unit, UNITS_PER_WHOLE) if voice else self._unit or Fraction(1, 8)
+            bpm = parse_tempo(value, unit)
+            if bpm is not None:
+                self._voice().set_tempo(bpm)
+        elif voice is None:
+            self._set(letter, value)
+        elif letter == "K":
+            key, shift = parse_key(value), parse_shift(value)
+            if key is not None:
+                voice.set_key(key)
+            if shift is not None:
+                voice.shift = shift
+        elif letter == "M":
+            meter = parse_meter(value)
+            if meter is not None:
+                voice.set_meter(meter)
+        elif letter == "L":
+            unit_length = parse_unit(value)
+            if unit_length is not None:
+                voice.unit = round(unit_length * UNITS_PER_WHOLE)
+        elif letter == "I":
+            self._directive(value)
+            voice.propagate = self._propagate
+
+    def _set(self, letter: str, value: str) -> None:
+        """A field that holds for every voice."""
+        if letter == "K":
+            self._key = parse_key(value) or self._key
+            self._shift = parse_shift(value) or 0
+        elif letter == "M":
+            self._meter = parse_meter(value) or self._meter
+        elif letter == "L":
+            self._unit = parse_unit(value) or self._unit
+        elif letter == "I":
+            self._directive(value)
+
+    def _directive(self, value: str) -> None:
+        match = re.match(r"propagate-accidentals\s+(not|octave|pitch)\b", value)
+        if match is not None:
+            self._propagate = match[1]
+
+
+def _play(
+    writers: dict[str, VoiceWriter], parts: tuple[str, ...] | None, warnings: set[str], where: str
+) -> tuple[tuple[AbcVoice, ...], tuple[AbcMeasure, ...]]:
+    """The voices in ticks, and the measures of the first.
+
+    Voices with as many measures as the first share its measures, so that a slip in one bar does not shift
+    those after it; others are laid out alone.
+    """
+    written: dict[str, list[Measure]] = {name: _closed(writer.measures) for name, writer in writers.items()}
+    first = next(iter(written.values()))
+    together = [name for name, measures in written.items() if len(measures) == len(first)]
+    groups = [together, *([name] for name in written if name not in together)]
+    if len(groups) > 1:
+        warnings.add("voices_uneven")
+    placed: dict[str, AbcVoice] = {}
+    all_measures: list[tuple[AbcMeasure, ...]] = []
+    notes_left = MAX_NOTES
+    for group in groups:
+        voices = [written[name] for name in group]
+        for i, measure in enumerate(voices[0]):
+            measure.signs = joint_signs([voice[i].signs for voice in voices])
+            measure.part = next((voice[i].part for voice in voices if voice[i].part), "")
+        order_of_parts = parts if parts and part_labels(voices[0]).issuperset(parts) else None
+        if parts and order_of_parts is None:
+            warnings.add("part_order_ignored")
+        order = measure_order(voices[0], order_of_parts)
+        laid_out = lay_out(voices, order) if order is not None else None
+        if order is None or laid_out is None:
+            raise AbcError("abc_too_long", f"{where}: too long with its repeats")
+        starts, measures = laid_out
+        all_measures.append(measures)
+        end = measures[-1].start + measures[-1].length if measures else 0
+        for name, voice in zip(group, voices, strict=True):
+            music = place_voice(voice, order, starts, end, notes_left)
+            if music is None:
+                raise AbcError("abc_too_long", f"{where}: more than {MAX_NOTES} notes with its repeats")
+            notes_left -= len(music[0])
+            if music[0] or music[1]:
+                placed[name] = AbcVoice(name, *music)
+    if not any(voice.notes for voice in placed.values()):
+        raise AbcError("abc_no_notes", f"{where}: rests only: expected notes")
+    return tuple(placed[name] for name in written if name in placed), all_measures[0]
+
+
+def _closed(measures: list[Measure]) -> list[Measure]:
+    """The measures without the one that the last bar line began, if nothing is in it."""
+    return measures[:-1] if len(measures) > 1 and not measures[-1].events else measures

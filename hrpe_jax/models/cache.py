@@ -1,0 +1,181 @@
+"""What attention has to know of events before the present ones, beside the layers' own states.
+
+Hidden states or cached keys are not enough: RoPE needs the keys' positions, H-RPE their codes (and, for
+lagged relations, the codes of a few events before the first key), the mask which slots hold a real event,
+and the input embedding the event before. A ``History`` carries all of it, in the same shape for the XL
+memory and for a cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hrpe_jax.models.config import HarmonyConfig, ModelConfig
+from hrpe_jax.models.transformer import Context, Past
+from hrpe_jax.ops import hrpe, repeats, rope
+from hrpe_jax.ops.attention.types import Side
+
+Lags = tuple[tuple[int, int], ...]
+
+
+class History(NamedTuple):
+    """Events so far. Arrays are ``[batch, margin + capacity]``; the margin holds codes that only lags need.
+
+    Attributes:
+      positions: int, events since the song's start.
+      segments: int, 0 where the slot is empty or of another song.
+      codes: what H-RPE relates.
+      previous: embedding of the last event, ``[batch, width]``, zero at a song's start.
+      past: the layers' states, layers leading; in a cache a list of them without ``scan_layers``.
+      slot: int scalar, where (after the margin) the next event goes; only in a cache.
+      repeats: the song so far, further back than anything else here; None without ``config.repeats``.
+      phrases: the song so far by the clock; None in a model without them.
+    """
+
+    positions: Array
+    segments: Array
+    codes: hrpe.Codes
+    previous: Array
+    past: Any
+    slot: Any = None
+    repeats: Any = None
+    phrases: Any = None
+
+
+def margin(lags: Lags) -> int:
+    """How many events before the first key the lags look at."""
+    return max((max(pair) for pair in lags), default=0)
+
+
+def empty(config: ModelConfig, batch: int, capacity: int, lags: Lags, categories: int, past: Any) -> History:
+    """A history without events."""
+    shape = (batch, margin(lags) + capacity)
+    zeros = jnp.zeros(shape, jnp.int32)
+    codes = hrpe.Codes(zeros, (zeros,) * categories, jnp.zeros(shape, bool))
+    song = repeats.empty(batch, config.repeats) if config.repeats else None
+    return History(zeros, zeros, codes, jnp.zeros((batch, config.width), jnp.float32), past, repeats=song)
+
+
+def empty_cache(
+    config: ModelConfig, batch: int, slots: int, lags: Lags, categories: int, remembered: int | None = None
+) -> History:
+    """A cache of keys and values with room for ``slots`` events; without ``scan_layers`` layer by layer.
+
+    Its ``repeats`` hold ``remembered`` events, ``config.repeats`` where not given: fewer cost less, and are
+    the same as long as there are no more.
+    """
+    rows = (batch,) if batch > 1 else ()  # see `layers.Past`
+    shape, dtype = (*rows, config.heads, slots, config.head_width), jnp.dtype(config.dtype)
+
+    def layer(*leading: int) -> Past:
+        return Past(keys=jnp.zeros((*leading, *shape), dtype), values=jnp.zeros((*leading, *shape), dtype))
+
+    past: Any = layer(config.layers) if config.scan_layers else [layer() for _ in range(config.layers)]
+    cache = empty(config, batch, slots, lags, categories, past)
+    if config.repeats and remembered is not None:
+        cache = cache._replace(repeats=repeats.empty(batch, remembered))
+    return cache._replace(slot=jnp.zeros((), jnp.int32))
+
+
+def capacity(cache: History) -> int:
+    """For how many events a cache has room."""
+    layer = cache.past[0] if isinstance(cache.past, list) else cache.past
+    return int(layer.keys.shape[-2])
+
+
+def grow(cache: History, slots: int, remembered: int | None = None) -> History:
+    """The cache with room for ``slots`` events, whose ``repeats`` hold ``remembered`` (None: as before)."""
+    more = slots - capacity(cache)
+
+    def pad(x: Array, axis: int) -> Array:
+        widths = [(0, 0)] * x.ndim
+        widths[axis] = (0, more)
+        return jnp.pad(x, widths)
+
+    sides = jax.tree.map(lambda x: pad(x, 1), (cache.positions, cache.segments, cache.codes))
+    past = jax.tree.map(lambda x: pad(x, x.ndim - 2), cache.past)
+    song = cache.repeats
+    if song is not None and remembered is not None:
+        song = repeats.grow(song, remembered)
+    return cache._replace(positions=sides[0], segments=sides[1], codes=sides[2], past=past, repeats=song)
+
+
+def drop(cache: History, count: Any) -> History:
+    """The cache without its first ``count`` events; codes that lags need stay in the margin."""
+
+    def shift(x: Array, axis: int) -> Array:
+        return jnp.roll(x, -count, axis)
+
+    sides = jax.tree.map(lambda x: shift(x, 1), (cache.positions, cache.segments, cache.codes))
+    # What stood at the front is now behind the last event and must not be taken for one.
+    columns = jnp.arange(sides[1].shape[1]) < sides[1].shape[1] - count
+    return cache._replace(
+        positions=sides[0],
+        segments=jnp.where(columns, sides[1], 0),
+        codes=sides[2],
+        past=jax.tree.map(lambda x: shift(x, x.ndim - 2), cache.past),
+        slot=cache.slot - count,
+    )
+
+
+def forget(history: History, reset: Array) -> History:
+    """Empties the rows where ``reset [batch]`` is true: a new song begins there."""
+    kept = ~reset[:, None]
+    codes = history.codes._replace(present=history.codes.present & kept)
+    song = history.repeats if history.repeats is None else repeats.forget(history.repeats, reset)
+    return history._replace(
+        segments=history.segments * kept, codes=codes, previous=history.previous * kept, repeats=song
+    )
+
+
+def append(history: History, positions: Array, segments: Array, codes: hrpe.Codes) -> History:
+    """Adds new events ``[batch, length]``: behind the last slot, or in a cache at ``slot``."""
+    new = (positions, segments, codes)
+    old = (history.positions, history.segments, history.codes)
+    if history.slot is None:
+        joined = jax.tree.map(lambda a, b: jnp.concatenate([a, b.astype(a.dtype)], axis=1), old, new)
+    else:
+        # Slot 0 lies behind the margin, whose width is what the arrays have more than the cached keys.
+        column = history.segments.shape[1] - capacity(history) + history.slot
+        joined = jax.tree.map(
+            lambda a, b: jax.lax.dynamic_update_slice(a, b.astype(a.dtype), (0, column)), old, new
+        )
+    return history._replace(positions=joined[0], segments=joined[1], codes=joined[2])
+
+
+def context(history: History, new: int, config: ModelConfig, harmony: HarmonyConfig) -> Context:
+    """The context of the last ``new`` events (in a cache: of those at ``slot``) among all of ``history``."""
+    lags, edge = harmony.relations, margin(harmony.relations)
+    start = history.segments.shape[1] - edge - new if history.slot is None else history.slot
+
+    def keys(x: Array) -> Array:
+        return x[:, edge:]
+
+    def queries(x: Array) -> Array:
+        return jax.lax.dynamic_slice_in_dim(x, edge + start, new, axis=1)
+
+    lagged = {n: hrpe.lag(history.codes, n, history.segments) for n in {n for pair in lags for n in pair}}
+    query_side = Side(queries(history.positions), queries(history.segments))
+    key_side = Side(keys(history.positions), keys(history.segments))
+
+    def turn(side: Side, part: Callable[[Array], Array]) -> rope.Rotation:
+        by_position = rope.rotation(side.positions, config.head_width, config.rope_base)
+        if not harmony.turns:
+            return by_position
+        return rope.cyclic_rotation(by_position, part(history.codes.cyclic), part(history.codes.present))
+
+    query_turn = turn(query_side, queries)
+    return Context(
+        query_side,
+        key_side,
+        query_turn,
+        query_turn if history.slot is not None else turn(key_side, keys),
+        tuple(jax.tree.map(queries, lagged[a]) for a, _ in lags),
+        tuple(jax.tree.map(keys, lagged[b]) for _, b in lags),
+        history.slot,
+    )

@@ -1,0 +1,295 @@
+"""Written scores (MusicXML) as songs: lead sheets first of all, and whatever else programs write.
+
+With chord symbols, the file says melody and chords. Without, chords are found from the notes of all parts
+where there are enough of them; one line alone is a melody.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from hrpe_jax.analysis.chords.find_chords import FULL, find_chords
+from hrpe_jax.analysis.chords.templates import ornament_weights
+from hrpe_jax.formats.musicxml.read import MusicXmlDocument, XmlNote, XmlPart, read_musicxml
+from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter, said_key
+from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
+from hrpe_jax.readers.song import Song, SongError
+from hrpe_jax.score.bars import resets_from_bars
+from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+
+_LEADING = re.compile(r"voice|vocal|voc\b|melod|lead|solo|sopran|cantus|canto|sing|gesang|chant|voz|lyric")
+_FOLLOWING = re.compile(
+    r"bass|baix|drum|perc|guitar|piano|organ|keyb|pad|string|accomp|alto|tenor|harmony|chord|back|choir|cello"
+)
+
+
+def melody_part(parts: Sequence[XmlPart]) -> XmlPart | None:
+    """The part that carries the tune.
+
+    Words under the notes say it best, then the part's name, then chord symbols above it; among equals the
+    part that stands higher on the page, unless it rests most of the time.
+
+    Args:
+        parts: in the order of the page.
+
+    Returns:
+        None where no part has notes.
+    """
+    longest = max((_sounding(part) for part in parts), default=0)
+    most_words = max((part.lyrics for part in parts), default=0)
+
+    def evidence(part: XmlPart) -> float:
+        name = part.name.lower()
+        score = 4.0 if part.lyrics and part.lyrics >= 0.3 * most_words else 0.0
+        score += 2.0 if _LEADING.search(name) else -1.0 if _FOLLOWING.search(name) else 0.0
+        score += 1.0 if part.chords else 0.0
+        return score + min(1.0, 2 * _sounding(part) / longest)
+
+    playing = [part for part in parts if part.notes]
+    return max(playing, key=evidence, default=None)  # the first of equals
+
+
+def melody_line(part: XmlPart) -> tuple[XmlNote, ...]:
+    """The highest sounding note of the part's first staff, as a line.
+
+    A note that begins under a higher one that still sounds is not heard as the tune, so an inner voice moving
+    under a held melody note does not break it. A note is cut off where a higher one begins.
+
+    Args:
+        part: one with notes.
+
+    Returns:
+        Notes by onset, none overlapping.
+    """
+    staff = min(note.staff for note in part.notes)
+    return skyline([note for note in part.notes if note.staff == staff])
+
+
+def skyline(notes: Sequence[XmlNote]) -> tuple[XmlNote, ...]:
+    """The notes that are the highest where they begin, each until a higher one begins or it ends."""
+    line: list[XmlNote] = []
+    for note in sorted(notes, key=lambda note: (note.onset, -note.pitch, -note.duration)):
+        last = line[-1] if line else None
+        if last is not None and note.onset < last.end:
+            if note.pitch <= last.pitch:
+                continue
+            line[-1] = XmlNote(last.onset, note.onset - last.onset, last.pitch, last.voice, last.staff)
+        line.append(note)
+    return tuple(line)
+
+
+def is_line(notes: Sequence[XmlNote]) -> bool:
+    """Whether no two notes (by onset) sound together."""
+    return all(before.end <= after.onset for before, after in pairwise(notes))
+
+
+def _sounding(part: XmlPart) -> int:
+    return sum(note.duration for note in part.notes)
+
+
+TEMPO_BPM = 120.0
+"""Where the file names none, as in MIDI."""
+MAX_TICKS = 240_000
+"""Longest piece: 5,000 bars of 4/4, over two hours."""
+_MAX_SLOTS = 30_000
+_MAX_KEYS = 100
+_MIN_DENSITY = 1.6
+"""Notes that sound at once, on average, below which chords are not looked for."""
+_VOICE_NAMES = ("soprano", "alto", "tenor", "bass")
+_PLACEHOLDERS = ("", "music21 fragment", "title", "untitled", "untitled score", "score")
+
+
+def read_lead_sheet(path: str | Path) -> Song:
+    """Read a MusicXML file (.musicxml, .xml, .mxl) of any shape.
+
+    Repeats and endings are played out. Bars that are shorter or longer than the most common meter says,
+    pickups and changes of meter included, become `bar_resets`. The key is found, with the signature as
+    evidence; where the signature changes, every stretch has its own.
+
+    Args:
+        path: the file.
+
+    Returns:
+        A song. `found` has "key" unless the file names a mode other than "major" that the notes bear out,
+        "chords" where there are no chord symbols, "meter" where no meter is named. Warnings: "meter_assumed",
+        "meter_split" (a meter that a Score cannot have: 7/4 is told as 4/4 and 3/4), "tempo_assumed",
+        "melody_skyline" (a line out of notes that sound together), "no_chords", "no_melody".
+
+    Raises:
+        MusicXmlError: if the file cannot be read (has `.reason`).
+        SongError: "too_long", or "bad_score" where a Score refuses what was read.
+    """
+    path = Path(path)
+    document = read_musicxml(path)
+    if document.end > MAX_TICKS:
+        raise SongError("too_long", f"{path}: {document.end} ticks: expected at most {MAX_TICKS}")
+    found: set[str] = set()
+    warnings: set[str] = set()
+
+    meter, resets = _bars(document, found, warnings)
+    part = melody_part(document.parts)
+    line: tuple[XmlNote, ...] = ()
+    if part is None:
+        warnings.add("no_melody")
+    else:
+        line = melody_line(part)
+        if not is_line(part.notes):
+            warnings.add("melody_skyline")
+    chords = max(document.parts, key=lambda p: len(p.chords)).chords
+    voices: list[tuple[XmlNote, ...]] = []
+    if all(span.chord.is_none for span in chords):
+        if document.end // meter.beat_ticks + len(document.measures) > _MAX_SLOTS:
+            raise SongError("too_long", f"{path}: expected at most {_MAX_SLOTS} beats to find chords for")
+        voices = _voices(document)
+        if voices:
+            chords = find_voice_chords(voices, meter, resets)
+        elif _density(document.parts) >= _MIN_DENSITY:
+            chords = _found_chords(document, meter)
+        if chords:
+            found.add("chords")
+        else:
+            warnings.add("no_chords")
+    keys = _keys(document, line, voices, chords, found)
+    if document.tempo_bpm is None:
+        warnings.add("tempo_assumed")
+    try:
+        score = Score(
+            id=path.stem,
+            title=path.stem if document.title.lower() in _PLACEHOLDERS else document.title,
+            key=_main_key(keys, document.end),
+            meter=meter,
+            tempo_bpm=document.tempo_bpm or TEMPO_BPM,
+            melody=tuple(Note(note.onset, note.duration, note.pitch) for note in line),
+            chords=chords,
+            source=path.name,
+            bar_resets=resets,
+        )
+    except ScoreError as error:
+        raise SongError("bad_score", f"{path}: {error}") from None
+    return Song(
+        score=score,
+        found=tuple(sorted(found)),
+        warnings=tuple(sorted(warnings)),
+        keys=tuple(keys) if len(keys) > 1 else (),
+    )
+
+
+def _bars(document: MusicXmlDocument, found: set[str], warnings: set[str]) -> tuple[Meter, tuple[int, ...]]:
+    """The regular meter, and where bars begin off its grid."""
+    named = [(measure.meter, measure.length) for measure in document.measures if measure.meter is not None]
+    meter = regular_meter(named or [(document.meter, document.end)])
+    if not named:
+        found.add("meter")
+        warnings.add("meter_assumed")
+    elif not any(meter == said for said, _ in named):
+        warnings.add("meter_split")
+    return meter, resets_from_bars(document.bar_starts(), meter.bar_ticks)
+
+
+def _voices(document: MusicXmlDocument) -> list[tuple[XmlNote, ...]]:
+    """The lines of music for voices: soprano to bass where parts have these names (instruments are left out),
+    or three parts and more of one line each; none for other music."""
+    sung = [
+        next((part for part in document.parts if part.name.lower().startswith(name) and part.notes), None)
+        for name in _VOICE_NAMES
+    ]
+    four = [part.top_line() for part in sung if part is not None]
+    if len(four) == len(_VOICE_NAMES):
+        return four
+    parts = [part for part in document.parts if part.notes]
+    return [part.notes for part in parts] if len(parts) > 2 and all(is_line(p.notes) for p in parts) else []
+
+
+def _keys(
+    document: MusicXmlDocument,
+    line: Sequence[XmlNote],
+    voices: Sequence[Sequence[XmlNote]],
+    chords: Sequence[ChordSpan],
+    found: set[str],
+) -> list[tuple[int, Key]]:
+    """(tick, key) of every stretch with one signature; equal neighbours are one."""
+    starts: list[tuple[int, int | None, str]] = []
+    for measure in document.measures:
+        if not starts or (measure.fifths, measure.mode) != starts[-1][1:]:
+            starts.append((measure.start, measure.fifths, measure.mode))
+    if len(starts) > _MAX_KEYS:  # nobody modulates so often: the first signature stands for all
+        starts = starts[:1]
+    keys: list[tuple[int, Key]] = []
+    note_onsets, chord_onsets = [note.onset for note in line], [span.onset for span in chords]
+    for (start, fifths, mode), end in zip(starts, [*(s[0] for s in starts[1:]), document.end], strict=True):
+        under = chords[bisect_left(chord_onsets, start) : bisect_left(chord_onsets, end)]
+        over = line[bisect_left(note_onsets, start) : bisect_left(note_onsets, end)]
+        notes = [(note.pitch, note.duration) for note in over]
+        said = said_key(fifths, mode)
+        if voices and len(starts) == 1 and said is None:
+            key = find_voice_key(voices, fifths, chords)
+        else:
+            key = find_written_key(notes, under, fifths, said)
+        if key != said:
+            found.add("key")
+        if not keys or keys[-1][1] != key:
+            keys.append((start, key))
+    return keys
+
+
+def _main_key(keys: Sequence[tuple[int, Key]], end: int) -> Key:
+    """The key of most of the time; of equals, the first."""
+    time: dict[Key, int] = {}
+    for (start, key), (until, _) in zip(keys, [*keys[1:], (end, None)], strict=True):
+        time[key] = time.get(key, 0) + until - start
+    return max(time, key=lambda key: time[key])
+
+
+def _found_chords(document: MusicXmlDocument, meter: Meter) -> tuple[ChordSpan, ...]:
+    """Chords from the notes of all parts."""
+    grid = _beats(document, meter)
+    columns: list[np.ndarray] = []
+    for track, part in enumerate(document.parts):
+        if part.notes:
+            table = np.array([(n.onset, n.duration, n.pitch) for n in part.notes], dtype=np.int64)
+            weights = np.ones(len(table))
+            if is_line(part.notes):
+                weights = ornament_weights(table[:, 0], table[:, 1], table[:, 2], np.isin(table[:, 0], grid))
+            columns.append(np.column_stack([table, weights, np.full(len(table), track)]))
+    onset, duration, pitch, weight, tracks = np.concatenate(columns).T
+    return find_chords(
+        onset,
+        duration,
+        pitch.astype(np.int64),
+        grid=grid,
+        strong=np.isin(grid[:-1], document.bar_starts()),
+        weights=weight,
+        tracks=tracks.astype(np.int64),
+        params=FULL,
+    )
+
+
+def _density(parts: Sequence[XmlPart]) -> float:
+    """How many notes sound at once, on average over the time in which any does."""
+    spans = sorted((note.onset, note.end) for part in parts for note in part.notes)
+    covered = until = 0
+    for onset, end in spans:
+        covered += max(0, end - max(onset, until))
+        until = max(until, end)
+    return sum(end - onset for onset, end in spans) / covered if covered else 0.0
+
+
+def _beats(document: MusicXmlDocument, meter: Meter) -> np.ndarray:
+    """[slots + 1] places of beats, counted from every bar line; of a pickup, back from the next one."""
+    starts = [*document.bar_starts(), document.end]
+    beat = meter.beat_ticks
+    places: list[int] = []
+    for index, (start, end) in enumerate(pairwise(starts)):
+        pickup = index == 0 and end - start < meter.bar_ticks
+        shift = meter.bar_ticks - (end - start) if pickup else 0  # ticks of the bar that are not there
+        first = -shift % beat
+        places += ([start] if first else []) + list(range(start + first, end, beat))
+    return np.array([*places, document.end])

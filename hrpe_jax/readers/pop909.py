@@ -1,0 +1,189 @@
+"""POP909 songs as scores: melody from the MIDI file, chords, bars and key from the label files beside it.
+
+The raw reading is in `hrpe_jax.formats.charts.pop909` and `hrpe_jax.formats.midi.read`; the assembly
+needs quantisation (`hrpe_jax.analysis`), so it lives here.
+
+Reference: Z. Wang et al., "POP909: A Pop-song Dataset for Music Arrangement Generation", ISMIR 2020.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hrpe_jax.analysis.quantize import QuantizedMelody, quantize_melody
+from hrpe_jax.formats.charts.pop909 import LabelError, Pop909Labels, TimedLabel, read_pop909_labels
+from hrpe_jax.formats.midi.read import read_midi
+from hrpe_jax.score.bars import most_common, resets_from_bars
+from hrpe_jax.score.score import ChordSpan, Score
+from hrpe_jax.theory.chord import Chord, parse_harte
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+
+MELODY_TRACK = "MELODY"
+SOURCE = "POP909"
+LICENSE = "MIT (annotations and MIDI); the songs are commercial"
+
+_METERS = {2: (Meter(2, 4), 12), 3: (Meter(3, 4), 12), 4: (Meter(4, 4), 12), 6: (Meter(6, 8), 6)}
+"""Beats in the most common bar -> meter, and ticks in a beat as the file counts them (eighths in 6/8)."""
+
+
+@lru_cache(maxsize=4096)  # a song repeats a dozen labels a hundred times
+def _chord(label: str) -> Chord:
+    try:
+        return parse_harte(label)
+    except ValueError as error:
+        raise LabelError("bad_label", f"chord_midi.txt: {error}") from None
+
+
+_SHORTEST_BEAT, _LONGEST_BEAT = 0.02, 30.0
+"""Seconds; what lies outside would make millions of bars of a song, or less than one."""
+
+_EARLY = 0.125
+"""Beats by which an event may anticipate the bar line that it belongs to: half a sixteenth."""
+
+
+def is_pop909_song(folder: str | Path) -> bool:
+    """Whether a folder looks like a song of the data set: NNN/NNN.mid with chord_midi.txt beside it."""
+    folder = Path(folder)
+    return (folder / f"{folder.name}.mid").is_file() and (folder / "chord_midi.txt").is_file()
+
+
+def read_pop909(folder: str | Path) -> Score:
+    """Read one song, such as POP909/001.
+
+    Tick 0 is the bar line at or before the first chord or note, so a pickup stands at the end of a full
+    first bar. Bars of irregular length become `bar_resets`. Songs whose bars have six beats are in 6/8, the
+    given beats being eighths. The key is the one that lasts longest; 152 songs modulate and a Score has one
+    key. Equal neighbouring chords are merged, and the no-chord before the first and after the last chord is
+    left out.
+
+    Raises:
+        LabelError: if a label file is missing or damaged, or the song has no melody (has `.reason`).
+        MidiError: if the MIDI file is (has `.reason`).
+    """
+    return read_pop909_song(folder).score
+
+
+class Pop909Song(NamedTuple):
+    """A score with what its making measured."""
+
+    score: Score
+    melody: QuantizedMelody
+
+
+def read_pop909_song(folder: str | Path) -> Pop909Song:
+    """As `read_pop909`, with the quantisation error of the melody."""
+    folder = Path(folder)
+    labels = read_pop909_labels(folder)
+    downbeats = np.flatnonzero(labels.bars)
+    if len(labels.beats) < 2 or len(downbeats) < 2:
+        raise LabelError("empty", f"{folder}/beat_midi.txt: expected at least two bars marked in column 3")
+    bar_beats = most_common(np.diff(downbeats).tolist())
+    if bar_beats not in _METERS:
+        raise LabelError(
+            "bad_line", f"{folder}/beat_midi.txt: {bar_beats} beats in most bars: expected 2, 3, 4 or 6"
+        )
+    meter, beat_ticks = _METERS[bar_beats]
+    beat = float(np.median(np.diff(labels.beats)))
+    if not _SHORTEST_BEAT <= beat <= _LONGEST_BEAT:
+        raise LabelError(
+            "bad_line",
+            f"{folder}/beat_midi.txt: {beat:.3g} s a beat: expected {_SHORTEST_BEAT} to {_LONGEST_BEAT}",
+        )
+
+    onset, offset, pitch, velocity = _melody_seconds(folder / f"{folder.name}.mid")
+    onset, offset = _to_beats(labels.beats, onset), _to_beats(labels.beats, offset)
+    spans = _chord_spans(labels)
+    first = min([float(onset.min()), *(float(begin) for begin, _, _ in spans[:1])])
+    bars = _bar_beats(downbeats, bar_beats, first)
+    start = bars[0]
+
+    melody = quantize_melody(
+        np.maximum(onset - start, 0.0), offset - start, pitch, velocity, beat_ticks=beat_ticks
+    )
+    score = Score(
+        id=folder.name,
+        title="",
+        key=_longest_key(labels.keys),
+        meter=meter,
+        tempo_bpm=round(60.0 / float(np.median(np.diff(labels.beats))) * beat_ticks / 12, 3),
+        melody=melody.notes,
+        chords=tuple(
+            ChordSpan((begin - start) * beat_ticks, (end - begin) * beat_ticks, chord)
+            for begin, end, chord in spans
+        ),
+        source=SOURCE,
+        license=LICENSE,
+        bar_resets=resets_from_bars([(bar - start) * beat_ticks for bar in bars], meter.bar_ticks),
+    )
+    return Pop909Song(score, melody)
+
+
+def _melody_seconds(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Onsets and ends in seconds, pitches and velocities of the MELODY track."""
+    midi = read_midi(path)
+    track = next((track for track in midi.tracks if track.name == MELODY_TRACK), None)
+    if track is None:
+        raise LabelError(
+            "no_melody", f"{path}: no notes in a track named {MELODY_TRACK}: expected POP909's tracks"
+        )
+    onset, duration, pitch, velocity = track.array().T
+    return midi.seconds(onset), midi.seconds(onset + duration), pitch, velocity
+
+
+def _to_beats(beats: tuple[float, ...], seconds: np.ndarray) -> np.ndarray:
+    """Times in seconds as places on the beat grid, continued at its median tempo past both ends."""
+    grid = np.asarray(beats)
+    beat = float(np.median(np.diff(grid)))
+    place = np.interp(seconds, grid, np.arange(len(grid)))
+    place = np.where(seconds < grid[0], (seconds - grid[0]) / beat, place)
+    return np.where(seconds > grid[-1], len(grid) - 1 + (seconds - grid[-1]) / beat, place)
+
+
+def _chord_spans(labels: Pop909Labels) -> list[tuple[int, int, Chord]]:
+    """(first beat, end beat, chord): equal neighbours merged, no-chords at both ends left out."""
+    begins = (
+        np.round(_to_beats(labels.beats, np.array([row.start for row in labels.chords]))).astype(int).tolist()
+    )
+    ends = (
+        np.round(_to_beats(labels.beats, np.array([row.end for row in labels.chords]))).astype(int).tolist()
+    )
+    spans: list[tuple[int, int, Chord]] = []
+    for row, begin, end in zip(labels.chords, begins, ends, strict=True):
+        chord = _chord(row.label)
+        begin = max(begin, spans[-1][1]) if spans else begin
+        if end <= begin:
+            continue
+        if spans and spans[-1][2] == chord and spans[-1][1] == begin:
+            spans[-1] = (spans[-1][0], end, chord)
+        elif spans or not chord.is_none:
+            spans.append((begin, end, chord))
+    while spans and spans[-1][2].is_none:
+        spans.pop()
+    return spans
+
+
+def _bar_beats(downbeats: np.ndarray, bar_beats: int, first: float) -> list[int]:
+    """Beats on which bars begin, from the last at or before `first` (in beats); counted back where none is
+    given."""
+    given = downbeats.tolist()
+    missing = max(0, math.ceil((given[0] - first - _EARLY) / bar_beats))
+    given = [given[0] - bar * bar_beats for bar in range(missing, 0, -1)] + given
+    return [bar for i, bar in enumerate(given) if i + 1 == len(given) or given[i + 1] > first + _EARLY]
+
+
+def _longest_key(keys: tuple[TimedLabel, ...]) -> Key:
+    """The key that holds longest in all; the earlier of equals."""
+    seconds: dict[Key, float] = {}
+    for row in keys:
+        try:
+            key = Key.parse(row.label)
+        except ValueError as error:
+            raise LabelError("bad_label", f"key_audio.txt: {error}") from None
+        seconds[key] = seconds.get(key, 0.0) + row.end - row.start
+    return max(seconds, key=seconds.__getitem__)

@@ -1,0 +1,66 @@
+"""Reading what was found, each file by the reader of its format; readers are loaded when first needed."""
+
+from __future__ import annotations
+
+import os
+
+from hrpe_jax.errors import UserError
+from hrpe_jax.readers.find import SongFile, find_songs
+from hrpe_jax.readers.song import Song, SongError
+
+
+def read_first(path: str | os.PathLike[str]) -> Song:
+    """Reads one file, or one folder of POP909; of several tunes, the first that can be read.
+
+    Raises:
+        UserError: it cannot be read, is no music, or is a folder of many songs.
+    """
+    found = find_songs(os.fspath(path))
+    if len(found.songs) > 1:
+        raise UserError(f"{path}: holds {len(found.songs)} songs; expected one file, or one song's folder")
+    tunes = read_songs(found.songs[0])
+    errors = [tune for tune in tunes if isinstance(tune, SongError)]
+    songs = [tune for tune in tunes if isinstance(tune, Song)]
+    if not songs:
+        raise errors[0] if errors else UserError(f"{path}: holds no tune")
+    return songs[0]
+
+
+def read_songs(song: SongFile) -> list[Song | SongError]:
+    """Reads a file: one song, or the tunes of a book, each of them a song or the error that it gave.
+
+    Raises:
+        UserError: the file as a whole cannot be read; errors are those of the format's reader (`.reason`
+            names the kind where there is one).
+    """
+    match song.format:
+        case "pop909":
+            from hrpe_jax.readers.pop909 import read_pop909_song
+
+            read = read_pop909_song(song.path)
+            return [Song(read.score, error=read.melody.mean_error)]
+        case "chorales":
+            from hrpe_jax.readers.chorales import read_chorale
+
+            return [Song(read_chorale(song.path), found=("chords", "key"))]
+        case "midi":
+            from hrpe_jax.readers.midi import read_midi_song
+
+            return [read_midi_song(song.path)]
+        case "musicxml":
+            from hrpe_jax.readers.musicxml import read_lead_sheet
+
+            return [read_lead_sheet(song.path)]
+        case "abc":
+            from hrpe_jax.readers.abc import read_abc
+
+            return list(read_abc(song.path, *song.tunes))
+        case "billboard":
+            from hrpe_jax.readers.charts import read_billboard
+
+            return [read_billboard(song.path)]
+        case "lab":
+            from hrpe_jax.readers.charts import read_lab
+
+            return [read_lab(song.path)]
+    raise ValueError(f"format {song.format!r}: expected one that songs.find gives")

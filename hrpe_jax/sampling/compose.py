@@ -1,0 +1,227 @@
+"""From a trained model and a user's wishes to pieces: chords first, then a melody over them.
+
+Shapes are rounded up to a few sizes, so that another number of pieces, bars or another key seldom compiles
+anew. Piece i of a seed draws the same numbers however many are asked for with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import jax
+import numpy as np
+from flax.errors import FlaxError
+
+from hrpe_jax.checkpoints.release import Model
+from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.codec.backbone import prefix_of
+from hrpe_jax.codec.melody import decode_piece
+from hrpe_jax.errors import UserError
+from hrpe_jax.models.config import BackboneModelConfig, MelodyModelConfig
+from hrpe_jax.sampling import backbone_search as chord_stage
+from hrpe_jax.sampling import melody_batch as melody_stage
+from hrpe_jax.sampling.backbone_loop import FREE
+from hrpe_jax.sampling.cache import unroll
+from hrpe_jax.sampling.controls import Controls, Drawing, chord_tokens, read_controls
+from hrpe_jax.sampling.logits import Settings
+from hrpe_jax.sampling.piece import Piece
+
+MAX_ROWS = 32  # pieces side by side
+
+
+def sample_pieces(model: Model, **wishes: Any) -> list[Piece]:
+    """Composes pieces.
+
+    Args:
+        model: from `load_model`.
+        **wishes: of `controls.read_controls`.
+
+    Raises:
+        UserError: a wish that cannot be read, or a stage that the model lacks.
+    """
+    return compose(model, read_controls(**wishes))
+
+
+def compose(model: Model, controls: Controls) -> list[Piece]:
+    """`sample_pieces` with wishes that were read before."""
+    return list(pieces(model, controls))
+
+
+def pieces(model: Model, controls: Controls) -> Iterator[Piece]:
+    """`compose`, giving each piece as soon as those beside it are done."""
+    for numbers in _batches(controls):
+        try:
+            yield from _compose_rows(model, controls, numbers)
+        except FlaxError as error:
+            raise misfit(model, error) from None
+
+
+def misfit(model: Model, error: FlaxError) -> UserError:
+    """What to say where parameters do not have the shapes that their config asks for."""
+    detail = str(error).splitlines()[0][:160]
+    return UserError(f"{model.path}: its parameters do not fit its config ({detail})")
+
+
+def _batches(controls: Controls) -> Iterator[list[int]]:
+    for first in range(0, controls.num_pieces, MAX_ROWS):
+        yield list(range(first, min(first + MAX_ROWS, controls.num_pieces)))
+
+
+def _compose_rows(model: Model, controls: Controls, numbers: Sequence[int]) -> Iterator[Piece]:
+    chords, chord_nats = write_chords(model, controls, numbers)
+    events: list[list[int]] = [[] for _ in numbers]
+    nats: list[list[float]] = [[] for _ in numbers]
+    if controls.stage != "backbone":
+        events = [melody_prefix(controls) for _ in numbers]
+        for ids, likelihood in melody_calls(model, controls, numbers, chords):
+            for row in range(len(numbers)):
+                said = ids[row] != melody_tokens.PAD
+                events[row] += ids[row, said].tolist()
+                nats[row] += likelihood[row, said].tolist()
+    for row, number in enumerate(numbers):
+        costs = {"backbone": chord_nats[row]} if chord_nats else {}
+        if nats[row]:
+            costs["melody"] = -float(np.mean(nats[row]))
+        yield finish(controls, number, chords[row], events[row], costs)
+
+
+def finish(
+    controls: Controls, number: int, chords: Sequence[int], events: Sequence[int], nats: Mapping[str, float]
+) -> Piece:
+    """A piece of its tokens."""
+    digits = max(2, len(str(controls.num_pieces)))
+    key, _ = prefix_of(chords)
+    prime = controls.continued
+    about: dict[str, Any] = {
+        "tempo_bpm": controls.tempo,
+        "id": f"piece-{number + 1:0{digits}}",
+        "title": f"Piece {number + 1} in {key.name}"
+        if prime is None
+        else f"{prime.score.title or 'A piece'} and on",
+    }
+    if events:
+        score = decode_piece(chords, events, **about)
+    else:
+        opening = prime.score if prime is not None else None
+        score = melody_stage.score_of(chords, opening, **about)
+    return Piece(score, tuple(chords), tuple(events), dict(nats), plain(controls, number))
+
+
+def write_chords(
+    model: Model, controls: Controls, numbers: Sequence[int]
+) -> tuple[list[list[int]], list[float]]:
+    """Each piece's chord tokens, and their mean negative log likelihoods; those are none for given chords."""
+    key, meter, prime = controls.key, controls.meter, controls.continued
+    if controls.chords_given and prime is None:
+        assert controls.chords is not None
+        assert key is not None  # `read_controls` sees to both
+        assert meter is not None
+        return [chord_tokens(controls.chords, key, meter)] * len(numbers), []
+    stage = model.stage("backbone")
+    config, params = unroll(cast(BackboneModelConfig, stage.config.model), stage.params)
+    locks = _locks(controls)
+    form = controls.form
+    request = chord_stage.Request(
+        key=FREE if key is None else backbone_tokens.key_id(key),
+        keys=np.array([controls.mode in (None, "major")] * 12 + [controls.mode in (None, "minor")] * 12),
+        meter=FREE if meter is None else backbone_tokens.meter_id(meter),
+        locks=locks,
+        sources=form.chord_sources() if form is not None and controls.chords is None else None,
+        prefix=prime.backbone_ids if prime is not None else [backbone_tokens.BOS],
+        phases=prime.phases if prime is not None else [],
+        offset=len(prime.harmony) if prime is not None else 0,
+        bars=controls.bars - (prime.bars if prime is not None else 0),
+        candidates=controls.candidates,
+        window=stage.config.batch.length,
+    )
+    return chord_stage.sample_chords(
+        config, jax.device_put(params), request, numbers, controls.seed, _settings(controls.backbone)
+    )
+
+
+def _locks(controls: Controls) -> list[int]:
+    """What must sound at each beat, as far as it is known."""
+    locks = list(controls.continued.harmony) if controls.continued is not None else []
+    for chord, beats in controls.chords or ():
+        token = FREE if chord is None else backbone_tokens.chord_id(chord.absorb_bass())
+        locks += [token] * beats
+    return locks
+
+
+def melody_prefix(controls: Controls) -> list[int]:
+    """The events that every melody begins with."""
+    prime = controls.continued
+    return [melody_tokens.BOS] if prime is None else list(prime.event_ids)
+
+
+def melody_calls(
+    model: Model,
+    controls: Controls,
+    numbers: Sequence[int],
+    chords: Sequence[Sequence[int]],
+    steps: int | None = None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The events of melodies over these chords, as `melodies.melodies` gives them."""
+    stage = model.stage("melody")
+    config, params = unroll(cast(MelodyModelConfig, stage.config.model), stage.params)
+    prime = controls.continued
+    request = melody_stage.Request(
+        bars=controls.bars,
+        tempo=controls.tempo,
+        silent_bars=controls.silent_bars,
+        form=controls.form,
+        prefix=melody_prefix(controls),
+        opening=None if prime is None else prime.score,
+        segment=stage.config.batch.length,
+    )
+    return melody_stage.melodies(
+        config,
+        jax.device_put(params),
+        request,
+        chords,
+        numbers,
+        controls.seed,
+        _settings(controls.melody),
+        steps,
+    )
+
+
+def _settings(drawing: Drawing) -> Settings:
+    penalty = drawing.repetition_penalty
+    return Settings(
+        np.float32(drawing.temperature),
+        np.int32(drawing.top_k),
+        np.float32(drawing.top_p),
+        None if penalty == 1 else np.float32(penalty),
+    )
+
+
+def plain(controls: Controls, number: int) -> dict[str, Any]:
+    """The controls as JSON values: what asks for this piece again."""
+    prime, form = controls.prime, controls.form
+    return {
+        "number": number,
+        "seed": controls.seed,
+        "num_pieces": controls.num_pieces,
+        "stage": controls.stage,
+        "bars": controls.bars,
+        "key": controls.key and controls.key.name,
+        "mode": controls.mode,
+        "meter": controls.meter and str(controls.meter),
+        "tempo": controls.tempo,
+        "chords": None if controls.chords is None else _chart(controls.chords),
+        "form": form and form.text,
+        "prime": prime
+        and {"id": prime.score.id, "title": prime.score.title, "use": prime.use, "bars": prime.bars},
+        "backbone": asdict(controls.backbone),
+        "melody": asdict(controls.melody),
+        "silent_bars": controls.silent_bars,
+        "candidates": controls.candidates,
+    }
+
+
+def _chart(chords: Iterable[tuple[Any, int]]) -> str:
+    """Chords as `--chords` reads them again."""
+    return " ".join(f"{'?' if chord is None else chord}*{beats}" for chord, beats in chords)

@@ -1,0 +1,158 @@
+"""Pieces as files: MIDI, MusicXML, ABC, JSON with tokens and settings, sound, the page of the run; and as a
+line of text."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from bisect import bisect_right
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.codec import vocabulary
+from hrpe_jax.formats.abc.write import write_abc
+from hrpe_jax.formats.audio import write_audio
+from hrpe_jax.formats.json import score_values
+from hrpe_jax.formats.midi.write import Programs, write_midi
+from hrpe_jax.formats.musicxml.write import write_musicxml
+from hrpe_jax.sampling.output_options import DEFAULT_OUTPUTS, PAGE_FILE, Outputs
+from hrpe_jax.sampling.page import page_of
+from hrpe_jax.score.score import Score
+from hrpe_jax.theory.chord import to_lead_sheet
+from hrpe_jax.utils.files import check_output, unwritable
+
+if TYPE_CHECKING:
+    from hrpe_jax.sampling.explain import ChordChoice
+    from hrpe_jax.sampling.piece import Piece
+
+FORMAT = 1
+
+
+def piece_json(piece: Piece) -> dict[str, Any]:
+    """A piece as JSON values.
+
+    `backbone` has an object for every chord event with `predicted_id, gen_root_pc, gen_quality,
+    gen_function`, and its name and beats for people; `generated_event_ids` are the melody's tokens, BOS to
+    EOS. `metadata` has the fields of the training records. `score` is the music itself
+    (`score.score_json`).
+    """
+    score = piece.score
+    functions = tokens.function_table()[score.key.index]
+    events = [
+        {
+            "predicted_id": token,
+            "gen_root_pc": int(tokens.ROOT[token]),
+            "gen_quality": int(tokens.QUALITY_CODE[token]),
+            "gen_function": int(functions[token]),
+            "chord": to_lead_sheet(tokens.id_chord(token), score.key),
+            "beats": int(tokens.BEATS[token]),
+        }
+        for token in piece.backbone_ids
+        if tokens.KIND[token] == tokens.KIND_EVENT
+    ]
+    return {
+        "format": FORMAT,
+        "id": score.id,
+        "title": score.title,
+        "metadata": {
+            "key_signature_root": score.key.tonic,
+            "key_signature_mode": score.key.mode,
+            "time_signature_num": score.meter.numerator,
+            "time_signature_den": score.meter.denominator,
+            "tempo_bpm": score.tempo_bpm,
+        },
+        "backbone_ids": list(piece.backbone_ids),
+        "backbone": events,
+        "generated_event_ids": list(piece.event_ids),
+        "nats_per_event": {name: round(value, 4) for name, value in piece.nats.items()},
+        "vocabulary": {"version": vocabulary.VERSION, **vocabulary.vocabulary_hashes()},
+        "settings": dict(piece.settings),
+        "score": score_values(score),
+    }
+
+
+def write_pieces(
+    pieces: Sequence[Piece],
+    folder: str | os.PathLike[str],
+    wanted: Outputs = DEFAULT_OUTPUTS,
+    choices: Sequence[Sequence[ChordChoice]] = (),
+) -> list[Path]:
+    """Writes the files of every piece and the page of all, all or none; files of the same names are replaced.
+
+    Args:
+        pieces: with different ids.
+        folder: made if it is not there.
+        wanted: which files.
+        choices: what `explain_pieces` says of the chords of those on the page; empty where nobody was asked.
+
+    Returns:
+        The files, in order.
+
+    Raises:
+        UserError: the folder cannot be written, or sound that is too long was asked for.
+    """
+    check_output(folder)
+    folder = Path(folder)
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".sample-", dir=folder))
+        try:
+            names = [
+                write_piece(piece, beside, suffix, wanted.programs)
+                for piece in pieces
+                for suffix in wanted.suffixes
+            ]
+            if "html" in wanted.formats:
+                page = page_of(pieces, wanted, choices)
+                (beside / PAGE_FILE).write_text(page, encoding="utf-8", newline="\n")
+                names.append(PAGE_FILE)
+            for name in names:
+                os.replace(beside / name, folder / name)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise unwritable(folder, error) from None
+    return [folder / name for name in names]
+
+
+def write_piece(piece: Piece, folder: Path, suffix: str, programs: Programs) -> str:
+    """Writes one file of a piece into a folder that is there, and returns its name."""
+    path = folder / f"{piece.score.id}.{suffix}"
+    match suffix:
+        case "mid":
+            write_midi(piece.score, path, programs=programs)
+        case "musicxml":
+            write_musicxml(piece.score, path, programs.melody)
+        case "abc":
+            write_abc(piece.score, path)
+        case "json":
+            text = json.dumps(piece_json(piece), ensure_ascii=False, indent=1)
+            path.write_text(text + "\n", encoding="utf-8", newline="\n")
+        case _:
+            write_audio(piece.score, path, programs)
+    return path.name
+
+
+def describe(piece: Piece) -> str:
+    """A piece in one line: name, key, meter, bars and chords."""
+    score = piece.score
+    about = f"{score.key.name}, {score.meter}, {len(score.bar_starts())} bars"
+    return f"{score.id}: {about}: {chord_line(score)}"
+
+
+def chord_line(score: Score) -> str:
+    """The chords by bars, such as `| C | Am F | % |`; "%" where a bar brings no new one."""
+    starts = score.bar_starts()
+    bars: list[list[str]] = [[] for _ in starts]
+    for span in score.chords:
+        bars[bisect_right(starts, span.onset) - 1].append(to_lead_sheet(span.chord, score.key))
+    return f"| {' | '.join(' '.join(bar) or '%' for bar in bars)} |"

@@ -1,5 +1,0 @@
-"""Pieces as one web page to look at and listen to."""
-
-from hrpe_jax.score.page.build import Choice, PagePiece, build_page
-
-__all__ = ["Choice", "PagePiece", "build_page"]

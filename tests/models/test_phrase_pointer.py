@@ -1,0 +1,39 @@
+"""Where nothing stood nothing is seen; how far a candidate is trusted depends on all that is known of it."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hrpe_jax.models.pointers import Phrasing
+from hrpe_jax.ops.phrases import Expectation
+
+WIDTH = 6
+# Nothing; then the same event, by distance, by run, and by whether it begins there.
+FOUND = Expectation(
+    event=jnp.asarray([[[-1, -1], [3, -1], [-1, 3], [3, -1], [3, -1], [3, -1]]]),
+    left=jnp.asarray([[[0, 0], [2, 0], [0, 2], [2, 0], [2, 0], [2, 0]]]),
+    right=jnp.asarray([[[0, 0], [0, 0], [0, 0], [3, 0], [0, 0], [500, 0]]]),
+    begins=jnp.asarray([[[0, 0], [0, 0], [0, 0], [0, 0], [1, 0], [0, 0]]], bool),
+)
+
+
+def test_where_nothing_stood_the_expected_event_is_not_seen() -> None:
+    phrasing, rng = Phrasing(WIDTH, 2), np.random.default_rng(0)
+    events = [jnp.asarray(rng.normal(size=(1, 6, 2, WIDTH)), jnp.float32) for _ in range(2)]
+    params = phrasing.init(jax.random.key(0), events[0], FOUND, method="embed")
+    first, second = (phrasing.apply(params, x, FOUND, method="embed") for x in events)
+    changed = np.abs(np.asarray(first - second)).max(axis=-1)[0]
+    assert changed[0] == 0
+    assert changed[1:].min() > 1e-3
+
+
+def test_trust_depends_on_the_state_and_on_all_that_was_found() -> None:
+    phrasing = Phrasing(WIDTH, 2, levels=2)
+    params = phrasing.init(jax.random.key(0), jnp.zeros((1, 6, 2, WIDTH)), FOUND, method="embed")
+    nothing = phrasing.apply(params, jnp.zeros((1, 6, WIDTH)), FOUND, method="trust")
+    np.testing.assert_array_equal(nothing, np.zeros((1, 6, 2, 2)))
+    trust = np.asarray(phrasing.apply(params, jnp.ones((1, 6, WIDTH)), FOUND, method="trust"))
+    candidates = [trust[0, n, k, 0] for n, k in ((0, 0), (1, 0), (2, 1), (3, 0), (4, 0), (5, 0))]
+    assert len(set(candidates)) == len(candidates)

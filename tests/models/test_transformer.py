@@ -1,0 +1,99 @@
+"""The stack: a scan over layers, and the same layers one by one from the same parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hrpe_jax.models import transformer
+from hrpe_jax.models.backbone import Backbone
+from hrpe_jax.models.melody import Melody, init_memory
+from tests.models import test_backbone, test_melody
+
+LAYERS = 3
+
+
+def backbone(**options: Any) -> tuple[nn.Module, tuple[Any, ...]]:
+    shape = dataclasses.replace(test_backbone.config(), layers=LAYERS, **options)
+    return Backbone(shape), (test_backbone.draw_batch(),)
+
+
+def melody(**options: Any) -> tuple[nn.Module, tuple[Any, ...]]:
+    """After a segment, so that there is a memory."""
+    shape = dataclasses.replace(test_melody.config(memory=8, layers=LAYERS), **options)
+    batch = test_melody.draw_batch()
+    params = test_melody.noisy_params(shape)
+    _, memory = test_melody.apply(shape, params, test_melody.cut(batch, 0, 8), init_memory(shape, 2))
+    return Melody(shape), (test_melody.cut(batch, 8, 24), memory)
+
+
+def noisy(model: nn.Module, arguments: tuple[Any, ...]) -> Any:
+    shapes = jax.eval_shape(lambda: nn.unbox(model.init(jax.random.key(0), *arguments)["params"]))
+    rng = np.random.default_rng(2)
+    return jax.tree.map(lambda x: jnp.asarray(0.2 * rng.normal(size=x.shape), x.dtype), shapes)
+
+
+def scans(model: nn.Module, params: Any, arguments: tuple[Any, ...]) -> bool:
+    program = jax.make_jaxpr(lambda params: model.apply({"params": params}, *arguments)[0])(params)
+    return any(eqn.primitive.name == "scan" and eqn.params["length"] == LAYERS for eqn in program.jaxpr.eqns)
+
+
+@pytest.mark.parametrize("build", [backbone, melody])
+def test_one_by_one_is_what_the_scan_computes(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, arguments = build()
+    params = noisy(model, arguments)
+
+    def everything() -> Any:
+        def loss(params: Any) -> Any:
+            logits, history = model.apply({"params": params}, *arguments)
+            return jnp.mean(jnp.where(logits > -1e8, logits, 0.0) ** 2), (logits, history)
+
+        return jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
+
+    assert not scans(model, params, arguments)
+    one_by_one = everything()
+    monkeypatch.setattr(transformer, "UNROLLED", LAYERS - 1)
+    assert scans(model, params, arguments)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), one_by_one, everything()
+    )
+
+
+def test_on_an_accelerator_and_with_remat_layers_are_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, arguments = backbone(remat="full")
+    assert scans(model, noisy(model, arguments), arguments)
+    model, arguments = backbone(attention="reference")
+    params = noisy(model, arguments)
+    assert not scans(model, params, arguments)
+    monkeypatch.setattr(transformer, "target", lambda: "tpu")
+    assert scans(model, params, arguments)
+
+
+def test_every_layer_has_a_dropout_of_its_own() -> None:
+    model, arguments = backbone(dropout=0.5)
+    params = noisy(model, arguments)
+
+    def run(seed: int) -> np.ndarray:
+        rngs = {"dropout": jax.random.key(seed)}
+        return np.asarray(model.apply({"params": params}, *arguments, train=True, rngs=rngs)[0])
+
+    np.testing.assert_array_equal(run(0), run(0))
+    assert np.abs(run(0) - run(1)).max() > 1e-3
+    drawn: list[jax.Array] = []
+    original = jax.random.bernoulli
+
+    def spy(key: jax.Array, *args: Any, **kwargs: Any) -> jax.Array:
+        drawn.append(jax.random.key_data(key))
+        return original(key, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax.random, "bernoulli", spy)
+        run(2)
+    assert len(drawn) == 1 + 2 * LAYERS
+    assert len({tuple(np.asarray(key).tolist()) for key in drawn}) == len(drawn)

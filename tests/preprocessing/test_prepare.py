@@ -1,0 +1,151 @@
+"""One file: what is fit for training, for which stage, and the reasons against the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hrpe_jax.preprocessing.clean import stages_of, trim
+from hrpe_jax.preprocessing.prepare import PreparedSong, prepare_file
+from hrpe_jax.preprocessing.writer import Reject
+from hrpe_jax.readers import read
+from hrpe_jax.readers.find import SongFile
+from hrpe_jax.readers.song import Song, SongError
+from hrpe_jax.score.score import ChordSpan, Note, Score
+from hrpe_jax.theory.chord import Chord
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+
+FILE = SongFile("book", "abc", "/nowhere/book.abc", "book.abc")
+
+
+def _score(notes: int = 16, roots: tuple[int, ...] = (0, 7), first: int = 0, pitches: int = 7) -> Score:
+    melody = tuple(Note(first + at * 12, 12, 60 + at % pitches) for at in range(notes))
+    chords = tuple(ChordSpan(first + at * 48, 48, Chord(root, "maj")) for at, root in enumerate(roots))
+    return Score("x", "", Key(0, "major"), Meter(4, 4), 100.0, melody, chords)
+
+
+@pytest.mark.parametrize(
+    ("score", "stages", "reason"),
+    [
+        (_score(), ("backbone", "melody"), None),
+        (_score(roots=()), ("melody",), None),
+        (_score(roots=(0, 0)), ("melody",), None),
+        (_score(notes=0), ("backbone",), None),
+        (_score(notes=7), ("backbone",), None),
+        (_score(pitches=2), ("backbone",), None),
+        (_score(notes=0, roots=()), (), "empty"),
+        (_score(notes=7, roots=()), (), "too_short"),
+        (_score(pitches=2, roots=(0,)), (), "one_pitch"),
+        (_score(notes=0, roots=(5, 5, 5)), (), "one_chord"),
+        (_score(notes=8, roots=(0,) * 60), (), "nearly_silent"),
+        (_score(first=48 * 4000), (), "too_long"),
+    ],
+)
+def test_a_score_is_kept_for_the_stages_it_serves(score: Score, stages: tuple[str, ...], reason: str | None):
+    found, (code, detail) = stages_of(score)
+    assert found == stages
+    if reason:
+        assert (code, bool(detail)) == (reason, True)
+
+
+def test_silence_before_the_music_is_cut_by_whole_bars():
+    late = _score(first=48 * 5 + 12)
+    cut = trim(late)
+    assert cut.melody[0].onset == 12
+    assert cut.chords[0].onset == 12
+    assert len(cut.melody) == len(late.melody)
+    assert trim(_score(first=48)) == _score(first=48)
+    none = (ChordSpan(0, 96, Chord.NONE), *_score(first=96).chords, ChordSpan(192, 480, Chord.NONE))
+    spans = Score("x", "", Key(0, "major"), Meter(4, 4), 100.0, (), none, bar_resets=(20, 68, 300))
+    assert trim(spans).end == trim(trim(spans)).end == 96 + 96 - 68
+    assert trim(spans).bar_resets == (232,)
+
+
+def _results(monkeypatch: pytest.MonkeyPatch, songs: list[Song | Exception]) -> list[PreparedSong | Reject]:
+    monkeypatch.setattr("hrpe_jax.preprocessing.prepare.read_songs", lambda song: songs)
+    return prepare_file(FILE)
+
+
+def test_a_book_gives_songs_and_rejects(monkeypatch: pytest.MonkeyPatch):
+    first = Song(
+        _score(),
+        found=("key", "chords"),
+        warnings=("tempo_assumed",),
+        keys=((0, Key(0, "major")), (96, Key(7, "major"))),
+        error=0.25,
+        tune="1",
+    )
+    results = _results(
+        monkeypatch,
+        [
+            first,
+            SongError("no_notes", "book.abc: X:2:\n no notes", "2"),
+            Song(_score(roots=()), tune="1"),
+            Song(_score(notes=0, roots=()), tune="3"),
+        ],
+    )
+    song, reject, second, empty = results
+    assert isinstance(song, PreparedSong)
+    assert isinstance(second, PreparedSong)
+    assert [song.id, second.id] == ["book#1", "book#1~2"]
+    assert reject == Reject("book.abc", "no_notes", "book.abc: X:2: no notes", "2")
+    assert isinstance(empty, Reject)
+    assert (empty.reason, empty.tune) == ("empty", "3")
+    assert list(song.records) == ["backbone", "melody"]
+    for stage in ("backbone", "melody"):
+        record = json.loads(song.records[stage])
+        assert record["id"] == "book#1"
+        assert record["found"] == ["chords", "key"]
+        assert record["warnings"] == ["tempo_assumed"]
+        assert record["keys"] == [[0, "C major"], [96, "G major"]]
+        assert record["quantization_error"] == 0.25
+        assert record["source"] == "abc"
+    assert list(second.records) == ["melody"]
+    record = json.loads(second.records["melody"])
+    assert set(record["conditioning_quality_code"]) == {9}
+    assert song.about["modulates"]
+    assert not second.about["modulates"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SongError("odd", "message"), "odd"),
+        (PermissionError(13, "no"), "unreadable"),
+        (RecursionError("deep"), "too_deep"),
+        (KeyError("x"), "error_KeyError"),
+    ],
+)
+def test_errors_of_readers_become_rejects(monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str):
+    def fail(song: SongFile) -> list[Song]:
+        raise error
+
+    monkeypatch.setattr("hrpe_jax.preprocessing.prepare.read_songs", fail)
+    assert [result.reason for result in prepare_file(FILE)] == [reason]
+
+
+def test_memory_is_for_the_pool_to_reject(monkeypatch: pytest.MonkeyPatch):
+    def fail(song: SongFile) -> list[Song]:
+        raise MemoryError
+
+    monkeypatch.setattr("hrpe_jax.preprocessing.prepare.read_songs", fail)
+    with pytest.raises(MemoryError):
+        prepare_file(FILE)
+
+
+def test_an_empty_book_is_a_reject(monkeypatch: pytest.MonkeyPatch):
+    assert [result.reason for result in _results(monkeypatch, [])] == ["no_tunes"]
+
+
+def test_every_format_has_a_reader(tmp_path: Path):
+    from hrpe_jax.readers.find import FORMATS
+
+    for format in FORMATS:
+        with pytest.raises((ValueError, OSError)) as caught:
+            read.read_songs(SongFile("x", format, str(tmp_path / "absent"), "absent"))
+        assert "one that songs.find gives" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"expected one that songs\.find gives"):
+        read.read_songs(SongFile("x", "wav", "x", "x"))
