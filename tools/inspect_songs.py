@@ -6,7 +6,7 @@ import difflib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.codec.vocabulary import STAGES
 from hrpe_jax.data.shards import REJECTS, SPLITS, Dataset, Record, Records, open_dataset, token_count
 from hrpe_jax.errors import UserError
+from hrpe_jax.score.form import crop_form, form_from_values
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -61,17 +62,20 @@ class Song:
         title = self.about.get("title") or ""
         chords, line = self.records.get("backbone"), self.records.get("melody")
         tempo = line["metadata"]["tempo_bpm"] if line else 120.0
+        form = form_from_values(self.about.get("form", ()))
         if chords and line:
             ids = [*chords["input_ids"], chords["target_id"]]
-            return decode_piece(ids, line["event_ids"], tempo_bpm=tempo, id=self.id, title=title)
+            return decode_piece(ids, line["event_ids"], tempo_bpm=tempo, id=self.id, title=title, form=form)
         if chords:
-            return backbone.decode([*chords["input_ids"], chords["target_id"]], id=self.id, title=title)
+            ids = [*chords["input_ids"], chords["target_id"]]
+            return backbone.decode(ids, id=self.id, title=title, form=form)
         assert line is not None
         about = line["metadata"]
         meter = Meter(about["time_signature_num"], about["time_signature_den"])
         key = Key(about["key_signature_root"], about["key_signature_mode"])
         notes = melody.decode(line["event_ids"], meter)
-        return Score(self.id, title, key, meter, tempo, notes.notes, (), bar_resets=notes.bar_resets)
+        score = Score(self.id, title, key, meter, tempo, notes.notes, (), bar_resets=notes.bar_resets)
+        return replace(score, form=crop_form(form, 0, len(score.bar_starts())))
 
 
 class Shelf:

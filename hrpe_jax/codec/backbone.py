@@ -10,6 +10,7 @@ regular bars.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -38,6 +39,7 @@ from hrpe_jax.codec.backbone_tokens import (
     transpose_table,
 )
 from hrpe_jax.codec.bars import BeatGrid, bar_spans, beat_ticks
+from hrpe_jax.score.form import Section, crop_form, form_values
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -90,7 +92,8 @@ def encode(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> di
     Returns:
         `id`; `input_ids`, all tokens but the last; `target_id`, the last (EOS); `root_pc`, `quality_code`,
         `function_code` of the input ids; `bar_phase`, for each input id the beat of the bar at which the next
-        token's event begins. All are plain lists and integers.
+        token's event begins; `form`, a list of [letter, first bar, bars], empty where it is not known. All
+        are plain lists and integers.
     """
     grid, harmony = harmony_of_beats(score) if beats is None else beats
     ids = np.array([BOS, key_id(score.key), meter_id(score.meter), *_event_ids(harmony)])
@@ -102,6 +105,7 @@ def encode(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> di
         "quality_code": QUALITY_CODE[ids].tolist(),
         "function_code": function_table()[score.key.index, ids].tolist(),
         "bar_phase": grid.phases[np.cumsum(BEATS[ids], dtype=np.int64)].tolist(),
+        "form": form_values(score.form),
     }
 
 
@@ -130,6 +134,7 @@ def decode(
     tempo_bpm: float = 120.0,
     id: str = "",
     title: str = "",
+    form: Iterable[Section] = (),
 ) -> Score:
     """A score from backbone tokens. Never raises on any sequence of integers.
 
@@ -143,6 +148,7 @@ def decode(
         tempo_bpm: quarter notes a minute.
         id: the score's id.
         title: the score's title.
+        form: its sections; those beyond the last bar are left out.
     """
     tokens = _content(ids)
     key, meter = prefix_of(tokens)
@@ -159,7 +165,10 @@ def decode(
     for first, last in pairwise([*starts.tolist(), len(harmony)]):
         onset, end = ticks[edges[first]], ticks[edges[last]]
         chords.append(ChordSpan(onset, end - onset, id_chord(int(harmony[first]))))
-    return Score(id, title, key, meter, tempo_bpm, tuple(melody), tuple(chords), bar_resets=tuple(bar_resets))
+    score = Score(
+        id, title, key, meter, tempo_bpm, tuple(melody), tuple(chords), bar_resets=tuple(bar_resets)
+    )
+    return replace(score, form=crop_form(form, 0, len(score.bar_starts())))
 
 
 def transpose_record(record: dict[str, Any], semitones: int) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from hrpe_jax.codec.melody_tokens import (
     id_velocity,
     velocity_id,
 )
+from hrpe_jax.score.form import Section, form_values
 from hrpe_jax.score.score import Note, Score
 from hrpe_jax.theory.meter import Meter
 
@@ -49,16 +50,31 @@ def decode_piece(
     tempo_bpm: float = 120.0,
     id: str = "",
     title: str = "",
+    form: Iterable[Section] = (),
 ) -> Score:
     """The score that a backbone sequence and a melody sequence over it say. Never raises on any integers.
 
     Key and meter are those of the backbone, the bars (short ones too) those of the melody.
+
+    Args:
+        backbone_ids: tokens of the chords.
+        melody_ids: tokens of the melody.
+        tempo_bpm: quarter notes a minute.
+        id: the score's id.
+        title: the score's title.
+        form: its sections; those beyond the last bar are left out.
     """
     backbone_ids = list(backbone_ids)
     _, meter = backbone.prefix_of(backbone_ids)
     line = decode(melody_ids, meter)
     return backbone.decode(
-        backbone_ids, bar_resets=line.bar_resets, melody=line.notes, tempo_bpm=tempo_bpm, id=id, title=title
+        backbone_ids,
+        bar_resets=line.bar_resets,
+        melody=line.notes,
+        tempo_bpm=tempo_bpm,
+        id=id,
+        title=title,
+        form=form,
     )
 
 
@@ -134,8 +150,9 @@ def encode(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> di
     Returns:
         `id`, `metadata`, `event_ids` and, per event, `conditioning_chord_ids` (one-beat tokens of the
         backbone), `conditioning_root_pc`, `conditioning_quality_code`, `conditioning_function_code`,
-        `next_chord_ids`, `ticks_to_next` (0 < ticks <= 95) and `bar_phase` (the clock, 0..72 ticks). All are
-        plain lists and values.
+        `next_chord_ids`, `ticks_to_next` (0 < ticks <= 95) and `bar_phase` (the clock, 0..72 ticks); and
+        `form`, a list of [letter, first bar, bars], empty where it is not known. All are plain lists and
+        values.
     """
     ids, clocks, starts = _events(score)
     harmony = Harmony.of_beats(*(harmony_of_beats(score) if beats is None else beats))
@@ -157,6 +174,7 @@ def encode(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> di
         "next_chord_ids": following.tolist(),
         "ticks_to_next": ticks_to_next.tolist(),
         "bar_phase": clocks,
+        "form": form_values(score.form),
     }
 
 

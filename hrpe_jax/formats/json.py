@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hrpe_jax.score.form import form_from_values, form_values
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
 from hrpe_jax.theory.chord import ChordError, parse_harte, to_harte, to_lead_sheet
 from hrpe_jax.theory.key import Key
@@ -17,7 +18,8 @@ from hrpe_jax.theory.meter import Meter
 def score_values(score: Score) -> dict[str, Any]:
     """A score as JSON values; times in ticks, 12 to the quarter note.
 
-    Notes are `[onset, duration, pitch, velocity]`; chords `{onset, duration, chord (Harte), symbol}`.
+    Notes are `[onset, duration, pitch, velocity]`; chords `{onset, duration, chord (Harte), symbol}`;
+    sections, where the form is known, `[letter, first bar, bars]`.
     """
     return {
         "id": score.id,
@@ -36,6 +38,7 @@ def score_values(score: Score) -> dict[str, Any]:
             for span in score.chords
         ],
         "bar_resets": list(score.bar_resets),
+        **({"form": form_values(score.form)} if score.form else {}),
         "source": score.source,
         "license": score.license,
     }
@@ -62,6 +65,7 @@ def score_from_values(values: Mapping[str, Any]) -> Score:
             source=values.get("source", ""),
             license=values.get("license", ""),
             bar_resets=tuple(values.get("bar_resets", ())),
+            form=form_from_values(values.get("form", ())),
         )
     except (KeyError, TypeError, ChordError, ValueError) as error:
         if isinstance(error, ScoreError):

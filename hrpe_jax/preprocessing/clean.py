@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hrpe_jax.codec.bars import bar_spans
+from hrpe_jax.score.form import crop_form
 from hrpe_jax.score.score import ChordSpan, Score
 
 LEAST_NOTES = 8
@@ -39,9 +40,12 @@ def trim(score: Score) -> Score:
     first = min((line[0].onset for line in (score.melody, spans) if line), default=0)
     if first == 0 and len(spans) == len(score.chords):
         return score
-    score = replace(score, chords=tuple(spans))
+    form, score = score.form, replace(score, chords=tuple(spans), form=())
     silent = [start for start, _ in bar_spans(score) if start <= first]
-    return _earlier(score, silent[-1]) if len(silent) > 2 else score
+    dropped = len(silent) - 1 if len(silent) > 2 else 0
+    if dropped:
+        score = _earlier(score, silent[dropped])
+    return replace(score, form=crop_form(form, dropped, len(score.bar_starts())))
 
 
 def _earlier(score: Score, ticks: int) -> Score:

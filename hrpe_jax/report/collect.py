@@ -25,6 +25,7 @@ from hrpe_jax.preprocessing.clean import trim
 from hrpe_jax.preprocessing.pool import map_files
 from hrpe_jax.readers.find import SongFile, find_songs, show
 from hrpe_jax.readers.read import read_songs
+from hrpe_jax.score.form import form_from_values
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -330,4 +331,5 @@ def score_of(records: Mapping[str, Mapping[str, Any]]) -> Score:
         melody["event_ids"] if melody else (),
         tempo_bpm=float(about.get("tempo_bpm", 120.0)),
         id=str((backbone or melody or {})["id"]),
+        form=form_from_values((backbone or melody or {}).get("form", ())),
     )

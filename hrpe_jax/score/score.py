@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
+from hrpe_jax.score.form import FormError, Section, check_form
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter
@@ -75,6 +76,7 @@ class Score:
         bar_resets: ticks > 0, increasing, at which a bar begins off the grid (after a pickup, or after a 2/4
             bar in 4/4); from each on, bars are counted regularly again. Ticks where a bar begins anyway are
             dropped.
+        form: the sections, in order (see `score.form`); empty where the form is not known.
 
     Raises:
         ScoreError: if anything above does not hold.
@@ -90,9 +92,10 @@ class Score:
     source: str = ""
     license: str = ""
     bar_resets: tuple[int, ...] = ()
+    form: tuple[Section, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in ("melody", "chords", "bar_resets"):
+        for field in ("melody", "chords", "bar_resets", "form"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
         where = f"score {self.id!r}"
         if not self.meter.is_supported:
@@ -112,6 +115,11 @@ class Score:
         object.__setattr__(
             self, "bar_resets", _irregular_resets(where, self.bar_resets, self.meter.bar_ticks)
         )
+        if self.form:
+            try:
+                check_form(self.form, len(self.bar_starts()))
+            except FormError as error:
+                raise ScoreError(f"{where}: form: {error}") from None
 
     @property
     def end(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hrpe_jax.codec import backbone_tokens as bt
 from hrpe_jax.codec.grammar import accepts_melody
 from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.codec.melody_tokens import CLOCK_ADD, CLOCK_SET, token_name
+from hrpe_jax.score.form import Section, form_from_values, form_values
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
@@ -112,6 +114,21 @@ def test_encode_decode_encode_is_the_identity(score: Score):
     again = decode_piece(chords, line["event_ids"], tempo_bpm=score.tempo_bpm, id=score.id)
     assert melody.encode(again) == line
     assert backbone.encode(again) == backbone.encode(score)
+
+
+@given(scores(), st.data())
+def test_the_form_goes_through_records(score: Score, data: st.DataObject):
+    bars = len(score.bar_starts())
+    edges = sorted(data.draw(st.sets(st.integers(0, bars), min_size=2, max_size=6))) if bars else []
+    form = tuple(Section("ABixo"[n], a, b - a) for n, (a, b) in enumerate(pairwise(edges)))
+    score = replace(score, form=form)
+    chords, line = backbone.encode(score), melody.encode(score)
+    assert chords["form"] == line["form"] == form_values(form)
+    said = form_from_values(line["form"])
+    again = decode_piece(backbone.encode_ids(score), line["event_ids"], form=said)
+    assert again.form == form
+    longer = (*form, Section("Z", bars, 10_000))
+    assert decode_piece((), line["event_ids"], form=longer).form is not None  # never raises
 
 
 @given(scores())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pretty_midi
@@ -12,6 +13,7 @@ import hrpe_jax
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.json import score_from_values, score_values
 from hrpe_jax.formats.midi.write import Programs, write_midi
+from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import Score, ScoreError
 from tests.formats.musicxml.test_write import SCORE
 from tests.score.made import as_written, scores
@@ -31,6 +33,15 @@ def test_written_by_suffix_and_read_back(suffix: str, tmp_path: Path) -> None:
 @settings(max_examples=30)
 def test_json_is_the_score_itself(score: Score) -> None:
     assert score_from_values(json.loads(json.dumps(score_values(score)))) == score
+
+
+def test_json_has_a_form_where_the_score_has_one() -> None:
+    assert "form" not in score_values(SCORE)
+    formed = replace(SCORE, form=(Section("A'", 0, 1),))
+    assert score_values(formed)["form"] == [["A'", 0, 1]]
+    assert score_from_values(json.loads(json.dumps(score_values(formed)))) == formed
+    with pytest.raises(ScoreError, match=r"no score: ValueError|no score: TypeError"):
+        score_from_values({**score_values(SCORE), "form": [["A", 0]]})
 
 
 def test_json_and_sound_by_suffix(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hrpe_jax.preprocessing.writer import Reject
 from hrpe_jax.readers import read
 from hrpe_jax.readers.find import SongFile
 from hrpe_jax.readers.song import Song, SongError
+from hrpe_jax.score.form import form_text, parse_form
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
@@ -62,6 +64,15 @@ def test_silence_before_the_music_is_cut_by_whole_bars():
     spans = Score("x", "", Key(0, "major"), Meter(4, 4), 100.0, (), none, bar_resets=(20, 68, 300))
     assert trim(spans).end == trim(trim(spans)).end == 96 + 96 - 68
     assert trim(spans).bar_resets == (232,)
+
+
+def test_cut_bars_move_the_form():
+    late = replace(_score(first=48 * 5 + 12), form=parse_form("i3 x2 A3 B2"))
+    assert form_text(trim(late).form) == "A3B2"
+    assert trim(late).form[0].first_bar == 0
+    behind = _score(first=0)
+    behind = replace(behind, chords=(*behind.chords, ChordSpan(480, 96, Chord.NONE)), form=parse_form("A4B8"))
+    assert form_text(trim(behind).form) == "A4"
 
 
 def _results(monkeypatch: pytest.MonkeyPatch, songs: list[Song | Exception]) -> list[PreparedSong | Reject]:
