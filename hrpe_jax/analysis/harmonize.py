@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
 
 import numpy as np
@@ -59,9 +60,9 @@ def find_melody_chords(score: Score) -> tuple[ChordSpan, ...]:
     """
     if too_little(score.melody):
         return ()
-    from hrpe_jax.analysis.melody_chord_tables import HARMONIES
-
-    harmony = HARMONIES[score.key.mode]
+    # By name: the tables are made of this module's type, so this module does not import them.
+    tables = import_module("hrpe_jax.analysis.melody_chord_tables")
+    harmony: Harmony = tables.HARMONIES[score.key.mode]
     grid, place = beats(score)
     path = _likeliest(melody_chroma(score, grid), place, harmony)
     edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
