@@ -5,6 +5,10 @@
   --input=FILE        one of them
   --input=chorales    the Bach chorales that come with music21 (pip install "hrpe_jax[corpus]")
 
+Several inputs make one data set: --input=POP909 --input=hymns=OpenHymnal.abc --input=chorales. Each is then a
+folder of it, by its last name or the one before the equals sign, that --splits and --style can name:
+--style=POP909:pop --style=hymns:hymns --splits=POP909:pop909.json.
+
 Files are told apart by their content. Songs that cannot be used, and files that are none, are listed in
 DIR/rejects.jsonl with the reason; DIR/manifest.json counts everything. A run that was stopped or killed goes
 on where it was when it is started again. The last line on stdout is one JSON object with the counts.
@@ -24,7 +28,12 @@ _FORMATS = ("auto", "pop909", "chorales", "midi", "musicxml", "abc", "billboard"
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     options = cli.make_parser("preprocess", __doc__)
-    options.add_argument("--input", default="", metavar="PATH", help="folder, file, or the word chorales")
+    options.add_argument(
+        "--input",
+        action="append",
+        metavar="[NAME=]PATH",
+        help="folder, file, or the word chorales; may be repeated",
+    )
     options.add_argument("--output", required=True, metavar="DIR", help="folder to make; whole or not at all")
     options.add_argument("--format", default="auto", choices=_FORMATS, help="read this format only")
     options.add_argument(
@@ -34,6 +43,13 @@ def parser() -> argparse.ArgumentParser:
         help='JSON {"train": [ids], "valid": [...], "test": [...]}, for all of the input or for a FOLDER in '
         "it, of which songs that it does not list are left out; may be repeated. Other songs go where their "
         "versions are, or by a hash, versions of one song together",
+    )
+    options.add_argument(
+        "--style",
+        action="append",
+        metavar="[FOLDER:]STYLE",
+        help="of the songs, such as folk, for all of the input or for a FOLDER in it; may be repeated. It is "
+        "stored with them, so that one model can learn several styles",
     )
     options.add_argument(
         "--keep_duplicates",
@@ -84,10 +100,11 @@ def main(args: argparse.Namespace) -> None:
     try:
         with cli.progress("preparing", "files") as tell:
             counts = build_dataset(
-                args.input,
+                args.input or "",
                 args.output,
                 format=args.format,
                 splits=args.splits,
+                styles=args.style or (),
                 workers=args.workers,
                 limit=args.limit,
                 overwrite=args.overwrite,
@@ -105,7 +122,7 @@ def main(args: argparse.Namespace) -> None:
     if counts["rejects"]:
         cli.say(f"{counts['rejects']} songs were left out: see {args.output}/rejects.jsonl")
     if counts["missing"]:
-        cli.say(f"{counts['missing']} songs of {', '.join(args.splits)} are not in {args.input}")
+        cli.say(f"{counts['missing']} songs of {', '.join(args.splits)} are not in the input")
     cli.print_result(counts)
 
 

@@ -88,7 +88,8 @@ def test_help_imports_nothing_heavy():
 # be what tests start that run in one.
 SLOWLY = """
 import signal, sys, time
-from hrpe_jax import cli, preprocess
+from hrpe_jax import preprocess
+from hrpe_jax.utils import cli
 from hrpe_jax.preprocessing.journal import Journal
 
 add = Journal.add

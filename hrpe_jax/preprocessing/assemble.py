@@ -17,7 +17,7 @@ from hrpe_jax.preprocessing import versions as grouping
 from hrpe_jax.preprocessing.journal import Entry, Journal
 from hrpe_jax.preprocessing.leakage import leakage
 from hrpe_jax.preprocessing.prepare import code_version
-from hrpe_jax.preprocessing.splits import AMBIGUOUS, GivenSplits, split_songs
+from hrpe_jax.preprocessing.splits import AMBIGUOUS, GivenSplits, held_out_elsewhere, split_songs
 from hrpe_jax.preprocessing.spool import Spool
 from hrpe_jax.preprocessing.versions import alike
 from hrpe_jax.preprocessing.writer import Prepared, Reject, Summary, write_dataset
@@ -37,12 +37,14 @@ class Choices:
         splits: split files as given.
         keep_duplicates: whether equal songs are kept.
         limit: how many files were read at most.
+        styles: as given, each "STYLE" or "FOLDER:STYLE".
     """
 
     format: str = "auto"
     splits: tuple[str, ...] = ()
     keep_duplicates: bool = False
     limit: int | None = None
+    styles: tuple[str, ...] = ()
 
 
 class _Records(Mapping[str, bytes]):
@@ -96,13 +98,15 @@ def assemble(
     for song, parts_of_it in zip(songs, keys, strict=True):
         for result in chain.from_iterable(map(journal.results, parts_of_it)):
             if isinstance(result, Entry):
-                entries.append(replace(result, about={}))
+                entries.append(replace(result, about={"style": result.about["style"]}))
             else:
                 rejects.append(result)
                 given.of(song.id, result.file, song.format, result.tune)  # it is there, though of no use
-    entries, splits = _listed(entries, given, rejects)
+    entries, splits, files = _listed(entries, given, rejects)
     if not choices.keep_duplicates:
-        entries, splits = _without_duplicates(entries, splits, rejects)
+        firsts = _without_duplicates(entries, splits, rejects)
+        entries, splits = [entries[at] for at in firsts], [splits[at] for at in firsts]
+        files = [files[at] for at in firsts]
     ids = [entry.id for entry in entries]
     with ExitStack() as stack:
         spools = {
@@ -116,7 +120,9 @@ def assemble(
                 spool.add(number, hashes)
                 sizes[number] = len(hashes)  # in the end those of the chords
         names = _groups(entries, spools, sizes).names(ids)
+        held_out = held_out_elsewhere(names, splits, files)
         splits, between = split_songs(ids, names, splits)
+        between |= held_out
         report = _leakage(spools, ids, splits, between)
     for number, detail in between.items():
         rejects.append(_reject(entries[number], "between_splits", detail))
@@ -126,6 +132,8 @@ def assemble(
         if number not in between:
             used[entry.id] = entry
             origin = {"file": entry.file, "format": entry.format}
+            if entry.about["style"]:
+                origin["style"] = entry.about["style"]
             stored = Prepared(entry.id, names[number], entry.tokens, _Records(journal, entry), origin)
             parts[splits[number]].append(stored)
     if not used:
@@ -153,6 +161,7 @@ def assemble(
         "settings": {
             **vars(choices),
             "splits": list(map(_short, choices.splits)),
+            "styles": list(choices.styles),
             "code": code_version(),
         },
     }
@@ -176,9 +185,10 @@ def _reject(entry: Entry, reason: str, detail: str) -> Reject:
 
 def _listed(
     entries: Sequence[Entry], given: GivenSplits, rejects: list[Reject]
-) -> tuple[list[Entry], list[str]]:
-    """The songs that split files list, or that none is about, with the split given to each or ""."""
-    kept, splits = [], []
+) -> tuple[list[Entry], list[str], list[str]]:
+    """The songs that split files list, or that none is about, with the split given to each or "", and the
+    file that gave it or ""."""
+    kept, splits, files = [], [], []
     for entry in entries:
         asked = given.of(entry.id, entry.file, entry.format, entry.tune)
         split, file = asked if asked else ("", "")
@@ -189,29 +199,26 @@ def _listed(
         else:
             kept.append(entry)
             splits.append(split)
-    return kept, splits
+            files.append(file)
+    return kept, splits, files
 
 
-def _without_duplicates(
-    entries: Sequence[Entry], splits: Sequence[str], rejects: list[Reject]
-) -> tuple[list[Entry], list[str]]:
-    """One song of each content: those that split files list, else the first."""
+def _without_duplicates(entries: Sequence[Entry], splits: Sequence[str], rejects: list[Reject]) -> list[int]:
+    """One song of each content, by index: those that split files list, else the first."""
     first: dict[bytes, str] = {}
     for entry, split in zip(entries, splits, strict=True):
         if split:
             first.setdefault(entry.content, entry.id)
-    kept: list[Entry] = []
-    kept_splits = []
-    for entry, split in zip(entries, splits, strict=True):
+    kept = []
+    for index, (entry, split) in enumerate(zip(entries, splits, strict=True)):
         same = first.setdefault(entry.content, entry.id)
         if same == entry.id or split:
-            kept.append(entry)
-            kept_splits.append(split)
+            kept.append(index)
         else:
             rejects.append(
                 _reject(entry, "duplicate", f"equal to {same}, note by note, in the same or another key")
             )
-    return kept, kept_splits
+    return kept
 
 
 def _groups(entries: Sequence[Entry], spools: Mapping[str, Spool], sizes: np.ndarray) -> grouping.Groups:

@@ -15,9 +15,10 @@ from hrpe_jax.preprocessing.journal import Journal, song_key
 from hrpe_jax.preprocessing.pool import map_files
 from hrpe_jax.preprocessing.prepare import failed_file, prepare_file
 from hrpe_jax.preprocessing.splits import GivenSplits
+from hrpe_jax.preprocessing.styles import with_styles
 from hrpe_jax.preprocessing.writer import Reject, check_target, journal_folder
 from hrpe_jax.readers.abc import book_parts
-from hrpe_jax.readers.find import BUILT_IN, find_songs
+from hrpe_jax.readers.find import BUILT_IN, find_inputs
 
 FILE_SECONDS = 20.0
 FILE_MEGABYTES = 1024
@@ -25,11 +26,12 @@ RUNNERS = ("pool", "beam")
 
 
 def build_dataset(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
     format: str = "auto",
     splits: str | Path | Sequence[str | Path] | None = None,
+    styles: Sequence[str] = (),
     workers: int | None = None,
     limit: int | None = None,
     overwrite: bool = False,
@@ -47,12 +49,14 @@ def build_dataset(
     call goes on where one that was stopped or killed left off.
 
     Args:
-        source: a folder or file of songs, or "chorales" (see `songs.find`).
+        source: a folder or file of songs, or "chorales"; or several, each "PATH" or "NAME=PATH", of one data
+            set (see `readers.find`).
         output: the folder to make; it appears whole or not at all.
-        format: one of `songs.find.FORMATS`, or "auto".
+        format: one of `readers.find.FORMATS`, or "auto".
         splits: split files, each "FILE" or "FOLDER:FILE"; songs that the file for their folder does not list
             are rejected. Songs that no file is for go where their group is, or are split about 80:10:10 by a
             hash, songs of one group together.
+        styles: of the songs, each "STYLE" or "FOLDER:STYLE" (see `preprocessing.styles`).
         workers: processes; 0 works in this one, None takes one for every processor.
         limit: read only the first so many files.
         overwrite: replace a data set that is there.
@@ -77,10 +81,11 @@ def build_dataset(
     check_target(output, overwrite)
     files = tuple(map(str, [splits] if isinstance(splits, str | Path) else splits or ()))
     given = GivenSplits(files)
-    found = find_songs(source, format, skip=[output])
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    found = find_inputs(sources, format, skip=[output])
     if keep_duplicates is None:
-        keep_duplicates = str(source) in ("", BUILT_IN)
-    songs = found.songs[:limit]
+        keep_duplicates = len(sources) == 1 and str(sources[0]) in ("", BUILT_IN)
+    songs = with_styles(found.songs, styles)[:limit]
     journal = Journal(journal_folder(output))
     try:
         settings = f"{file_seconds:g} {file_megabytes}"
@@ -122,11 +127,11 @@ def build_dataset(
         keys: list[list[bytes]] = [[] for _ in songs]
         for (number, _), key in zip(parts, part_keys, strict=True):
             keys[number].append(key)
-        choices = Choices(format, files, keep_duplicates, limit)
+        choices = Choices(format, files, keep_duplicates, limit, tuple(styles))
         manifest = assemble(output, journal, found, songs, keys, choices, given, overwrite=overwrite)
     except NoSongsError as error:
         journal.close(remove=True)
-        raise UserError(f"{source}: {error}") from None
+        raise UserError(f"{', '.join(map(str, sources))}: {error}") from None
     except BaseException:
         journal.close(remove=not len(journal))
         raise

@@ -47,7 +47,7 @@ def song_key(song: SongFile, settings: str) -> bytes:
         song: the file, or part of a book; a folder counts with all that is directly in it.
         settings: whatever else the results depend on.
     """
-    about = f"{song.format}\n{song.id}\n{song.name}\n{song.tunes}\n"
+    about = f"{song.format}\n{song.id}\n{song.name}\n{song.tunes}\n{song.style}\n"
     digest = hashlib.sha256(f"{code_version()}\n{settings}\n{about}".encode())
     try:
         paths = [song.path]

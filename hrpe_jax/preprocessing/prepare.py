@@ -49,7 +49,7 @@ class PreparedSong:
         format: whose reader read it.
         tokens: per stage that it serves, how many.
         records: per stage that it serves, the stored bytes.
-        about: key, meter, `found`, `warnings`, `qualities` (chord spans by quality), `bars`, `modulates`.
+        about: key, meter, `found`, `warnings`, `qualities` (chord spans by quality), `modulates`, `style`.
         marks: what it is compared by.
     """
 
@@ -120,6 +120,8 @@ def _prepare(song: SongFile, read: Song, name: str) -> PreparedSong:
         "quantization_error": None if read.error is None else round(float(read.error), 4),
         "keys": modulations,
     }
+    if song.style:
+        extra["style"] = song.style
     stored = {stage: records[stage] | extra for stage in stages}
     about = {
         "key": str(score.key),
@@ -128,6 +130,7 @@ def _prepare(song: SongFile, read: Song, name: str) -> PreparedSong:
         "warnings": extra["warnings"],
         "qualities": dict(Counter(s.chord.quality for s in score.chords if not s.chord.is_none)),
         "modulates": len({key for _, key in read.keys}) > 1,
+        "style": song.style,
     }
     return PreparedSong(
         name,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from hrpe_jax.data.shards import SPLITS
@@ -63,12 +63,11 @@ class GivenSplits:
             folder, colon, file = option.rpartition(":")
             if not colon or Path(option).is_file():
                 folder, file = "", option
-            folder = _plain(folder).strip("/").removeprefix("./")
+            folder = plain_folder(folder)
             if folder in self._scopes:
                 raise UserError(f"--splits={option}: a second split file for {folder or 'the whole input'}")
             self._scopes[folder] = (file, load_splits(file))
             self._found[folder] = set()
-        self._order = sorted(self._scopes, key=len, reverse=True)  # the nearest folder decides
 
     def __bool__(self) -> bool:
         return bool(self._scopes)
@@ -90,16 +89,15 @@ class GivenSplits:
             file is for this part of the input.
         """
         name = _plain(file)
-        for folder in self._order:
-            if folder and not name.startswith(f"{folder}/") and name != folder:
-                continue
-            listed = self._scopes[folder][1]
-            for candidate in _names(_plain(id), name, format, _plain(tune)):
-                if candidate in listed:
-                    self._found[folder].add(candidate)
-                    return listed[candidate], self._scopes[folder][0]
-            return "", self._scopes[folder][0]
-        return None
+        folder = nearest_folder(name, self._scopes)
+        if folder is None:
+            return None
+        file_, listed = self._scopes[folder]
+        for candidate in _names(_plain(id), name, format, _plain(tune)):
+            if candidate in listed:
+                self._found[folder].add(candidate)
+                return listed[candidate], file_
+        return "", file_
 
     def missing(self) -> dict[str, list[str]]:
         """Split file -> ids that it lists and `of` was not asked about."""
@@ -107,6 +105,23 @@ class GivenSplits:
             file: [song for song in listed if song not in self._found[folder]]
             for folder, (file, listed) in self._scopes.items()
         }
+
+
+def plain_folder(folder: str) -> str:
+    """A folder of the input as options name it, such as "./pop/"; "" is the whole input."""
+    return _plain(folder).strip("/").removeprefix("./")
+
+
+def nearest_folder(file: str, folders: Iterable[str]) -> str | None:
+    """Of some folders of the input, the innermost that a file lies in; None where it lies in none.
+
+    Args:
+        file: as the user knows it.
+        folders: as `plain_folder` gives them.
+    """
+    name = _plain(file)
+    above = [at for at in folders if not at or name == at or name.startswith(f"{at}/")]
+    return max(above, key=len, default=None)
 
 
 def _plain(text: str) -> str:
@@ -157,6 +172,34 @@ def split_songs(
             between[index] = f"versions of it are given to {', '.join(sorted(known))}"
         splits[index] = min(known) if known else by_hash[song]
     return splits, between
+
+
+def held_out_elsewhere(groups: Sequence[str], given: Sequence[str], files: Sequence[str]) -> dict[int, str]:
+    """Training songs of which another collection holds out a version.
+
+    Every split file keeps the versions of its own songs as it will. Two files know nothing of each other: a
+    tune may be a training hymn in one and a test standard in the other. The training song is then left out,
+    so that every file's validation and test songs stay as they are.
+
+    Args:
+        groups: of the songs.
+        given: of the songs, a split or "".
+        files: of the songs, the split file that gave it, or "".
+
+    Returns:
+        The songs to leave out, by index, and the reason.
+    """
+    holders: dict[str, set[str]] = {}
+    for group, split, file in zip(groups, given, files, strict=True):
+        if split in ("valid", "test"):
+            holders.setdefault(group, set()).add(file)
+    left_out = {}
+    for index, (group, split, file) in enumerate(zip(groups, given, files, strict=True)):
+        others = holders.get(group, set()) - {file}
+        if split == "train" and others:
+            names = ", ".join(sorted(PurePath(other).name for other in others))
+            left_out[index] = f"a training song, of which {names} holds out a version"
+    return left_out
 
 
 def hash_splits(groups: Mapping[str, str]) -> dict[str, str]:

@@ -79,7 +79,7 @@ class Prepared:
         group: songs of one group are the same music and belong into one split.
         tokens: per stage that it serves, how many.
         records: per stage that it serves, the stored bytes; asked for once, when they are written.
-        origin: what else the manifest says of it: `file` and `format`.
+        origin: what else the manifest says of it: `file`, `format`, and `style` where it has one.
     """
 
     id: str
@@ -162,12 +162,12 @@ def write_dataset(
             "vocabulary": {"version": VERSION, **vocabulary_hashes()},
             "origin": dict(origin),
             "counts": {
-                "songs": {split: len(splits[split]) for split in SPLITS},
-                "tokens": {
-                    stage: {
-                        split: sum(song.tokens.get(stage, 0) for song in splits[split]) for split in SPLITS
-                    }
-                    for stage in STAGES
+                **_counts(splits),
+                "styles": {
+                    style: _counts(splits, style)
+                    for style in sorted(
+                        {s.origin["style"] for songs in splits.values() for s in songs if "style" in s.origin}
+                    )
                 },
                 "rejects": dict(Counter(reject.reason for reject in rejects).most_common()),
                 "ignored": dict(Counter(file.reason for file in ignored).most_common()),
@@ -194,6 +194,19 @@ def write_dataset(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
+
+
+def _counts(splits: Mapping[str, Sequence[Prepared]], style: str | None = None) -> dict[str, Any]:
+    """Songs, and tokens of each stage, by split; of all songs or of those of a style."""
+    chosen = {
+        split: [song for song in splits[split] if style in (None, song.origin.get("style"))]
+        for split in SPLITS
+    }
+    tokens = {
+        stage: {split: sum(song.tokens.get(stage, 0) for song in songs) for split, songs in chosen.items()}
+        for stage in STAGES
+    }
+    return {"songs": {split: len(songs) for split, songs in chosen.items()}, "tokens": tokens}
 
 
 def _reject_line(reject: Reject) -> str:

@@ -32,7 +32,9 @@ class SongFile:
         format: one of FORMATS.
         path: its file or folder.
         name: the path as the user knows it, relative to what was given; always valid Unicode.
-        tunes: which tunes of a book, from the first to before the second; all by default (see `songs.books`).
+        tunes: which tunes of a book, from the first to before the second; all by default (see
+            `readers.abc.book_parts`).
+        style: of its songs, such as "folk"; "" where nobody says it.
     """
 
     id: str
@@ -40,6 +42,7 @@ class SongFile:
     path: str
     name: str
     tunes: tuple[int, int | None] = (0, None)
+    style: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,50 @@ def find_songs(source: str | Path, format: str = "auto", *, skip: Sequence[Path]
         raise UserError(f"{root}: no songs found{_passed_text(found)}; expected {wanted} in it")
     found.songs = _with_ids(found.songs)
     return found
+
+
+def find_inputs(sources: Sequence[str | Path], format: str = "auto", *, skip: Sequence[Path] = ()) -> Found:
+    """The songs of several inputs, together.
+
+    One input is read as `find_songs` reads it. Of several, each is a folder of the whole: songs are
+    "INPUT/..." in id and name, so that ids stay unique and do not depend on what else is read.
+
+    Args:
+        sources: each a path, "chorales", or "NAME=PATH" where the last part of the path does not tell the
+            inputs apart or says little.
+        format: see `find_songs`.
+        skip: see `find_songs`.
+
+    Raises:
+        UserError: see `find_songs`, or two inputs have the same name.
+    """
+    named = [_named(source) for source in sources]
+    if len(named) == 1:
+        return find_songs(named[0][1], format, skip=skip)
+    whole = Found()
+    taken: dict[str, str | Path] = {}
+    for (name, path), source in zip(named, sources, strict=True):
+        if name in taken:
+            raise UserError(
+                f"--input={source}: named {name}, as is --input={taken[name]}; name one with "
+                f"--input=NAME={path}"
+            )
+        taken[name] = source
+        found = find_songs(path, format, skip=skip)
+        whole.songs += [replace(s, id=f"{name}/{s.id}", name=f"{name}/{s.name}") for s in found.songs]
+        whole.passed += [replace(file, name=f"{name}/{file.name}") for file in found.passed]
+        whole.companions += found.companions
+    whole.songs.sort(key=lambda song: os.fsencode(song.name))
+    return whole
+
+
+def _named(source: str | Path) -> tuple[str, str | Path]:
+    """The name and the path of an input, given as "PATH" or "NAME=PATH"."""
+    name, equals, path = str(source).partition("=")
+    if equals and name and "/" not in name and not os.path.exists(source):
+        return show(name), path
+    full = Path(os.path.abspath(source))
+    return show(full.stem if full.is_file() else full.name), source
 
 
 def show(name: str | os.PathLike[str]) -> str:
@@ -254,4 +301,4 @@ def _path_id(song: SongFile) -> str:
     return song.name if song.format == "pop909" else str(Path(song.name).with_suffix(""))
 
 
-__all__ = ["BUILT_IN", "FORMATS", "Found", "Passed", "SongFile", "find_songs", "show"]
+__all__ = ["BUILT_IN", "FORMATS", "Found", "Passed", "SongFile", "find_inputs", "find_songs", "show"]
