@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from hrpe_jax.checkpoints.release import BUNDLED, Model, load_model
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling import compose as pipeline
-from hrpe_jax.sampling.controls import Controls, read_controls
+from hrpe_jax.sampling.compose import compose_pieces
+from hrpe_jax.sampling.controls import read_controls
 from hrpe_jax.sampling.notices import notices
+from hrpe_jax.sampling.options import DEFAULT_CANDIDATES, DEFAULT_SILENT_BARS, ComposeOptions
 from hrpe_jax.sampling.piece import Piece
 from hrpe_jax.sampling.stream import BarOfPiece, stream
 from hrpe_jax.score.score import Score
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
 
 
 class Composer:
@@ -53,77 +56,149 @@ class Composer:
         enable_compilation_cache()
         return cls(load_model(path))
 
-    def compose(self, **wishes: Any) -> list[Score]:
-        """Writes pieces.
+    def compose(
+        self,
+        *,
+        num_pieces: int = 4,
+        bars: int | None = None,
+        key: Key | str | None = None,
+        mode: str | None = None,
+        meter: Meter | str | None = None,
+        tempo: float | None = None,
+        chords: str | None = None,
+        form: str | None = None,
+        prime: Score | str | os.PathLike[str] | None = None,
+        prime_use: str = "continue",
+        stage: str = "both",
+        seed: int = 0,
+        temperature: float = 1.0,
+        temperature_backbone: float | None = None,
+        temperature_melody: float | None = None,
+        top_k: int = 0,
+        top_k_backbone: int | None = None,
+        top_k_melody: int | None = None,
+        top_p: float | None = None,
+        top_p_backbone: float | None = None,
+        top_p_melody: float | None = None,
+        repetition_penalty: float = 1.0,
+        repetition_penalty_backbone: float | None = None,
+        repetition_penalty_melody: float | None = None,
+        silent_bars: int = DEFAULT_SILENT_BARS,
+        candidates: int = DEFAULT_CANDIDATES,
+    ) -> list[Score]:
+        """Writes pieces. None leaves the choice to the model, or to what else is given.
 
         Args:
-            **wishes: what is asked for; everything may be left out.
-
-                `num_pieces` (4), `bars` (16), `key` ("Eb major"), `mode` ("minor"), `meter` ("6/8"), `tempo`
-                (quarter notes a minute), `seed` (the same seed gives the same pieces).
-
-                `chords`: your own, such as "| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |": lead-sheet symbols,
-                Harte's labels or roman numerals, and `?` where the model fills in.
-
-                `form`: such as "AABA"; `AA'BA'` repeats the chords under a new melody.
-
-                `prime`: a `Score`, or a file that `hrpe_jax.read_score` reads; the piece goes on from it, or
-                with `prime_use="chords"` gets a new melody over its chords.
-
-                `stage`: "both", "backbone" (chords alone) or "melody" (over given chords).
-
-                `temperature`, `top_k`, `top_p`, `repetition_penalty`: of all draws, or with `_backbone` or
-                `_melody` behind the name of one stage.
-
-                `sampling.controls.read_controls` says what each may be.
+            num_pieces: how many pieces, 1 to 10,000.
+            bars: 1 to 10,000, not counting a continued prime. None: as `chords` or `form` have, else 16.
+            key: such as "Eb major" or "C#m". None: the key of `chords` or the prime, else the model's choice.
+            mode: "major" or "minor", in a key that the model chooses or on the tonic of `key`.
+            meter: such as "6/8". None: 4/4 with `chords`, that of the prime, else the model's choice.
+            tempo: 20 to 400 quarter notes a minute. None: that of the prime, else 120.
+            chords: such as "| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |"; the model fills `?`. See `chord_input`.
+            form: sections that come again, such as "AABA", "AA'BA'" or "A8B4A8", see `form`.
+            prime: a score, or a file that `hrpe_jax.read_score` reads, to continue or to take chords from.
+            prime_use: "continue", or "chords" for a new melody over the prime's chords.
+            stage: "both", "backbone" (chords alone) or "melody" (over given chords).
+            seed: 0 to 2**32 - 1; the same seed gives the same pieces.
+            temperature: logits are divided by it; above 0, lower is safer.
+            temperature_backbone: `temperature` of the chords. None: `temperature`.
+            temperature_melody: `temperature` of the melody. None: `temperature`.
+            top_k: draw among the k most likely tokens; 0 for all.
+            top_k_backbone: `top_k` of the chords. None: `top_k`.
+            top_k_melody: `top_k` of the melody. None: `top_k`.
+            top_p: draw among the most likely tokens that sum to p. None: 0.98 (chords), 0.95 (melody).
+            top_p_backbone: `top_p` of the chords. None: `top_p`.
+            top_p_melody: `top_p` of the melody. None: `top_p`.
+            repetition_penalty: divides the chance of the last eight pitches and chords; 1 for none.
+            repetition_penalty_backbone: `repetition_penalty` of the chords. None: `repetition_penalty`.
+            repetition_penalty_melody: `repetition_penalty` of the melody. None: `repetition_penalty`.
+            silent_bars: whole bars in a row in which the melody may be silent, 0 or more.
+            candidates: progressions to choose from, by how they lead into given chords or the end; 1 to 64.
 
         Returns:
-            `num_pieces` scores, all bars full, chords and melody ending together.
+            `num_pieces` scores. All bars are full; chords and melody end together.
 
         Raises:
-            UserError: a wish that cannot be met, in one line that names it.
+            UserError: an option that cannot be met, in one line that names it.
         """
-        return [piece.score for piece in self.pieces(**wishes)]
+        return [piece.score for piece in self.pieces(_options(locals()))]
 
-    def pieces(self, **wishes: Any) -> list[Piece]:
-        """As `compose`, with the tokens, the likelihoods and the settings of each piece."""
-        return pipeline.compose(self.model, controls_of(**wishes))
-
-    def stream(self, **wishes: Any) -> Iterator[BarOfPiece]:
+    def stream(
+        self,
+        *,
+        num_pieces: int = 4,
+        bars: int | None = None,
+        key: Key | str | None = None,
+        mode: str | None = None,
+        meter: Meter | str | None = None,
+        tempo: float | None = None,
+        chords: str | None = None,
+        form: str | None = None,
+        prime: Score | str | os.PathLike[str] | None = None,
+        prime_use: str = "continue",
+        stage: str = "both",
+        seed: int = 0,
+        temperature: float = 1.0,
+        temperature_backbone: float | None = None,
+        temperature_melody: float | None = None,
+        top_k: int = 0,
+        top_k_backbone: int | None = None,
+        top_k_melody: int | None = None,
+        top_p: float | None = None,
+        top_p_backbone: float | None = None,
+        top_p_melody: float | None = None,
+        repetition_penalty: float = 1.0,
+        repetition_penalty_backbone: float | None = None,
+        repetition_penalty_melody: float | None = None,
+        silent_bars: int = DEFAULT_SILENT_BARS,
+        candidates: int = DEFAULT_CANDIDATES,
+    ) -> Iterator[BarOfPiece]:
         """Writes one piece, bar by bar.
 
-        The chords are written first, then the melody; each bar is given as soon as it is sure, that is when
+        The chords are written first, then the melody. A bar is yielded as soon as it is sure, which is when
         the next one begins. Memory and time a bar do not grow with the piece, so `bars` may be thousands.
-
-        Args:
-            **wishes: as for `compose`, but `num_pieces` is 1 and `form` is not for streams.
+        The options are those of `compose`, but `num_pieces` is ignored, and a `form` is refused.
 
         Yields:
-            Bars with their number, ticks, chords and notes. Put together they are the piece that `compose`
-            gives for the same wishes; a note that is tied over a bar line comes with the bar it begins in.
+            Bars with their number, ticks, chords and notes. Together they are the first piece that `compose`
+            writes for the same options. A note tied over a bar line comes with the bar it begins in.
 
         Raises:
             UserError: as `compose`.
         """
-        return stream(self.model, replace(controls_of(**wishes), num_pieces=1))
+        return self.bars(_options(locals()))
 
-    def notices(self, **wishes: Any) -> list[str]:
-        """What to know before asking this of this model: meters and keys that its training had none of."""
-        return notices(self.model, controls_of(**wishes))
+    def pieces(self, options: ComposeOptions) -> Iterator[Piece]:
+        """As `compose`, piece by piece, with the tokens, likelihoods and settings of each."""
+        return compose_pieces(self.model, read_controls(read_prime(options)))
+
+    def bars(self, options: ComposeOptions) -> Generator[BarOfPiece, None, Piece]:
+        """As `stream`; the value of the generator is the whole piece."""
+        return stream(self.model, replace(read_controls(read_prime(options)), num_pieces=1))
+
+    def notices(self, options: ComposeOptions) -> list[str]:
+        """Warnings: one line for each option that lies outside what the model was trained on."""
+        return notices(self.model, read_controls(read_prime(options)))
 
 
-def controls_of(*, prime: Score | str | os.PathLike[str] | None = None, **wishes: Any) -> Controls:
-    """`read_controls`, with a prime that may also be a file.
+def read_prime(options: ComposeOptions) -> ComposeOptions:
+    """The options with a prime that is a score: a path is read.
 
     Raises:
-        UserError: a file that cannot be read, or as `read_controls`.
+        UserError: a file that cannot be read.
     """
-    if prime is None or isinstance(prime, Score):
-        return read_controls(prime=prime, **wishes)
+    if options.prime is None or isinstance(options.prime, Score):
+        return options
     from hrpe_jax.readers.read import read_first
 
     try:
-        return read_controls(prime=read_first(prime).score, **wishes)
+        return replace(options, prime=read_first(options.prime).score)
     except UserError as error:
         text = str(error)
         raise UserError(text if text.startswith("--") else f"--prime: {text}") from None
+
+
+def _options(keywords: Mapping[str, Any]) -> ComposeOptions:
+    """The keywords of a method, `locals()` in its first line, as options."""
+    return ComposeOptions(**{name: value for name, value in keywords.items() if name != "self"})

@@ -29,24 +29,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import fields
 
 from hrpe_jax.utils import cli
 
 _DRAWS = ("temperature", "top_k", "top_p", "repetition_penalty")
-WISHES = (
-    "num_pieces", "bars", "key", "mode", "meter", "tempo", "chords", "form", "prime", "prime_use", "stage",
-    "seed", *(name + stage for name in _DRAWS for stage in ("", "_backbone", "_melody")),
-    "silent_bars", "candidates",
-)  # fmt: skip
 OUTPUTS = ("formats", "audio", "programs", "explain")
 
 
 def main(args: argparse.Namespace) -> None:
     """Composes, and prints the summary."""
+    from hrpe_jax.sampling.options import ComposeOptions
     from hrpe_jax.workflows.sample import compose_files
 
-    asked = {name: getattr(args, name) for name in (*WISHES, *OUTPUTS)}
-    cli.print_result(compose_files(args.model, args.output, **asked))
+    options = ComposeOptions(**{field.name: getattr(args, field.name) for field in fields(ComposeOptions)})
+    outputs = {name: getattr(args, name) for name in OUTPUTS}
+    cli.print_result(compose_files(args.model, args.output, options, **outputs))
 
 
 def parser() -> argparse.ArgumentParser:

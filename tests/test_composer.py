@@ -1,16 +1,23 @@
-"""The Python face: scores from wishes, primes from files, bars from a stream."""
+"""The Python face: scores from options, primes from files, bars from a stream."""
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import hrpe_jax
+from hrpe_jax import sample
 from hrpe_jax.checkpoints.release import write_released
-from hrpe_jax.composer import Composer, controls_of
+from hrpe_jax.composer import Composer, read_prime
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.midi.read import write_midi
+from hrpe_jax.sampling.options import ComposeOptions
 from hrpe_jax.theory.chord import to_lead_sheet
 from tests.sampling.tiny import tiny_model
 
@@ -23,7 +30,7 @@ def test_a_composer_is_loaded_and_writes_scores(tmp_path: Path):
     assert scores[0].melody != scores[1].melody
     bars = list(composer.stream(chords="C | Am", seed=3, tempo=90))
     assert [note for bar in bars for note in bar.notes] == list(scores[0].melody)
-    assert composer.notices(chords="C | Am") == []
+    assert composer.notices(ComposeOptions(chords="C | Am")) == []
     with pytest.raises(UserError, match="--form: a form is written as a whole"):
         composer.stream(form="AA")
 
@@ -35,9 +42,30 @@ def test_a_composer_is_loaded_and_writes_scores(tmp_path: Path):
     assert composer.compose(prime=scores[0], prime_use="chords", num_pieces=1)[0].melody == over.melody
 
 
+@pytest.mark.parametrize("method", [Composer.compose, Composer.stream])
+def test_an_option_is_a_field_a_keyword_and_a_flag(method: Callable[..., Any]):
+    options = {field.name: (field.type, field.default) for field in fields(ComposeOptions)}
+    keywords = dict(inspect.signature(method).parameters)
+    del keywords["self"]
+    assert {name: (word.annotation, word.default) for name, word in keywords.items()} == options
+    assert {word.kind for word in keywords.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    given = vars(sample.parser().parse_args([]))
+    outputs = {"debug", "model", "output", *sample.OUTPUTS}
+    assert {name: value for name, value in given.items() if name not in outputs} == {
+        name: default for name, (_, default) in options.items()
+    }
+
+
+def test_every_option_is_explained_where_it_is_given():
+    for name in (field.name for field in fields(ComposeOptions)):
+        line = re.search(rf"^ +{name}: .+$", ComposeOptions.__doc__ or "", re.M)
+        assert line, name
+        assert line[0].strip() in (Composer.compose.__doc__ or "")
+
+
 def test_what_is_no_prime(tmp_path: Path):
     (tmp_path / "text.mid").write_text("no music")
     with pytest.raises(UserError, match=r"--prime: .*text\.mid"):
-        controls_of(prime=tmp_path / "text.mid")
+        read_prime(ComposeOptions(prime=tmp_path / "text.mid"))
     with pytest.raises(AttributeError, match="no attribute 'Painter'"):
         hrpe_jax.Painter  # noqa: B018

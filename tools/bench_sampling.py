@@ -55,8 +55,9 @@ def our_melodies(model: Any, rows: int, events: int) -> Callable[[], None]:
     from hrpe_jax.sampling.controls import chord_tokens, read_controls
     from hrpe_jax.sampling.logits import Settings
     from hrpe_jax.sampling.melody_batch import Request, melodies
+    from hrpe_jax.sampling.options import ComposeOptions
 
-    controls = read_controls(chords="C Am F G", bars=events)
+    controls = read_controls(ComposeOptions(chords="C Am F G", bars=events))
     assert controls.chords
     assert controls.key
     assert controls.meter
@@ -139,8 +140,9 @@ def length(model: Any) -> dict[str, Any]:
     """
     from hrpe_jax.sampling.compose import melody_calls, write_chords
     from hrpe_jax.sampling.controls import read_controls
+    from hrpe_jax.sampling.options import ComposeOptions
 
-    controls = read_controls(chords="C Am F G", bars=10_000, num_pieces=1)
+    controls = read_controls(ComposeOptions(chords="C Am F G", bars=10_000, num_pieces=1))
     chords, _ = write_chords(model, controls, [0])
     warm = 0
     for ids, _ in melody_calls(model, controls, [0], chords):  # compiles every size of the cache

@@ -19,8 +19,9 @@ from typing import Any
 from hrpe_jax.checkpoints.release import Model, load_model
 from hrpe_jax.codec import backbone, grammar, melody_tokens
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.sampling.compose import compose
+from hrpe_jax.sampling.compose import compose_pieces
 from hrpe_jax.sampling.controls import Controls, read_controls
+from hrpe_jax.sampling.options import ComposeOptions
 from hrpe_jax.sampling.piece import Piece
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
@@ -51,8 +52,8 @@ def opening(key: Key, meter: Meter) -> Score:
     )
 
 
-def wishes(kind: str, key: Key, meter: Meter) -> dict[str, Any]:
-    """What is asked for, by kind."""
+def options_of(kind: str, key: Key, meter: Meter) -> dict[str, Any]:
+    """Options of a kind."""
     plain: dict[str, Any] = {"key": key, "meter": meter, "bars": 4}
     if kind == "chords":
         return plain | {"chords": "I vi | ii7 V7 | %" if meter.beats_per_bar > 1 else "I vi V7"}
@@ -134,8 +135,9 @@ def check(model: Model, meters: Sequence[Meter], pieces: int) -> dict[str, Any]:
     kinds: Counter[str] = Counter()
     failed, tonic, began = 0, 0, time.perf_counter()
     for seed, (kind, key, meter) in enumerate(calls):
-        controls = read_controls(num_pieces=each, seed=seed, **wishes(kind, key, meter))
-        for piece in compose(model, controls):
+        options = ComposeOptions(num_pieces=each, seed=seed, **options_of(kind, key, meter))
+        controls = read_controls(options)
+        for piece in compose_pieces(model, controls):
             kinds[kind] += 1
             tonic += piece.score.chords[-1].chord.root == key.tonic
             wrong = list(faults(piece, controls))

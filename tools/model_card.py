@@ -129,9 +129,9 @@ def _measured(results: Mapping[str, Any]) -> Iterator[str]:
         "## Prediction\n\nNats per event; every song of a split once. `as last time` expects what followed "
         f"last time in the song.\n\n{prediction}"
     )
-    wishes = ", ".join(f"{name} {value}" for name, value in asked.items())
+    options = ", ".join(f"{name} {value}" for name, value in asked.items())
     yield (
-        f"## Pieces\n\n{results['pieces']['pieces']} pieces, unselected ({wishes}), in windows of "
+        f"## Pieces\n\n{results['pieces']['pieces']} pieces, unselected ({options}), in windows of "
         f"{settings['bars']} bars of {settings['meter']}, beside {music['sets']['reference']['used']} test "
         "songs; 95 % intervals. Closest to real music is best.\n\n"
         f"{table(structure_lines(music))}\n\n{table(theory_lines(music))}"

@@ -15,11 +15,12 @@ import numpy as np
 
 from hrpe_jax.checkpoints.release import Model, StageModel
 from hrpe_jax.codec.backbone import decode
+from hrpe_jax.composer import Composer
 from hrpe_jax.config import StageConfig
 from hrpe_jax.data.loader import Songs
 from hrpe_jax.metrics.arrays import Piece, piece_of
 from hrpe_jax.metrics.compare import compare
-from hrpe_jax.sampling.compose import sample_pieces
+from hrpe_jax.sampling.options import ComposeOptions
 from hrpe_jax.score.score import Score
 
 PIECES, BARS, METER, SEED, DRAWS = 64, 32, "4/4", 0, 300
@@ -41,10 +42,9 @@ def judge(config: StageConfig, params: Any, dataset: Songs, pieces: int = PIECES
     """
     arrays = _numpy(params)
     model = Model("ablation", backbone=StageModel(config, arrays, 0, 0))
-    wishes = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "candidates": 1}
-    written = sample_pieces(
-        model, stage="backbone", num_pieces=pieces, bars=BARS, meter=METER, seed=SEED, **wishes
-    )
+    draws: dict[str, Any] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "candidates": 1}
+    options = ComposeOptions(stage="backbone", num_pieces=pieces, bars=BARS, meter=METER, seed=SEED, **draws)
+    written = list(Composer(model).pieces(options))
     records = dataset.records("backbone", "test")
     real = [
         decode([*r["input_ids"], r["target_id"]], id=str(r["id"]))
@@ -65,7 +65,7 @@ def judge(config: StageConfig, params: Any, dataset: Songs, pieces: int = PIECES
         ]
         for name in FIGURES
     }
-    return {"settings": {"pieces": pieces, "bars": BARS, "meter": METER, **wishes}, **_plain(rows)}
+    return {"settings": {"pieces": pieces, "bars": BARS, "meter": METER, **draws}, **_plain(rows)}
 
 
 def chords_as_notes(score: Score) -> Piece:

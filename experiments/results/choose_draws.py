@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.results.run import LEFT, wish
+from experiments.results.run import LEFT, option
 from experiments.results.targets import THEORY
 from hrpe_jax.metrics.compare import compare
 from hrpe_jax.report.collect import collect
@@ -36,18 +36,19 @@ def ends_on_tonic(scores: Sequence[Score]) -> float:
 def main(args: argparse.Namespace) -> None:
     """Composes and compares."""
     from hrpe_jax.checkpoints.release import load_model
-    from hrpe_jax.sampling import compose as pipeline
-    from hrpe_jax.sampling.controls import read_controls
+    from hrpe_jax.composer import Composer
+    from hrpe_jax.sampling.options import ComposeOptions
     from hrpe_jax.utils.jax_setup import enable_compilation_cache
 
     enable_compilation_cache()
-    model = load_model(args.model)
+    composer = Composer(load_model(args.model))
     real = collect(Path(args.data), split=args.split, workers=0).pieces
     common = {"num_pieces": args.pieces, "bars": args.bars + LEFT, "meter": "4/4", "seed": args.seed}
     lines = [["", "ssmd_silence", *THEORY, "inside", "ends on the tonic"]]
-    for text in ["", *args.wishes]:
-        wishes = {**common, "silent_bars": LEFT, **dict(wish(part) for part in text.split(",") if part)}
-        made = [piece.score for piece in pipeline.pieces(model, read_controls(**wishes))]
+    for text in ["", *args.options]:
+        asked = {**common, "silent_bars": LEFT, **dict(option(part) for part in text.split(",") if part)}
+        options = ComposeOptions(**asked)
+        made = [piece.score for piece in composer.pieces(options)]
         found = compare(made, real, bars=args.bars, meter="4/4").to_dict()["metrics"]
         metrics = {metric["name"]: metric for metric in found}
         if len(lines) == 1:
@@ -79,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=cli.at_least(0), default=1, metavar="N", help="of the pieces")
     add(
         "--with",
-        dest="wishes",
+        dest="options",
         action="append",
         default=[],
         metavar="NAME=VALUE,...",

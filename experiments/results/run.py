@@ -59,20 +59,23 @@ def measure_prediction(model: Any, data: Path) -> dict[str, Any]:
     return found
 
 
-def compose_pieces(model: Any, wishes: dict[str, Any], folder: Path) -> dict[str, Any]:
+def compose_pieces(model: Any, asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Composes the pieces, checks and writes them; counts, and what was wrong."""
-    from hrpe_jax.sampling import compose as pipeline
+    from hrpe_jax.composer import Composer
     from hrpe_jax.sampling.controls import read_controls
+    from hrpe_jax.sampling.options import ComposeOptions
     from hrpe_jax.sampling.output_options import read_outputs
+    from hrpe_jax.sampling.write import write_pieces
     from tools.check_sampling import faults
 
-    controls, began = read_controls(**wishes), time.perf_counter()
-    pieces = list(pipeline.pieces(model, controls))
+    options, began = ComposeOptions(**asked), time.perf_counter()
+    pieces = list(Composer(model).pieces(options))
     seconds = time.perf_counter() - began
+    controls = read_controls(options)
     wrong = [{"id": p.score.id, "faults": found} for p in pieces if (found := list(faults(p, controls)))]
-    pipeline.write_pieces(pieces, folder, read_outputs("musicxml,mid", None, None, False))
+    write_pieces(pieces, folder, read_outputs("musicxml,mid", None, None, False))
     return {
-        "asked": {name: str(value) for name, value in wishes.items()},
+        "asked": {name: str(value) for name, value in asked.items()},
         "pieces": len(pieces),
         "failed": len(wrong),
         "faults": wrong[:20],
@@ -146,19 +149,19 @@ def main(args: argparse.Namespace) -> None:
 
     enable_compilation_cache()
     model, data, output = load_model(args.model), Path(args.data), Path(args.output)
-    wishes: dict[str, Any] = {
+    asked: dict[str, Any] = {
         "num_pieces": args.pieces,
         "bars": args.bars + LEFT,
         "meter": "4/4",
         "seed": args.seed,
         "silent_bars": LEFT,
-        **dict(wish(text) for text in args.wishes),
+        **dict(option(text) for text in args.options),
     }
     stages = {name: {"step": s.step, "weights": digest(s.params)} for name, s in model.stages()}
     about = {
         "stages": json.loads(json.dumps(stages)),
         "bars": args.bars,
-        "asked": {k: str(v) for k, v in wishes.items()},
+        "asked": {k: str(v) for k, v in asked.items()},
     }
     results: dict[str, Any] = {"about": about}
     if output.is_file():
@@ -170,7 +173,7 @@ def main(args: argparse.Namespace) -> None:
     folder = Path(args.folder) if args.folder else output.with_name(output.stem + "_pieces")
     parts: dict[str, Callable[[], Any]] = {
         "prediction": lambda: measure_prediction(model, data),
-        "pieces": lambda: compose_pieces(model, wishes, folder),
+        "pieces": lambda: compose_pieces(model, asked, folder),
         "controls": lambda: check_controls(model, args.checked),
         "music": lambda: compare_music(folder, data, args.bars),
         "start": lambda: time_start(args.model),
@@ -183,8 +186,8 @@ def main(args: argparse.Namespace) -> None:
     print_tables(results)
 
 
-def wish(text: str) -> tuple[str, Any]:
-    """A wish of `sample`, "temperature=0.9"."""
+def option(text: str) -> tuple[str, Any]:
+    """An option of `sample`, "temperature=0.9"."""
     name, equals, value = text.partition("=")
     if not equals:
         raise UserError(f"--with={text}: expected NAME=VALUE, as options of sample")
@@ -206,7 +209,7 @@ def parser() -> argparse.ArgumentParser:
     add("--bars", type=cli.at_least(4), default=32, metavar="N", help="of each that are compared")
     add("--seed", type=cli.at_least(0), default=0, metavar="N", help="of the pieces")
     add("--checked", type=cli.at_least(1), default=1000, metavar="N", help="pieces over all controls")
-    add("--with", dest="wishes", action="append", default=[], metavar="NAME=VALUE", help="as for sample")
+    add("--with", dest="options", action="append", default=[], metavar="NAME=VALUE", help="as for sample")
     return options
 
 

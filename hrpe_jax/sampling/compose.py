@@ -1,4 +1,4 @@
-"""From a trained model and a user's wishes to pieces: chords first, then a melody over them.
+"""From a trained model and controls to pieces: chords first, then a melody over them.
 
 Shapes are rounded up to a few sizes, so that another number of pieces, bars or another key seldom compiles
 anew. Piece i of a seed draws the same numbers however many are asked for with it.
@@ -24,33 +24,23 @@ from hrpe_jax.sampling import backbone_search as chord_stage
 from hrpe_jax.sampling import melody_batch as melody_stage
 from hrpe_jax.sampling.backbone_loop import FREE
 from hrpe_jax.sampling.cache import unroll
-from hrpe_jax.sampling.controls import Controls, Drawing, chord_tokens, read_controls
+from hrpe_jax.sampling.controls import Controls, Drawing, chord_tokens
 from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.piece import Piece
 
 MAX_ROWS = 32  # pieces side by side
 
 
-def sample_pieces(model: Model, **wishes: Any) -> list[Piece]:
-    """Composes pieces.
+def compose_pieces(model: Model, controls: Controls) -> Iterator[Piece]:
+    """Composes pieces, and yields each as soon as those beside it are done.
 
     Args:
         model: from `load_model`.
-        **wishes: of `controls.read_controls`.
+        controls: from `read_controls`.
 
     Raises:
-        UserError: a wish that cannot be read, or a stage that the model lacks.
+        UserError: a stage that the model lacks.
     """
-    return compose(model, read_controls(**wishes))
-
-
-def compose(model: Model, controls: Controls) -> list[Piece]:
-    """`sample_pieces` with wishes that were read before."""
-    return list(pieces(model, controls))
-
-
-def pieces(model: Model, controls: Controls) -> Iterator[Piece]:
-    """`compose`, giving each piece as soon as those beside it are done."""
     for numbers in _batches(controls):
         try:
             yield from _compose_rows(model, controls, numbers)

@@ -1,6 +1,6 @@
-"""What a user may ask of a piece, read from text and checked before any device is started.
+"""Options read and checked, before any device is started: the constraints that the sampler takes.
 
-`chart` says how chords are written, `form` how a form is, `prime` what a given piece is used for.
+`chord_input` says how chords are written, `form` how a form is, `prime` what a given piece is used for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hrpe_jax.codec import backbone
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.chord_input import Timed, come_round, read_chords
 from hrpe_jax.sampling.form import Form, read_form
+from hrpe_jax.sampling.options import DEFAULT_CANDIDATES, DEFAULT_SILENT_BARS, ComposeOptions
 from hrpe_jax.sampling.prime import Prime
 from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.theory.chord import Chord
@@ -22,7 +23,7 @@ from hrpe_jax.theory.key import Key, Mode
 from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter
 
 MAX_PIECES, MAX_BARS = 10_000, 10_000
-DEFAULT_BARS, DEFAULT_TEMPO, DEFAULT_SILENT_BARS, DEFAULT_CANDIDATES = 16, 120.0, 1, 16
+DEFAULT_BARS, DEFAULT_TEMPO = 16, 120.0
 CHORDS_TOP_P, MELODY_TOP_P = 0.98, 0.95
 """Where `top_p` is not given; chosen on validation songs, see `experiments/results`."""
 SLOWEST, FASTEST = 20.0, 400.0
@@ -97,98 +98,40 @@ class Controls:
         return self.chords is not None and all(chord is not None for chord, _ in self.chords)
 
 
-def read_controls(
-    *,
-    num_pieces: int = 4,
-    bars: int | None = None,
-    key: str | Key | None = None,
-    mode: str | None = None,
-    meter: str | Meter | None = None,
-    tempo: float | None = None,
-    chords: str | None = None,
-    form: str | None = None,
-    prime: Score | None = None,
-    prime_use: str = "continue",
-    stage: str = "both",
-    seed: int = 0,
-    temperature: float = 1.0,
-    temperature_backbone: float | None = None,
-    temperature_melody: float | None = None,
-    top_k: int = 0,
-    top_k_backbone: int | None = None,
-    top_k_melody: int | None = None,
-    top_p: float | None = None,
-    top_p_backbone: float | None = None,
-    top_p_melody: float | None = None,
-    repetition_penalty: float = 1.0,
-    repetition_penalty_backbone: float | None = None,
-    repetition_penalty_melody: float | None = None,
-    silent_bars: int = DEFAULT_SILENT_BARS,
-    candidates: int = DEFAULT_CANDIDATES,
-) -> Controls:
-    """Reads and checks what a user asks for.
+def read_controls(options: ComposeOptions) -> Controls:
+    """Reads and checks options.
 
     Args:
-        num_pieces: 1 to 10,000.
-        bars: 1 to 10,000; with a prime that is continued, how many more; None for the bars of `chords`, of
-            `form`, of the prime whose chords are used, or 16.
-        key: such as "Eb major"; None lets the model choose, or finds the key of `chords`.
-        mode: "major" or "minor", where only that matters or beside a tonic in `key`.
-        meter: such as "3/4"; None lets the model choose; with `chords` it is 4/4.
-        tempo: 20 to 400 quarter notes a minute; None for that of the prime, or 120.
-        chords: see `chart`; None lets the model write them.
-        form: see `form`.
-        prime: a piece to go on from.
-        prime_use: "continue", or "chords" to write a new melody over its chords.
-        stage: "both", "backbone" or "melody".
-        seed: 0 to 2**32 - 1.
-        temperature: above 0; with `_backbone` or `_melody` of one stage alone, as for the next three.
-        temperature_backbone: None for `temperature`.
-        temperature_melody: None for `temperature`.
-        top_k: 0 (all) or more.
-        top_k_backbone: None for `top_k`.
-        top_k_melody: None for `top_k`.
-        top_p: above 0, at most 1; None for 0.98 for chords and 0.95 for the melody.
-        top_p_backbone: None for `top_p`.
-        top_p_melody: None for `top_p`.
-        repetition_penalty: 1 (none) or more: pitches of the last eight notes, and chords of the last eight
-            changes, become so many times less likely.
-        repetition_penalty_backbone: None for `repetition_penalty`.
-        repetition_penalty_melody: None for `repetition_penalty`.
-        silent_bars: 0 or more.
-        candidates: 1 to 64.
+        options: whose prime, if there is one, is a `Score`; `composer.read_prime` reads a file.
 
     Raises:
         UserError: one line that names the option.
     """
-    _within("num_pieces", num_pieces, 1, MAX_PIECES)
+    bars, tempo, prime = options.bars, options.tempo, options.prime
+    assert prime is None or isinstance(prime, Score)
+    _within("num_pieces", options.num_pieces, 1, MAX_PIECES)
     _within("bars", bars, 1, MAX_BARS)
-    _check(0 <= seed < 2**32, "seed", f"0 to 2**32 - 1 expected, got {seed}")
+    _check(0 <= options.seed < 2**32, "seed", f"0 to 2**32 - 1 expected, got {options.seed}")
     _check(
         tempo is None or SLOWEST <= tempo <= FASTEST,
         "tempo",
         f"{SLOWEST:g} to {FASTEST:g} expected, got {tempo}",
     )
-    _within("silent_bars", silent_bars, 0, 2**31 - 1)
-    _within("candidates", candidates, 1, 64)
-    _check(stage in STAGES, "stage", f"one of {', '.join(STAGES)} expected, got {stage!r}")
-    drawings = (
-        _drawing("_backbone", temperature_backbone, top_k_backbone, top_p_backbone,
-                 repetition_penalty_backbone, temperature, top_k, CHORDS_TOP_P if top_p is None else top_p,
-                 repetition_penalty),
-        _drawing("_melody", temperature_melody, top_k_melody, top_p_melody,
-                 repetition_penalty_melody, temperature, top_k, MELODY_TOP_P if top_p is None else top_p,
-                 repetition_penalty),
-    )  # fmt: skip
-    wanted_key, wanted_mode = _key(key, mode)
-    given = None if prime is None else Prime.of(prime, prime_use)
-    wanted_meter = _meter(meter)
+    _within("silent_bars", options.silent_bars, 0, 2**31 - 1)
+    _within("candidates", options.candidates, 1, 64)
+    _check(options.stage in STAGES, "stage", f"one of {', '.join(STAGES)} expected, got {options.stage!r}")
+    drawings = _drawing(options, "_backbone", CHORDS_TOP_P), _drawing(options, "_melody", MELODY_TOP_P)
+    wanted_key, wanted_mode = _key(options.key, options.mode)
+    given = None if prime is None else Prime.of(prime, options.prime_use)
+    wanted_meter = _meter(options.meter)
     if given is not None:
         _agrees("key", wanted_key, given.score.key, wanted_mode in (None, given.score.key.mode))
         _agrees("meter", wanted_meter, given.score.meter, True)
         wanted_key, wanted_meter, wanted_mode = given.score.key, given.score.meter, None
         tempo = min(max(given.score.tempo_bpm, SLOWEST), FASTEST) if tempo is None else tempo
-    timed, bars, wanted_meter, shape, found = _structure(chords, form, given, bars, wanted_key, wanted_meter)
+    timed, bars, wanted_meter, shape, found = _structure(
+        options.chords, options.form, given, bars, wanted_key, wanted_meter
+    )
     if wanted_key is None:
         _check(
             found is None or wanted_mode in (None, found.mode),
@@ -205,16 +148,16 @@ def read_controls(
         chords=None if timed is None else tuple(timed),
         form=shape,
         prime=given,
-        stage=stage,
-        num_pieces=num_pieces,
-        seed=seed,
+        stage=options.stage,
+        num_pieces=options.num_pieces,
+        seed=options.seed,
         backbone=drawings[0],
         melody=drawings[1],
-        silent_bars=silent_bars,
-        candidates=candidates,
+        silent_bars=options.silent_bars,
+        candidates=options.candidates,
     )
     _check(
-        stage != "melody" or controls.chords_given,
+        options.stage != "melody" or controls.chords_given,
         "stage",
         "the melody alone needs chords for every bar: give them with --chords (without ?), or a --prime with "
         "--prime_use=chords",
@@ -304,14 +247,17 @@ def chord_tokens(chords: Sequence[tuple[Chord | None, int]], key: Key, meter: Me
     return backbone.encode_ids(Score("", "", key, meter, DEFAULT_TEMPO, (), tuple(spans)))
 
 
-def _drawing(stage: str, *values: Any) -> Drawing:
-    """A stage's own values where given, else the common ones."""
-    names = ("temperature", "top_k", "top_p", "repetition_penalty")
-    own, common = values[:4], values[4:]
-    chosen = [
-        (b, name) if a is None else (a, name + stage) for a, b, name in zip(own, common, names, strict=True)
-    ]
-    (temperature, t), (top_k, k), (top_p, p), (penalty, r) = chosen
+def _drawing(options: ComposeOptions, stage: str, default_top_p: float) -> Drawing:
+    """The values of one stage, `_backbone` or `_melody`, where given, else the common ones."""
+
+    def chosen(name: str) -> tuple[Any, str]:
+        own = getattr(options, name + stage)
+        return (getattr(options, name), name) if own is None else (own, name + stage)
+
+    (temperature, t), (top_k, k), (top_p, p), (penalty, r) = map(
+        chosen, ("temperature", "top_k", "top_p", "repetition_penalty")
+    )
+    top_p = default_top_p if top_p is None else top_p
     _check(0 < temperature < np.inf, t, f"above 0 expected, got {temperature:g}")
     _check(0 <= top_k < 2**31, k, f"0 (all) or more expected, got {top_k}")
     _check(0 < top_p <= 1, p, f"above 0, at most 1 expected, got {top_p:g}")

@@ -64,7 +64,7 @@ class BarOfPiece:
 
 
 def stream(model: Model, controls: Controls) -> Generator[BarOfPiece, None, Piece]:
-    """Yields the bars of the first piece that `pipeline.compose` would give, as soon as each is sure.
+    """Yields the bars of the first piece that `compose_pieces` would give, as soon as each is sure.
 
     A bar is sure when it is known how long its last note is tied on, mostly two events into the next bar.
 
@@ -72,7 +72,7 @@ def stream(model: Model, controls: Controls) -> Generator[BarOfPiece, None, Piec
         The whole piece, as the value of the generator.
 
     Raises:
-        UserError: as `pipeline.compose`; or a form is asked for, which is written as a whole.
+        UserError: as `compose_pieces`; or a form is asked for, which is written as a whole.
     """
     if controls.form is not None:
         raise UserError("--form: a form is written as a whole, not bar by bar; leave it out")

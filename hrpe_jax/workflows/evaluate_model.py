@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -14,6 +14,7 @@ from hrpe_jax.checkpoints.release import Model, load_model
 from hrpe_jax.data.loader import Stage, eval_batches
 from hrpe_jax.data.shards import SPLITS, open_dataset
 from hrpe_jax.errors import UserError
+from hrpe_jax.sampling.options import ComposeOptions
 from hrpe_jax.tasks import build_task
 from hrpe_jax.training.validation import evaluate_params
 from hrpe_jax.utils.schema import suggestion
@@ -158,11 +159,11 @@ def judge_model(
         sets = real_sets(dataset, split, training)
         bars, meter = window_of(sets["reference"], bars, meter)
         say(f"composing {num_pieces} pieces of {bars + INTRODUCTION} bars")
-        wishes: dict[str, Any] = {"num_pieces": num_pieces, "bars": bars + INTRODUCTION, "seed": seed}
-        wishes |= {"meter": meter} if meter != "all" else {}
-        wishes |= {"stage": "backbone"} if loaded.melody is None else {}
-        sets["generated"], seconds = composed_by(loaded, str(model), wishes, say)
-        composed = {**wishes, "seconds": seconds}
+        asked: dict[str, Any] = {"num_pieces": num_pieces, "bars": bars + INTRODUCTION, "seed": seed}
+        asked |= {"meter": meter} if meter != "all" else {}
+        asked |= {"stage": "backbone"} if loaded.melody is None else {}
+        sets["generated"], seconds = composed_by(loaded, str(model), ComposeOptions(**asked), say)
+        composed = {**asked, "seconds": seconds}
         say(f"composed in {seconds:.0f} s; comparing with {len(sets['reference'].pieces)} songs")
         found, about = compared(sets, bars=bars, meter=meter, seed=seed, draws=draws)
         print(f"\n{comparison_table(found, about)}", flush=True)
@@ -237,7 +238,7 @@ def window_of(reference: Collection, bars: int | None, meter: str) -> tuple[int,
 
 
 def composed_by(
-    model: Model, name: str, wishes: Mapping[str, Any], say: Callable[[str], None]
+    model: Model, name: str, options: ComposeOptions, say: Callable[[str], None]
 ) -> tuple[Collection, float]:
     """Pieces of a model as a set to be judged, and the seconds that composing took."""
     from hrpe_jax.composer import Composer
@@ -245,10 +246,10 @@ def composed_by(
     from hrpe_jax.report.collect import Collection
 
     composer = Composer(model)
-    for line in composer.notices(**wishes):
+    for line in composer.notices(options):
         say(f"note: {line}")
     start = time.monotonic()
-    scores = composer.compose(**wishes)
+    scores = [piece.score for piece in composer.pieces(options)]
     seconds = round(time.monotonic() - start, 1)
     pieces = [trim(replace(score, id=f"piece-{n:02d}")) for n, score in enumerate(scores, 1)]
     return Collection(f"{len(pieces)} pieces composed by {name} in {seconds:.0f} s", pieces), seconds

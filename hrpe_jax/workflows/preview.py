@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import numpy as np
 
 from hrpe_jax.checkpoints.format import checkpoint_folder, load_stage, whole_steps
 from hrpe_jax.checkpoints.release import Model, StageModel
+from hrpe_jax.composer import Composer
 from hrpe_jax.config import Config, StageConfig
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.compose import sample_pieces
+from hrpe_jax.sampling.options import ComposeOptions
 from hrpe_jax.sampling.write import write_pieces
 
 OTHER = {"backbone": "melody", "melody": "backbone"}
@@ -38,7 +39,7 @@ class PieceListener:
         self.every = config.sample.every
         self._stage, self._workdir = stage, workdir
         self._config: StageConfig = getattr(config.stages, stage)
-        self._wishes = wishes(config)
+        self._options = options_of(config)
         self._other: StageModel | None = None
         self._silent = False
 
@@ -50,13 +51,13 @@ class PieceListener:
             own = StageModel(self._config, jax.tree.map(np.asarray, jax.device_get(params)), step, step)
             other = self._trained_other()
             backbone, melody = (own, other) if self._stage == "backbone" else (other, own)
-            wanted = self._wishes if other else {**self._wishes, "stage": "backbone"}
+            options = self._options if other else replace(self._options, stage="backbone")
             folder = self._workdir / "pieces" / self._stage / f"step-{step}"
-            model = Model(str(self._workdir), backbone, melody)
+            composer = Composer(Model(str(self._workdir), backbone, melody))
             # The mesh of a training belongs to its thread. In another one the sampler is what it always is, a
             # program for one device, and is compiled once for all pieces of a run.
             with ThreadPoolExecutor(max_workers=1) as thread:
-                pieces = thread.submit(sample_pieces, model, **wanted).result()
+                pieces = thread.submit(lambda: list(composer.pieces(options))).result()
             write_pieces(pieces, folder)
             say(f"{len(pieces)} pieces of step {step}: {folder}")
         except Exception as error:
@@ -76,7 +77,7 @@ class PieceListener:
         return self._other
 
 
-def wishes(config: Config) -> dict[str, Any]:
-    """What a config asks of its pieces, as the sampler takes it."""
+def options_of(config: Config) -> ComposeOptions:
+    """The options of a config's pieces."""
     assert config.sample is not None
-    return {name: value for name, value in asdict(config.sample).items() if name != "every"}
+    return ComposeOptions(**{name: value for name, value in asdict(config.sample).items() if name != "every"})

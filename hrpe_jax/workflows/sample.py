@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from hrpe_jax.errors import UserError, WrongUse
 
 if TYPE_CHECKING:
-    from hrpe_jax.checkpoints.release import Model
     from hrpe_jax.composer import Composer
     from hrpe_jax.sampling.controls import Controls
+    from hrpe_jax.sampling.options import ComposeOptions
     from hrpe_jax.sampling.piece import Piece
 
 LONG = 256
@@ -25,33 +25,32 @@ LONG = 256
 def compose_files(
     model: str | os.PathLike[str],
     output: str | os.PathLike[str] | None,
+    options: ComposeOptions,
     *,
     formats: str | None = None,
     audio: str | None = None,
     programs: str | None = None,
     explain: bool = True,
-    **wishes: Any,
 ) -> dict[str, Any]:
     """Composes pieces, writes them into a folder, and prints a line for each.
 
-    The wishes are read, the folder and the model are looked at first, so that mistakes are told at once, and
-    before anything is written.
+    Options, folder and model are checked first, so that mistakes are reported before anything is written.
 
     Args:
         model: workdir of a training, a released model, or "bundled" for the one of the package.
         output: folder; made if it is not there. None for `pieces`, or the first of `pieces-2`, `pieces-3`,
             ... that is not there.
-        formats: see `sampling.outputs.read_outputs`; so are audio, programs and explain.
-        audio: likewise.
-        programs: likewise.
-        explain: likewise.
-        **wishes: see `composer.Composer.compose`.
+        options: what to compose.
+        formats: as for `sampling.output_options.read_outputs`, as are the next three.
+        audio: "wav", "ogg" or "mp3"; None for none.
+        programs: General MIDI programs of melody, chords and bass.
+        explain: whether the page shows why the model chose its chords.
 
     Returns:
         JSON values: the numbers of `report`, the seed, and the files.
 
     Raises:
-        WrongUse: a wish, the model or the folder is not as it should be.
+        WrongUse: an option, the model or the folder is not as it should be.
         UserError: the pieces cannot be written after all.
     """
     from hrpe_jax.utils import cli
@@ -59,34 +58,35 @@ def compose_files(
 
     output = free_folder() if output is None else output
     with _wrong_use():
-        from hrpe_jax.composer import Composer, controls_of
-        from hrpe_jax.sampling.notices import notices
+        from hrpe_jax.composer import Composer, read_prime
+        from hrpe_jax.sampling.controls import read_controls
         from hrpe_jax.sampling.output_options import check_length, read_outputs
 
-        controls = controls_of(**wishes)
+        options = read_prime(options)
+        controls = read_controls(options)
         wanted = read_outputs(formats, audio, programs, explain)
         check_length(wanted, controls.bars, controls.meter, controls.tempo)
         check_output(output)
         composer = Composer.load(model)
         _check_stages(composer, controls)
-        for line in notices(composer.model, controls):
+        for line in composer.notices(options):
             cli.say(f"note: {line}")
-    from hrpe_jax.sampling import compose as pipeline
+    from hrpe_jax.sampling.compose import MAX_ROWS
     from hrpe_jax.sampling.explain import explain_pieces
     from hrpe_jax.sampling.write import write_pieces
 
     files: list[Path] = []
     alone = controls.num_pieces == 1 and controls.form is None and controls.stage != "backbone"
     if controls.bars >= LONG and alone:
-        piece, bars = write_bars(composer.model, controls, Path(output))
+        piece, bars = write_bars(composer, options, controls.bars, Path(output))
         pieces = [piece]
         files.append(bars)
-    elif controls.num_pieces <= pipeline.MAX_ROWS:
-        pieces = pipeline.compose(composer.model, controls)
+    elif controls.num_pieces <= MAX_ROWS:
+        pieces = list(composer.pieces(options))
     else:
         pieces = []
         with cli.progress("composing", "pieces") as progress:
-            for piece in pipeline.pieces(composer.model, controls):
+            for piece in composer.pieces(options):
                 pieces.append(piece)
                 progress(len(pieces), controls.num_pieces)
     files += write_pieces(pieces, output, wanted, explain_pieces(composer.model, pieces, wanted))
@@ -99,8 +99,14 @@ def free_folder(name: str = "pieces") -> Path:
     return next(path for path in paths if not path.exists())
 
 
-def write_bars(model: Model, controls: Controls, folder: Path) -> tuple[Piece, Path]:
+def write_bars(composer: Composer, options: ComposeOptions, total: int, folder: Path) -> tuple[Piece, Path]:
     """Writes a long piece bar by bar as it is composed: a line of JSON each, see `BarOfPiece.as_json`.
+
+    Args:
+        composer: with both stages.
+        options: of one piece.
+        total: its bars, with those of a prime that is continued.
+        folder: made if it is not there.
 
     Returns:
         The piece, and the file.
@@ -108,12 +114,11 @@ def write_bars(model: Model, controls: Controls, folder: Path) -> tuple[Piece, P
     Raises:
         UserError: the folder cannot be written.
     """
-    from hrpe_jax.sampling.stream import stream
     from hrpe_jax.utils import cli
     from hrpe_jax.utils.files import unwritable
 
     path = folder / "piece-01.bars.jsonl"
-    bars = stream(model, controls)
+    bars = composer.bars(options)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8") as file, cli.progress("composing", "bars") as progress:
@@ -124,7 +129,7 @@ def write_bars(model: Model, controls: Controls, folder: Path) -> tuple[Piece, P
                     return done.value, path
                 file.write(json.dumps(bar.as_json()) + "\n")
                 file.flush()
-                progress(bar.number, controls.bars)
+                progress(bar.number, total)
     except OSError as error:
         raise unwritable(folder, error) from None
 

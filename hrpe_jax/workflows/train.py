@@ -290,14 +290,14 @@ def check_sampling(config: Config, workdir: Path) -> None:
 
 def sample(config: Config, model: Any, folder: Path) -> None:
     """Writes the pieces that a config asks for and prints a line for each, with its share of chord tones."""
-    from hrpe_jax.sampling.compose import sample_pieces
+    from hrpe_jax.composer import Composer
     from hrpe_jax.sampling.explain import explain_pieces
     from hrpe_jax.sampling.output_options import DEFAULT_OUTPUTS
     from hrpe_jax.sampling.write import write_pieces
-    from hrpe_jax.workflows.preview import wishes
+    from hrpe_jax.workflows.preview import options_of
     from hrpe_jax.workflows.sample import report
 
-    pieces = sample_pieces(model, **wishes(config))
+    pieces = list(Composer(model).pieces(options_of(config)))
     write_pieces(pieces, folder, choices=explain_pieces(model, pieces, DEFAULT_OUTPUTS))
     report(pieces)
     cli.say(f"pieces: {folder}")

@@ -240,7 +240,7 @@ def test_seeds():
     assert greedy[0] == greedy[1] == greedy[2] == run(9, top_p=1e-6)[0][0]
 
 
-def test_calls_with_other_wishes_do_not_compile_anew():
+def test_calls_with_other_options_do_not_compile_anew():
     run()
     before = run_backbone._cache_size()
     run(3, key=KEY, bars=2, temperature=0.7, top_k=4, top_p=0.8)

@@ -21,8 +21,6 @@ from hrpe_jax.formats.json import score_from_values
 from hrpe_jax.formats.midi.read import read_midi
 from hrpe_jax.sampling import write
 from hrpe_jax.sampling.cache import round_up
-from hrpe_jax.sampling.compose import sample_pieces
-from hrpe_jax.sampling.controls import read_controls
 from hrpe_jax.sampling.melody_loop import run_melody
 from hrpe_jax.sampling.notices import notices
 from hrpe_jax.sampling.piece import Piece
@@ -32,11 +30,11 @@ from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord, to_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
-from tests.sampling.tiny import tiny_model
+from tests.sampling.tiny import controls_of, pieces_of, tiny_model
 
 
-def make(**wishes: Any) -> list[Piece]:
-    return sample_pieces(tiny_model(), **{"num_pieces": 2, "bars": 3, **wishes})
+def make(**options: Any) -> list[Piece]:
+    return pieces_of(tiny_model(), **{"num_pieces": 2, "bars": 3, **options})
 
 
 def check(piece: Piece, bars: int) -> None:
@@ -93,7 +91,7 @@ def test_given_chords_are_honoured():
         assert [to_lead_sheet(span.chord) for span in piece.score.chords] == ["C", "Am", "F", "G7", "C"]
         assert [span.onset for span in piece.score.chords] == [0, 48, 72, 96, 144]
         assert set(piece.nats) == {"melody"}
-    alone = sample_pieces(replace(tiny_model(), backbone=None), chords="C F", num_pieces=2)
+    alone = pieces_of(replace(tiny_model(), backbone=None), chords="C F", num_pieces=2)
     check(alone[0], 2)
 
 
@@ -138,7 +136,7 @@ def test_a_prime_goes_on():
 
 def test_a_new_melody_over_the_chords_of_a_prime():
     model = replace(tiny_model(), backbone=None)
-    for piece in sample_pieces(model, prime=PRIME, prime_use="chords", num_pieces=2):
+    for piece in pieces_of(model, prime=PRIME, prime_use="chords", num_pieces=2):
         check(piece, 4)
         assert [to_lead_sheet(span.chord) for span in piece.score.chords] == ["G", "D7", "N.C."]
 
@@ -147,7 +145,7 @@ def test_one_stage_alone():
     chords = make(meter="4/4", stage="backbone")
     assert [piece.backbone_ids for piece in chords] == [piece.backbone_ids for piece in make(meter="4/4")]
     assert all(piece.event_ids == () and set(piece.nats) == {"backbone"} for piece in chords)
-    over = sample_pieces(replace(tiny_model(), backbone=None), stage="melody", chords="C F", num_pieces=1)
+    over = pieces_of(replace(tiny_model(), backbone=None), stage="melody", chords="C F", num_pieces=1)
     assert set(over[0].nats) == {"melody"}
 
 
@@ -157,7 +155,7 @@ def test_bars_of_a_stream_are_those_of_the_piece(asked: dict[str, Any]):
     ended: list[Piece] = []
 
     def collect() -> Generator[BarOfPiece, None, None]:
-        whole = yield from stream(tiny_model(), read_controls(num_pieces=1, **asked))
+        whole = yield from stream(tiny_model(), controls_of(num_pieces=1, **asked))
         ended.append(whole)
 
     bars = list(collect())
@@ -173,16 +171,16 @@ def test_bars_of_a_stream_are_those_of_the_piece(asked: dict[str, Any]):
 def test_notices():
     seen = {"keys": {"C major": 3}, "meters": {"4/4": 3}}
     model = replace(tiny_model(), seen=seen)
-    assert notices(model, read_controls(key="Eb", meter="4/4")) == []  # songs are transposed in training
-    (line,) = notices(model, read_controls(key="Eb", meter="3/4"))
+    assert notices(model, controls_of(key="Eb", meter="4/4")) == []  # songs are transposed in training
+    (line,) = notices(model, controls_of(key="Eb", meter="3/4"))
     assert line.startswith("the model never saw a piece in 3/4 (it knows 4/4)")
-    (line,) = notices(model, read_controls(key="a"))
+    (line,) = notices(model, controls_of(key="a"))
     assert "A minor" in line
-    assert notices(tiny_model(), read_controls(key="a", meter="7/8")) == []
-    assert any("looks back" in line for line in notices(tiny_model(), read_controls(prime=PRIME)))
-    assert not any("has no chords" in line for line in notices(tiny_model(), read_controls(prime=PRIME)))
+    assert notices(tiny_model(), controls_of(key="a", meter="7/8")) == []
+    assert any("looks back" in line for line in notices(tiny_model(), controls_of(prime=PRIME)))
+    assert not any("has no chords" in line for line in notices(tiny_model(), controls_of(prime=PRIME)))
     bare = replace(PRIME, chords=(), melody=tuple(Note(12 * n, 12, 60 + 5 * n % 12) for n in range(24)))
-    assert "the prime has no chords" in notices(tiny_model(), read_controls(prime=bare))[0]
+    assert "the prime has no chords" in notices(tiny_model(), controls_of(prime=bare))[0]
 
 
 def test_round_up():
@@ -204,7 +202,7 @@ def test_a_model_that_does_not_fit_its_config_is_one_line():
     stage = model.stage("melody")
     wider = replace(stage.config, model=replace(stage.config.model, width=32))
     with pytest.raises(UserError, match="its parameters do not fit its config"):
-        sample_pieces(replace(model, melody=replace(stage, config=wider)), chords="C", num_pieces=1)
+        pieces_of(replace(model, melody=replace(stage, config=wider)), chords="C", num_pieces=1)
 
 
 def test_files(tmp_path: Path):

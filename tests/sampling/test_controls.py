@@ -11,13 +11,14 @@ from hrpe_jax.codec import backbone
 from hrpe_jax.codec.grammar import accepts_backbone
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.chord_input import read_chords, suggest
-from hrpe_jax.sampling.controls import Drawing, chord_tokens, read_controls
+from hrpe_jax.sampling.controls import Drawing, chord_tokens
 from hrpe_jax.sampling.form import read_form
 from hrpe_jax.sampling.prime import Prime
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord, to_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
+from tests.sampling.tiny import controls_of
 
 
 def spelled(text: str, meter: str = "4/4", key: str | None = None) -> str:
@@ -45,7 +46,7 @@ def test_chords(text: str, meter: str, expected: str):
 
 
 def test_chords_become_tokens_that_decode_to_them():
-    controls = read_controls(chords="C C | Am*1 F | G7", bars=8)
+    controls = controls_of(chords="C C | Am*1 F | G7", bars=8)
     assert controls.chords_given
     assert controls.key == Key(0, "major")
     assert controls.meter == Meter(4, 4)
@@ -59,7 +60,7 @@ def test_chords_become_tokens_that_decode_to_them():
 
 
 def test_a_foreign_bass_becomes_a_chord_note_where_there_is_such_a_chord():
-    controls = read_controls(chords="Am/G")
+    controls = controls_of(chords="Am/G")
     assert controls.chords is not None
     score = backbone.decode(chord_tokens(controls.chords, Key(9, "minor"), Meter(4, 4)))
     assert to_lead_sheet(score.chords[0].chord) == "Am7/G"
@@ -69,33 +70,31 @@ def test_numerals_need_a_key():
     assert spelled("ii65 V7 | I6 bVII V7/V", key="Eb major") == "Fm7/Ab*2 Bb7*2 Eb/G*2 Db*1 F7*1"
     assert spelled("i | bVI V7", key="A minor") == "Am*4 F*2 E7*2"
     with pytest.raises(UserError, match=r"--chords: bar 1: 'ii' needs a key: add --key"):
-        read_controls(chords="ii V I")
+        controls_of(chords="ii V I")
 
 
 def test_defaults():
-    controls = read_controls(temperature=0.8)
+    controls = controls_of(temperature=0.8)
     assert (controls.bars, controls.key, controls.meter, controls.chords) == (16, None, None, None)
     assert controls.tempo == 120
-    assert read_controls(chords="C F").bars == 2
-    assert read_controls(chords="C F", key="a minor", meter="3/4").key == Key(9, "minor")
+    assert controls_of(chords="C F").bars == 2
+    assert controls_of(chords="C F", key="a minor", meter="3/4").key == Key(9, "minor")
 
 
 def test_each_stage_may_draw_in_its_own_way():
-    controls = read_controls(
-        temperature=0.8, temperature_backbone=0.5, top_k_melody=9, repetition_penalty=1.5
-    )
+    controls = controls_of(temperature=0.8, temperature_backbone=0.5, top_k_melody=9, repetition_penalty=1.5)
     assert controls.backbone == Drawing(0.5, 0, 0.98, 1.5)
     assert controls.melody == Drawing(0.8, 9, 0.95, 1.5)
-    both = read_controls(top_p=0.9)
+    both = controls_of(top_p=0.9)
     assert (both.backbone.top_p, both.melody.top_p) == (0.9, 0.9)
 
 
 def test_keys_and_modes():
-    assert read_controls(mode="minor").mode == "minor"
-    controls = read_controls(key="A", mode="minor")
+    assert controls_of(mode="minor").mode == "minor"
+    controls = controls_of(key="A", mode="minor")
     assert (controls.key, controls.mode) == (Key(9, "minor"), None)
-    assert read_controls(chords="Am Dm E7 Am", mode="minor").key == Key(9, "minor")
-    assert read_controls(chords="? ?").key is None
+    assert controls_of(chords="Am Dm E7 Am", mode="minor").key == Key(9, "minor")
+    assert controls_of(chords="? ?").key is None
 
 
 def test_forms():
@@ -106,8 +105,8 @@ def test_forms():
     form = read_form("A2A'2A2")
     assert form.chord_sources() == [-1, -1, 0, 1, 0, 1]
     assert form.melody_sources() == [-1, -1, -1, -1, 0, 1]
-    assert read_controls(form="AABA", bars=16).bars == 16
-    controls = read_controls(form="A2A2B1A2", chords="C F | G | Am")
+    assert controls_of(form="AABA", bars=16).bars == 16
+    controls = controls_of(form="A2A2B1A2", chords="C F | G | Am")
     names = ["?" if chord is None else to_lead_sheet(chord) for chord, _ in controls.chords or ()]
     assert names[::4] == ["C", "G", "C", "G", "Am", "C", "G"]
     assert names[2] == "F"
@@ -124,18 +123,18 @@ UPBEAT = Score(
 
 
 def test_a_prime_says_key_meter_tempo_and_length():
-    controls = read_controls(prime=PRIME, bars=6)
+    controls = controls_of(prime=PRIME, bars=6)
     assert (controls.key, controls.meter, controls.tempo, controls.bars) == (PRIME.key, PRIME.meter, 90.0, 8)
     assert controls.continued is not None
     assert controls.continued.event_ids[-1] < 189  # the rest at its end is open
     assert controls.continued.harmony[-1] == -1  # and so is the last beat's chord
-    assert read_controls(prime=PRIME, tempo=150).tempo == 150
-    over = read_controls(prime=PRIME, prime_use="chords")
+    assert controls_of(prime=PRIME, tempo=150).tempo == 150
+    over = controls_of(prime=PRIME, prime_use="chords")
     assert over.bars == 2
     assert over.chords_given
     assert over.continued is None
-    assert read_controls(prime=UPBEAT, prime_use="chords").bars == 1
-    assert read_controls(prime=UPBEAT, bars=2).bars == 4
+    assert controls_of(prime=UPBEAT, prime_use="chords").bars == 1
+    assert controls_of(prime=UPBEAT, bars=2).bars == 4
 
 
 def test_a_melody_alone_gets_chords_to_go_on_from() -> None:
@@ -143,7 +142,7 @@ def test_a_melody_alone_gets_chords_to_go_on_from() -> None:
         Note(12 * at, 12, 55 + pitch) for at, pitch in enumerate((0, 4, 7, 5, 9, 12, 2, 7, 11, 0, 4, 7))
     )
     bare = replace(PRIME, melody=notes, chords=(), bar_resets=())
-    prime = read_controls(prime=bare, bars=2).continued
+    prime = controls_of(prime=bare, bars=2).continued
     assert prime is not None
     assert prime.chords_found
     assert prime.score.melody == bare.melody
@@ -151,13 +150,13 @@ def test_a_melody_alone_gets_chords_to_go_on_from() -> None:
     assert roots == [7, 0, 2, 7]  # I IV V I in G
     assert -1 not in prime.harmony  # sounding to the end
     assert not accepts_backbone([*prime.backbone_ids, 2])
-    assert read_controls(prime=PRIME).prime == Prime(PRIME)  # its own chords stay
+    assert controls_of(prime=PRIME).prime == Prime(PRIME)  # its own chords stay
     few = replace(bare, melody=notes[:4])
-    assert read_controls(prime=few).prime == Prime(few)
+    assert controls_of(prime=few).prime == Prime(few)
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("options", "message"),
     [
         ({"bars": 0}, "--bars: 1 to 10000 expected, got 0"),
         ({"bars": 20000}, "--bars: 1 to 10000 expected"),
@@ -229,9 +228,9 @@ def test_a_melody_alone_gets_chords_to_go_on_from() -> None:
         ({"chords": "C " * 10001}, "--chords: at most 10000 bars"),
     ],
 )
-def test_mistakes_are_one_line_that_names_the_option(wishes: dict[str, Any], message: str):
+def test_mistakes_are_one_line_that_names_the_option(options: dict[str, Any], message: str):
     with pytest.raises(UserError) as caught:
-        read_controls(**wishes)
+        controls_of(**options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

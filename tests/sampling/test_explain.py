@@ -17,15 +17,14 @@ from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.models.transformer import EXPLANATION
 from hrpe_jax.ops.attention.attention import attention
 from hrpe_jax.sampling import explain as explaining
-from hrpe_jax.sampling.compose import sample_pieces
 from hrpe_jax.sampling.explain import explain, explain_pieces
 from hrpe_jax.sampling.output_options import read_outputs
-from tests.sampling.tiny import tiny_model
+from tests.sampling.tiny import pieces_of, tiny_model
 
 
 @pytest.fixture(scope="module")
 def ids() -> tuple[int, ...]:
-    return sample_pieces(tiny_model(), num_pieces=2, bars=4, key="C", meter="4/4", seed=1)[0].backbone_ids
+    return pieces_of(tiny_model(), num_pieces=2, bars=4, key="C", meter="4/4", seed=1)[0].backbone_ids
 
 
 def test_every_event_is_explained(ids: tuple[int, ...]):
@@ -108,7 +107,7 @@ def test_long_pieces_are_explained_from_their_beginning(
 def test_what_is_not_explained(ids: tuple[int, ...]):
     model = tiny_model()
     assert explain(replace(model, backbone=None), ids) == []
-    given = sample_pieces(model, num_pieces=2, chords="C | Am F | G7")[:1]
+    given = pieces_of(model, num_pieces=2, chords="C | Am F | G7")[:1]
     assert [len(choices) for choices in explain_pieces(model, given, read_outputs())] == [4]
     assert explain_pieces(model, given, read_outputs("mid")) == []
     assert explain_pieces(model, given, read_outputs(explain=False)) == []

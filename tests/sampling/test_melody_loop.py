@@ -21,7 +21,7 @@ from hrpe_jax.models.melody import Melody, init_memory
 from hrpe_jax.sampling import melody_batch as driver
 from hrpe_jax.sampling import melody_loop as loop
 from hrpe_jax.sampling.cache import room, unroll
-from hrpe_jax.sampling.controls import chord_tokens, read_controls
+from hrpe_jax.sampling.controls import chord_tokens
 from hrpe_jax.sampling.form import read_form
 from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.melody_batch import Request, beat_table, melodies, melody_plan, score_of
@@ -31,14 +31,14 @@ from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 from tests.codec.scores import scores
-from tests.sampling.tiny import MELODY, SEGMENT, noisy_params, tiny_model
+from tests.sampling.tiny import MELODY, SEGMENT, controls_of, noisy_params, tiny_model
 
 EVENTS, BEATS = 200, 2048
 COLUMNS = [name for name in MELODY_FIELDS if name != "target_ids"]
 
 
 def chords_of(text: str, meter: str = "4/4", key: str = "Eb major") -> list[int]:
-    controls = read_controls(chords=text, meter=meter, key=key)
+    controls = controls_of(chords=text, meter=meter, key=key)
     return chord_tokens(controls.chords or (), Key.parse(key), Meter.parse(meter))
 
 

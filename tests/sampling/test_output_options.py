@@ -8,12 +8,11 @@ import pytest
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.midi.read import read_midi
 from hrpe_jax.formats.midi.write import Programs
-from hrpe_jax.sampling.compose import sample_pieces
 from hrpe_jax.sampling.output_options import FORMATS, MAX_ON_PAGE, check_length, read_outputs
 from hrpe_jax.sampling.page import page_of
 from hrpe_jax.sampling.write import write_pieces
 from hrpe_jax.theory.meter import Meter
-from tests.sampling.tiny import tiny_model
+from tests.sampling.tiny import pieces_of, tiny_model
 
 
 def test_what_is_asked_for():
@@ -48,7 +47,7 @@ def test_sound_that_is_too_long_is_told_before_any_work():
 
 
 def test_only_what_is_asked_for_is_written(tmp_path: Path):
-    piece = sample_pieces(tiny_model(), num_pieces=2, chords="C | Am")[0]
+    piece = pieces_of(tiny_model(), num_pieces=2, chords="C | Am")[0]
     files = write_pieces([piece], tmp_path, read_outputs("mid,html", "wav", "73,0,32"))
     assert [file.name for file in files] == ["piece-01.mid", "piece-01.wav", "index.html"]
     assert sorted(tmp_path.iterdir()) == sorted(files)
@@ -60,7 +59,7 @@ def test_only_what_is_asked_for_is_written(tmp_path: Path):
 
 
 def test_a_page_shows_the_first_of_many():
-    piece = sample_pieces(tiny_model(), num_pieces=2, chords="C | Am")[0]
+    piece = pieces_of(tiny_model(), num_pieces=2, chords="C | Am")[0]
     page = page_of([piece] * (MAX_ON_PAGE + 3), read_outputs())
     data = json.loads(page.split('id="data">')[1].split("</script>")[0])
     assert (len(data["pieces"]), data["more"]) == (MAX_ON_PAGE, 3)

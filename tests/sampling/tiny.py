@@ -9,8 +9,12 @@ import jax
 import numpy as np
 
 from hrpe_jax.checkpoints.release import Model, StageModel
+from hrpe_jax.composer import Composer
 from hrpe_jax.config import BackboneStageConfig, BatchConfig, MelodyStageConfig, StageConfig
 from hrpe_jax.models.config import BackboneModelConfig, MelodyHarmonyConfig, MelodyModelConfig
+from hrpe_jax.sampling.controls import Controls, read_controls
+from hrpe_jax.sampling.options import ComposeOptions
+from hrpe_jax.sampling.piece import Piece
 from hrpe_jax.tasks import build_task
 
 SHAPE: dict[str, Any] = {"width": 16, "layers": 2, "heads": 2, "head_width": 8, "mlp_width": 24}
@@ -40,3 +44,13 @@ def tiny_model() -> Model:
         StageModel(BACKBONE, noisy_params("backbone", BACKBONE), 7, 9),
         StageModel(MELODY, noisy_params("melody", MELODY), 5, 5),
     )
+
+
+def controls_of(**options: Any) -> Controls:
+    """Options, read and checked."""
+    return read_controls(ComposeOptions(**options))
+
+
+def pieces_of(model: Model, **options: Any) -> list[Piece]:
+    """What a model composes."""
+    return list(Composer(model).pieces(ComposeOptions(**options)))

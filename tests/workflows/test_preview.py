@@ -32,11 +32,11 @@ def test_without_the_other_stage_it_says_so_once(tmp_path: Path, config: Config)
 
 
 def test_whatever_fails_is_one_line(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: Any, **wishes: Any) -> None:
+    def fail(*args: Any, **keywords: Any) -> None:
         raise RuntimeError("out of memory\nand more")
 
     said: list[str] = []
-    monkeypatch.setattr(preview, "sample_pieces", fail)
+    monkeypatch.setattr(preview.Composer, "pieces", fail)
     monkeypatch.setattr(preview.PieceListener, "_trained_other", lambda self: None)
     listener = preview.PieceListener("melody", config, tmp_path)
     for step in (5, 10):

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from hrpe_jax.sampling.compose import sample_pieces
 from hrpe_jax.sampling.explain import explain_pieces
 from hrpe_jax.sampling.output_options import read_outputs
 from hrpe_jax.sampling.write import write_pieces
 from tests import browser as browsers
-from tests.sampling.tiny import tiny_model
+from tests.sampling.tiny import pieces_of, tiny_model
 
 pytestmark = pytest.mark.skipif(bool(browsers.missing()), reason=browsers.missing() or "there is one")
 
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.skipif(bool(browsers.missing()), reason=browsers.missin
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model, wanted = tiny_model(), read_outputs()
-    pieces = sample_pieces(model, num_pieces=2, bars=6, meter="4/4", seed=1)
+    pieces = pieces_of(model, num_pieces=2, bars=6, meter="4/4", seed=1)
     folder = tmp_path_factory.mktemp("page")
     return write_pieces(pieces, folder, wanted, explain_pieces(model, pieces, wanted))[-1]
 
