@@ -236,7 +236,8 @@ def decode(ids: Iterable[int], meter: Meter) -> Melody:
         in_bar = in_bar or token not in (BOS, EOS)
     if in_bar:
         start += full
-    return Melody(tuple(Note(*note) for note in notes), tuple(resets), start)
+    line = tuple(Note(onset, ticks, pitch, velocity) for onset, ticks, pitch, velocity in notes)
+    return Melody(line, tuple(resets), start)
 
 
 def transpose_record(record: dict[str, Any], semitones: int) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from hrpe_jax.theory.meter import Meter
 def score_values(score: Score) -> dict[str, Any]:
     """A score as JSON values; times in ticks, 12 to the quarter note.
 
-    Notes are `[onset, duration, pitch, velocity]`; chords `{onset, duration, chord (Harte), symbol}`;
+    Notes are `[onset, duration, pitch, velocity]`, with the syllable that is sung behind, if any; chords
+    `{onset, duration, chord (Harte), symbol}`;
     sections, where the form is known, `[letter, first bar, bars]`.
     """
     return {
@@ -27,7 +28,10 @@ def score_values(score: Score) -> dict[str, Any]:
         "key": score.key.name,
         "meter": str(score.meter),
         "tempo_bpm": score.tempo_bpm,
-        "melody": [[note.onset, note.duration, note.pitch, note.velocity] for note in score.melody],
+        "melody": [
+            [note.onset, note.duration, note.pitch, note.velocity, *([note.lyric] if note.lyric else [])]
+            for note in score.melody
+        ],
         "chords": [
             {
                 "onset": span.onset,
@@ -39,6 +43,7 @@ def score_values(score: Score) -> dict[str, Any]:
         ],
         "bar_resets": list(score.bar_resets),
         **({"form": form_values(score.form)} if score.form else {}),
+        **({"composer": score.composer} if score.composer else {}),
         "source": score.source,
         "license": score.license,
     }
@@ -66,6 +71,7 @@ def score_from_values(values: Mapping[str, Any]) -> Score:
             license=values.get("license", ""),
             bar_resets=tuple(values.get("bar_resets", ())),
             form=form_from_values(values.get("form", ())),
+            composer=values.get("composer", ""),
         )
     except (KeyError, TypeError, ChordError, ValueError) as error:
         if isinstance(error, ScoreError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def skyline(notes: Sequence[XmlNote]) -> tuple[XmlNote, ...]:
         if last is not None and note.onset < last.end:
             if note.pitch <= last.pitch:
                 continue
-            line[-1] = XmlNote(last.onset, note.onset - last.onset, last.pitch, last.voice, last.staff)
+            line[-1] = replace(last, duration=note.onset - last.onset)
         line.append(note)
     return tuple(line)
 
@@ -167,10 +168,11 @@ def read_lead_sheet(path: str | Path) -> Song:
             key=_main_key(keys, document.end),
             meter=meter,
             tempo_bpm=document.tempo_bpm or TEMPO_BPM,
-            melody=tuple(Note(note.onset, note.duration, note.pitch) for note in line),
+            melody=tuple(Note(note.onset, note.duration, note.pitch, lyric=note.lyric) for note in line),
             chords=chords,
             source=path.name,
             bar_resets=resets,
+            composer=document.composer,
         )
     except ScoreError as error:
         raise SongError("bad_score", f"{path}: {error}") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -32,12 +32,15 @@ class Note:
         duration: ticks, 1 or more.
         pitch: MIDI number 0..127.
         velocity: MIDI velocity 1..127.
+        lyric: syllable sung to it, with a hyphen at the ends where its word goes on ("hel-", "-lo"); empty
+            for none. Notes that differ only in it are equal.
     """
 
     onset: int
     duration: int
     pitch: int
     velocity: int = 80
+    lyric: str = field(default="", compare=False)
 
     @property
     def end(self) -> int:
@@ -77,6 +80,7 @@ class Score:
             bar in 4/4); from each on, bars are counted regularly again. Ticks where a bar begins anyway are
             dropped.
         form: the sections, in order (see `score.form`); empty where the form is not known.
+        composer: for people; may be empty.
 
     Raises:
         ScoreError: if anything above does not hold.
@@ -93,10 +97,11 @@ class Score:
     license: str = ""
     bar_resets: tuple[int, ...] = ()
     form: tuple[Section, ...] = ()
+    composer: str = ""
 
     def __post_init__(self) -> None:
-        for field in ("melody", "chords", "bar_resets", "form"):
-            object.__setattr__(self, field, tuple(getattr(self, field)))
+        for name in ("melody", "chords", "bar_resets", "form"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         where = f"score {self.id!r}"
         if not self.meter.is_supported:
             raise ScoreError(

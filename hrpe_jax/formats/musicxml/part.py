@@ -21,6 +21,9 @@ MAX_QUARTERS = 1_000
 MAX_NOTES = 200_000
 """Of one part."""
 
+MAX_SYLLABLE = 100
+"""Characters kept of one syllable."""
+
 _LEAST_UNITS = 16
 """A 64th, the smallest beat of a meter, is one unit."""
 _MOST_UNITS = 10**12
@@ -31,7 +34,7 @@ _UNITS = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25
 
 @dataclass(frozen=True)
 class RawNote:
-    """A note within its measure, in units, at sounding pitch."""
+    """A note within its measure, in units, at sounding pitch; `lyrics` are its syllables, a verse each."""
 
     onset: int
     duration: int
@@ -40,7 +43,7 @@ class RawNote:
     staff: int
     tie_start: bool
     tie_stop: bool
-    lyric: bool = False
+    lyrics: tuple[str, ...] = ()
 
 
 @dataclass
@@ -161,7 +164,7 @@ class _Measure:
                 staff=self.integer(fields.get("staff"), 1),
                 tie_start="start" in ties,
                 tie_stop="stop" in ties,
-                lyric="lyric" in fields,
+                lyrics=_syllables(element) if "lyric" in fields else (),
             )
         )
         self.state.notes += 1
@@ -350,6 +353,24 @@ class _Measure:
                 "bad_value", f"{self.where}: <{element.tag}> {text[:20]!r}: expected a number"
             )
         return value
+
+
+def _syllables(element: Element) -> tuple[str, ...]:
+    """The syllables under a note, a verse each, with hyphens where a word goes on; a blank where a verse has
+    none."""
+    verses: dict[int, str] = {}
+    for place, lyric in enumerate(element.findall("lyric")):
+        number = lyric.get("number", "")
+        words = " ".join(" ".join((text.text or "").split()) for text in lyric.findall("text")).strip()
+        syllabic = _text(lyric.find("syllabic"))
+        words = words.strip("-")[:MAX_SYLLABLE]
+        if words:
+            before = "-" if syllabic in ("middle", "end") else ""
+            after = "-" if syllabic in ("begin", "middle") else ""
+            words = f"{before}{words}{after}"
+        verse = int(number) - 1 if number.isdecimal() and 0 < len(number) < 3 else place
+        verses.setdefault(max(0, verse), words or " ")
+    return tuple(verses.get(verse, " ") for verse in range(max(verses) + 1))
 
 
 def _text(element: Element | None) -> str:

@@ -8,7 +8,7 @@ are left out. What a file means as a Score (which voice is the melody, which key
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -28,13 +28,15 @@ _MAX_PLAYED_NOTES = 200_000
 
 @dataclass(frozen=True)
 class XmlNote:
-    """A sounding note: ticks from the start, MIDI pitch, and the voice and staff it is written in."""
+    """A sounding note: ticks from the start, MIDI pitch, the voice and staff it is written in, and the
+    syllable sung to it (see `Note.lyric`)."""
 
     onset: int
     duration: int
     pitch: int
     voice: str = "1"
     staff: int = 1
+    lyric: str = ""
 
     @property
     def end(self) -> int:
@@ -91,7 +93,7 @@ class XmlPart:
                 continue
             if line and line[-1].end > note.onset:
                 last = line[-1]
-                line[-1] = XmlNote(last.onset, note.onset - last.onset, last.pitch, last.voice, last.staff)
+                line[-1] = replace(last, duration=note.onset - last.onset)
             line.append(note)
         return tuple(line)
 
@@ -297,33 +299,38 @@ def _place_notes(
     part: list[RawMeasure], order: list[int], starts: list[int], units: int
 ) -> tuple[XmlNote, ...]:
     """Notes of the piece in ticks, tied ones joined."""
-    joined: list[tuple[int, int, RawNote]] = []
+    joined: list[tuple[int, int, RawNote, str]] = []
+    played: Counter[int] = Counter()  # how often each measure has been played
     open_ties: dict[tuple[int, int], int] = {}  # (staff, pitch) -> index of the note to be continued
     for i, start in zip(order, starts, strict=True):
         if i >= len(part):
             continue
+        verse = played[i]
+        played[i] += 1
         for note in part[i].notes:
             onset, end = start + note.onset, start + note.onset + note.duration
             waiting = open_ties.get((note.staff, note.pitch))
             follows = waiting is not None and joined[waiting][1] == onset
-            if note.tie_stop or (follows and not note.lyric):  # the end of a tie is often left out
+            if note.tie_stop or (follows and not note.lyrics):  # the end of a tie is often left out
                 open_ties.pop((note.staff, note.pitch), None)
             else:  # a new syllable is a new note
                 follows = False
             if waiting is not None and follows:
                 index = waiting
-                joined[index] = (joined[index][0], end, joined[index][2])
+                joined[index] = (joined[index][0], end, *joined[index][2:])
             else:
                 index = len(joined)
-                joined.append((onset, end, note))
+                # A later verse that is not written is the first again.
+                sung = note.lyrics[verse : verse + 1] or note.lyrics[:1]
+                joined.append((onset, end, note, "".join(sung).strip()))
             if note.tie_start:
                 open_ties[note.staff, note.pitch] = index
     notes = []
-    for onset, end, note in joined:
+    for onset, end, note, words in joined:
         tick = _tick(onset, units)
         duration = _tick(end, units) - tick
         if duration > 0:
-            notes.append(XmlNote(tick, duration, note.pitch, note.voice, note.staff))
+            notes.append(XmlNote(tick, duration, note.pitch, note.voice, note.staff, words))
     return tuple(sorted(notes, key=lambda note: (note.onset, note.pitch)))
 
 

@@ -193,6 +193,19 @@ def test_pickups_and_bars_split_by_repeats(tmp_path: Path) -> None:
     assert played.bar_starts() == (0, 12, 60, 108, 156, 204)
 
 
+def test_syllables_by_verse(tmp_path: Path) -> None:
+    """A verse each time round; a word goes on where a hyphen stands; without a second verse, the first."""
+
+    def sung(number: int, syllabic: str, text: str) -> str:
+        return f'<lyric number="{number}"><syllabic>{syllabic}</syllabic><text>{text}</text></lyric>'
+
+    verses = sung(1, "begin", "hel") + sung(2, "single", "a")
+    back = "<barline><repeat direction='backward'/></barline>"
+    first = START + note("C", 4, 4, verses) + note("D", 4, 4, sung(1, "end", "lo")) + back
+    document = read(tmp_path, [first])
+    assert [note.lyric for note in document.parts[0].notes] == ["hel-", "-lo", "a", "-lo"]
+
+
 def test_endings_are_played_in_turn(tmp_path: Path) -> None:
     forward = "<barline location='left'><repeat direction='forward'/></barline>"
     one = "<barline location='left'><ending number='1' type='start'/></barline>"
