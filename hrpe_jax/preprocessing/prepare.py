@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hrpe_jax.codec import backbone
+from hrpe_jax.codec.attributes import attributes_of
 from hrpe_jax.codec.vocabulary import vocabulary_hashes
 from hrpe_jax.data.shards import records_of, to_bytes, token_count
 from hrpe_jax.errors import UserError
@@ -25,6 +26,8 @@ from hrpe_jax.readers.song import Song
 from hrpe_jax.score.score import ScoreError
 from hrpe_jax.utils.version import __version__
 
+DEFAULT_TEMPO = 120.0
+"""Of a MIDI file that names none, by the standard."""
 _LONGEST_DETAIL = 300
 # What records depend on: packages with all they contain (fitted tables are JSON), and modules of others.
 _PACKAGES = ("theory", "score", "formats", "analysis", "readers", "codec")
@@ -119,6 +122,7 @@ def _prepare(song: SongFile, read: Song, name: str) -> PreparedSong:
         "warnings": sorted(read.warnings),
         "quantization_error": None if read.error is None else round(float(read.error), 4),
         "keys": modulations,
+        "attributes": attributes_of(score, song.style, tempo_known=_is_tempo_known(song, read)).values(),
     }
     if song.style:
         extra["style"] = song.style
@@ -142,6 +146,16 @@ def _prepare(song: SongFile, read: Song, name: str) -> PreparedSong:
         about,
         fingerprint(score, harmony, stages, content, hymn=song.format == "chorales"),
     )
+
+
+def _is_tempo_known(song: SongFile, read: Song) -> bool:
+    """Whether a song's tempo is more than what its reader, or the program that wrote it, assumed.
+
+    The built-in chorales name none. MIDI files of exactly 120 are mostly such that nobody gave a tempo to.
+    """
+    if "tempo_assumed" in read.warnings or song.format == "chorales":
+        return False
+    return not (song.format == "midi" and read.score.tempo_bpm == DEFAULT_TEMPO)
 
 
 def _song_id(song: SongFile, tune: str, used: set[str]) -> str:

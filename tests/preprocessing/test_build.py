@@ -51,6 +51,7 @@ def test_songs_become_records_of_both_stages(tmp_path: Path):
         "warnings",
         "quantization_error",
         "keys",
+        "attributes",
     }
 
 
