@@ -36,6 +36,7 @@ setup(
     package_data={
         "hrpe_jax": ["py.typed"],
         "hrpe_jax.pretrained": ["*.json", "*.safetensors", "*.md"],
+        "hrpe_jax.analysis.fitted": ["*.json"],
         "hrpe_jax.formats.page": ["*.css", "*.js"],
     },
     install_requires=[

@@ -1,12 +1,13 @@
-"""Fits the weights of `hrpe_jax.analysis.chord_tables` on songs with known chords.
+"""Fits the weights of `hrpe_jax.analysis.chords.find_chords.POP` on songs with known chords.
 
-    python tools/fit_chords.py --input=POP909 --splits=pop909.json [--limit=100] [--epochs=25] [--notes]
+    python tools/fit_chords.py --input=POP909 --splits=pop909.json [--limit=100] [--epochs=25]
+        [--output=FILE | --notes]
 
 Maximum likelihood of a semi-Markov conditional random field (see `analysis.chords.segments`) by Adam,
-on the training split only; the chords are those of chord_midi.txt. Prints the numbers as Python source, to be
-put into `chord_tables`, and on stderr how the likelihood rises. Every song is seen twice, with its tracks
-known and without, so that the weights serve both. `--notes` fits the weights of `accompaniment` by logistic
-regression instead: whether a note is in the piano's track.
+on the training split only; the chords are those of chord_midi.txt. Writes the numbers to --output, and prints
+on stderr how the likelihood rises. Every song is seen twice, with its tracks known and without, so that the
+weights serve both. `--notes` fits the weights of `accompaniment` by logistic regression instead: whether a
+note is in the piano's track.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ import optax
 
 from hrpe_jax.analysis.chords.accompaniment import accompaniment_weights, note_features
 from hrpe_jax.analysis.chords.segments import (
-    KINDS,
     LONGEST,
     ROLES,
     STEPS,
@@ -35,6 +35,7 @@ from hrpe_jax.analysis.chords.segments import (
     segment_features,
     song_evidence,
 )
+from hrpe_jax.analysis.fitted import write_fitted
 from hrpe_jax.formats.charts.pop909 import read_pop909_labels
 from hrpe_jax.formats.midi.read import read_midi
 from hrpe_jax.theory.chord import Chord, parse_harte
@@ -243,28 +244,18 @@ def fit_notes(folders: list[Path]) -> np.ndarray:
     return odds
 
 
-def source(params: Params) -> str:
-    """The numbers as Python source."""
-
-    def rows(table: jax.Array) -> str:
-        lines = [", ".join(f"{value:.2f}" for value in row) for row in table.tolist()]
-        return "".join(f"    ({line}),  # {kind}\n" for line, kind in zip(lines, KINDS, strict=True))
-
-    quality = params["quality"].tolist()
-    named = "".join(
-        f'    ("{name}", {chord:.2f}, {slot:.2f}),\n'
-        for name, chord, slot in zip(QUALITIES, *quality, strict=True)
-    )
-    text = f"_QUALITIES = (\n{named})\n_MEMBER = (\n{rows(params['member'])})\n"
-    for family, name in enumerate(("MAJOR", "MINOR")):
-        text += f"_FOREIGN_{name} = (\n{rows(params['foreign'][:, family])})\n"
-    for name in ("none", "begin"):
-        text += f"_{name.upper()} = ({', '.join(f'{value:.2f}' for value in params[name].tolist())})\n"
-    return text
+def tables(params: Params) -> dict[str, Any]:
+    """The numbers as `hrpe_jax/analysis/fitted/chords.json` holds them."""
+    quality = np.round(np.asarray(params["quality"]), 2).tolist()
+    found = {"qualities": [list(row) for row in zip(QUALITIES, *quality, strict=True)]}
+    foreign = params["foreign"]
+    arrays = {"member": params["member"], "foreign_major": foreign[:, 0], "foreign_minor": foreign[:, 1]}
+    arrays |= {name: params[name] for name in ("none", "begin")}
+    return found | {name: np.round(np.asarray(table, float), 2).tolist() for name, table in arrays.items()}
 
 
 def main() -> None:
-    """Reads, fits, prints."""
+    """Reads, fits, writes."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -272,6 +263,7 @@ def main() -> None:
     parser.add_argument("--splits", required=True, help="JSON file of splits")
     parser.add_argument("--limit", type=int, default=100, help="of training songs, drawn at random")
     parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--output", default="hrpe_jax/analysis/fitted/chords.json", help="file to write")
     parser.add_argument("--notes", action="store_true", help="fit the weights of notes")
     args = parser.parse_args()
     names = json.loads(Path(args.splits).read_text(encoding="utf-8"))["train"]
@@ -289,7 +281,8 @@ def main() -> None:
         chords = sum(int(song[3].sum()) for song in read) + slots // LONGEST
         sizes = np.maximum(sizes, [many, slots, chords])
     padded = tuple(sizes.tolist())
-    print(source(fit([make_batch(group, padded) for group in groups], args.epochs)))
+    params = fit([make_batch(group, padded) for group in groups], args.epochs)
+    write_fitted(Path(args.output), tables(params))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Fits what sounds, chords and ends say about the key, on training songs of three corpora.
 
     python tools/fit_keys.py --pop909=DIR --nottingham=DIR --billboard=DIR --splits=DIR
-        [--output=hrpe_jax/analysis/key_weights.py] [--measure=test | --relatives]
+        [--output=hrpe_jax/analysis/fitted/keys.json] [--measure=test | --relatives]
 
 --splits holds pop909.json, nottingham.json and billboard.json; --nottingham the ABC books. A linear model
 with softmax over the 24 keys, whose features are relative to the tonic, so that all keys share two sets of
@@ -28,8 +28,8 @@ import numpy as np
 from measure_keys import read_song
 from scipy.optimize import minimize
 
-from hrpe_jax.analysis import key_weights as kw
-from hrpe_jax.analysis.keys import KINDS, key_features
+from hrpe_jax.analysis.fitted import write_fitted
+from hrpe_jax.analysis.keys import KINDS, WEIGHTS, key_features
 from hrpe_jax.readers.abc import iterate_abc
 from hrpe_jax.readers.charts import read_billboard
 from hrpe_jax.readers.pop909 import read_pop909
@@ -43,7 +43,7 @@ END_PENALTY = 1e-3
 """The same for the beginning and the end, which are one chord a song."""
 MODE_PENALTY = 0.03
 """Cost of a squared weight where major keys are told from their relatives alone."""
-WEIGHTS = {"found": 3.0, "given": 3.0}
+WAY_WEIGHTS = {"found": 3.0, "given": 3.0}
 """How often an example of these ways counts: plain MIDI is what keys are found for most."""
 ROWS = 1 + KINDS + 2 * (KINDS + 1)
 """Rows of a feature table: sound, kinds of chords, first and last chord and note."""
@@ -236,45 +236,23 @@ def report(examples: Sequence[Example], guess: np.ndarray) -> dict[str, float]:
     return {name: round(float(np.mean(rows)), 4) for name, rows in right.items()}
 
 
-def source(weights: np.ndarray, bias: np.ndarray) -> str:
-    """The weights as a Python module."""
+def tables(weights: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
+    """The weights as `hrpe_jax/analysis/fitted/keys.json` holds them."""
     table = np.round(weights.reshape(2, ROWS, 12), 2) + 0.0
-
-    def row(values: np.ndarray) -> str:
-        return "(" + ", ".join(f"{value:g}" for value in values) + ")"
-
-    def block(name: str, first: int, last: int) -> list[str]:
-        lines = [f"{name} = np.array(("]
-        for mode in table:
-            lines += ["    (", *(f"        {row(values)}," for values in mode[first:last]), "    ),"]
-        return [*lines, "))"]
-
     ends = 1 + KINDS
-    lines = [
-        '"""What speaks for a key, by semitones above its tonic; written by `tools/fit_keys.py`.',
-        "",
-        "Major first, then minor. Chords by kind: major, dominant seventh, minor, diminished, without third.",
-        "First and last: the chord by kind, then the note.",
-        '"""',
-        "",
-        "import numpy as np",
-        "",
-        "# fmt: off",
-        "CLASS_WEIGHTS = np.array((",
-        *(f"    {row(mode[0])}," for mode in table),
-        "))",
-        *block("CHORD_WEIGHTS", 1, ends),
-        *block("FIRST_WEIGHTS", ends, ends + KINDS + 1),
-        *block("LAST_WEIGHTS", ends + KINDS + 1, ROWS),
-        f"MODE_WEIGHTS = np.array({row(np.round(bias - bias.mean(), 2))})",
-    ]
-    return "\n".join(lines) + "\n"
+    return {
+        "classes": table[:, 0],
+        "chords": table[:, 1:ends],
+        "first": table[:, ends : ends + KINDS + 1],
+        "last": table[:, ends + KINDS + 1 :],
+        "mode": np.round(bias - bias.mean(), 2),
+    }
 
 
 def in_use() -> tuple[np.ndarray, np.ndarray]:
     """The weights that `hrpe_jax.analysis.keys` has, as `fit` gives them."""
-    table = (kw.CLASS_WEIGHTS[:, None], kw.CHORD_WEIGHTS, kw.FIRST_WEIGHTS, kw.LAST_WEIGHTS)
-    return np.concatenate(table, axis=1).reshape(2, -1), kw.MODE_WEIGHTS
+    table = (WEIGHTS["classes"][:, None], *(WEIGHTS[name] for name in ("chords", "first", "last")))
+    return np.concatenate(table, axis=1).reshape(2, -1), WEIGHTS["mode"]
 
 
 def main() -> None:
@@ -286,7 +264,7 @@ def main() -> None:
     for name in corpora:
         parser.add_argument(f"--{name}", required=True, help="folder of the corpus")
     parser.add_argument("--splits", required=True, help="folder of the split files")
-    parser.add_argument("--output", help="module to write")
+    parser.add_argument("--output", help="file to write")
     parser.add_argument("--limit", type=int, help="songs of each corpus")
     parser.add_argument("--measure", choices=("train", "valid", "test"), help="measure on this split instead")
     parser.add_argument("--relatives", action="store_true", help="tell major from relative minor only")
@@ -307,7 +285,7 @@ def main() -> None:
         return
     features, keys = turned(examples), np.array([e.key for e in examples])
     tonic_only = np.array([e.tonic_only for e in examples])
-    weight = np.array([WEIGHTS.get(e.way, 1.0) for e in examples])
+    weight = np.array([WAY_WEIGHTS.get(e.way, 1.0) for e in examples])
     guess = np.zeros(len(keys), dtype=np.int64)
     if args.measure:
         guess = scores_of(features, *in_use()).argmax(axis=1)
@@ -317,7 +295,7 @@ def main() -> None:
         guess[out] = scores_of(features[out], *fitted).argmax(axis=1)
     shares = report(examples, guess)
     if args.output and not args.measure:
-        Path(args.output).write_text(source(*fit(features, keys, tonic_only, weight)))
+        write_fitted(Path(args.output), tables(*fit(features, keys, tonic_only, weight)))
     for name, value in shares.items():
         print(f"{name:24} {value}")
     print(json.dumps({"examples": len(keys), **shares}))

@@ -1,12 +1,13 @@
 """Fits the networks that tell melody from accompaniment, on training songs of POP909 whose tracks are merged.
 
-    python tools/fit_melody.py --input=POP909 --splits=FILE --output=hrpe_jax/analysis/melody_weights.py
+    python tools/fit_melody.py --input=POP909 --splits=FILE
+        --output=hrpe_jax/analysis/fitted/melody_notes.json
 
 Every song is used as it is and once more varied at random: dynamics flattened, times put on a coarse grid,
 the second instrument left out, transposed, played faster or slower. The second network learns from
 probabilities that the first gives to songs which it was not fitted to (two halves), and then once more from
 its own. Prints validation figures (precision, recall and F1 of notes, the mean over songs), and writes the
-weights as a module. It takes some ten minutes.
+weights. It takes some ten minutes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from hrpe_jax.analysis.fitted import write_fitted
 from hrpe_jax.analysis.melody.features import LINE_FEATURES, NOTE_FEATURES, LineFeatures, Notes, note_features
 from hrpe_jax.analysis.melody.line import (
     LOOKS,
@@ -168,35 +170,16 @@ def figures(songs: list[Example], probability: Callable[[Example], np.ndarray], 
     return [round(float(value), 4) for value in np.mean(rows, axis=0)]
 
 
-def source(networks: dict[str, Network]) -> str:
-    """The weights as a Python module."""
-    lines = [
-        '"""Weights of the networks in `hrpe_jax.analysis.melody.line`; written by `tools/fit_melody.py`."""',
-        "",
-        "import numpy as np",
-        "",
-        "from hrpe_jax.analysis.melody.line import Network",
-        "",
-        "# ruff: noqa: SIM905",
-        "# fmt: off",
-    ]
-    for name, network in networks.items():
-        lines.append(f"{name} = Network(")
-        for field in ("hidden", "bias", "out"):
-            table = np.asarray(getattr(network, field))
-            numbers = " ".join(f"{value:.3g}" for value in table.ravel()).split(" ")
-            text, line = [], ""
-            for number in numbers:
-                if len(line) + len(number) > 98:
-                    text.append(line)
-                    line = ""
-                line += number + " "
-            text.append(line)
-            body = "\n".join(f'        "{row}"' for row in text)
-            shape = f".reshape({table.shape[0]}, {table.shape[1]})" if table.ndim == 2 else ""
-            lines.append(f"    np.array((\n{body}\n    ).split(), dtype=np.float32){shape},")
-        lines += [f"    {network.out_bias:.4g},", ")"]
-    return "\n".join(lines) + "\n"
+def weights(networks: dict[str, Network]) -> dict[str, Any]:
+    """The weights as `hrpe_jax/analysis/fitted/melody_notes.json` holds them, three digits each."""
+    short = np.vectorize(lambda value: float(f"{value:.3g}"))
+    return {
+        name: {
+            **{field: short(np.asarray(getattr(network, field))) for field in ("hidden", "bias", "out")},
+            "out_bias": float(f"{network.out_bias:.4g}"),
+        }
+        for name, network in networks.items()
+    }
 
 
 def main() -> None:
@@ -206,7 +189,7 @@ def main() -> None:
     )
     parser.add_argument("--input", required=True, help="folder of POP909's songs")
     parser.add_argument("--splits", required=True, help="JSON file of splits")
-    parser.add_argument("--output", help="module to write")
+    parser.add_argument("--output", help="file to write")
     parser.add_argument("--limit", type=int, help="training songs")
     parser.add_argument("--varied", type=int, default=1, help="varied versions of each song")
     parser.add_argument("--epochs", type=int, default=8)
@@ -259,7 +242,7 @@ def main() -> None:
     for keep in (0.3, 0.35, 0.4, 0.45, 0.5):
         report[f"second {keep}"] = figures(valid, probability, keep)
     if args.output:
-        Path(args.output).write_text(source({"FIRST": first, "SECOND": second}))
+        write_fitted(Path(args.output), weights({"first": first, "second": second}))
     report |= {"songs": len(order), "features": [len(NOTE_FEATURES), len(LINE_FEATURES)], "units": UNITS}
     for name, value in report.items():
         print(f"{name:12} {value}")

@@ -1,7 +1,7 @@
-"""Counts what `analysis.melody_chords` knows, in training songs that have melody and chords.
+"""Counts the tables of `analysis.harmonize` in training songs that have melody and chords.
 
     python tools/fit_melody_chords.py --input=FOLDER --splits=FILE [--input=... --splits=...]
-        [--output=hrpe_jax/analysis/melody_chord_tables.py] [--measure=test]
+        [--output=hrpe_jax/analysis/fitted/melody_chords.json] [--measure=test]
 
 Folders and their splits (JSON: split -> names) go in pairs; "-" for splits takes every song, to measure only.
 With --measure nothing is counted: prints how often, of the time in which a chord is written, the chords found
@@ -16,10 +16,12 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from measure_metrics import read
 
+from hrpe_jax.analysis.fitted import write_fitted
 from hrpe_jax.analysis.harmonize import beats, find_melody_chords, melody_chroma
 from hrpe_jax.metrics.arrays import Undefined
 from hrpe_jax.metrics.registry import BY_NAME
@@ -31,15 +33,6 @@ STATES = 12
 """Chords of a mode; they are 96 % of the time."""
 SOUND, FOLLOW, BEGIN = 5.0, 2.0, 1.0
 """Added to the counts: beats a pitch class, changes, songs."""
-HEAD = '''"""What `analysis.melody_chords` knows of each mode; written by `tools/fit_melody_chords.py`."""
-
-import numpy as np
-
-from hrpe_jax.analysis.harmonize import Harmony
-
-# fmt: off
-HARMONIES = {
-'''
 
 
 def triad(chord: Chord) -> str:
@@ -65,8 +58,8 @@ def written(score: Score, chords: tuple[ChordSpan, ...], grid: np.ndarray) -> li
     return found
 
 
-def fit(mode: str, songs: list[Score]) -> str:
-    """The tables of a mode as lines of Python."""
+def fit(mode: str, songs: list[Score]) -> dict[str, Any]:
+    """The tables of a mode, as `hrpe_jax/analysis/fitted/melody_chords.json` holds them."""
     seen = []
     for score in songs:
         if score.key.mode == mode:
@@ -99,22 +92,9 @@ def fit(mode: str, songs: list[Score]) -> str:
     }
     np.fill_diagonal(logs["follow"], 0.0)  # never looked at
     names = ", ".join(f'({degree}, "{quality}")' for degree, quality in chords)
-    rows = [
-        ", ".join(f'({degree}, "{quality}")' for degree, quality in chords[n : n + 6])
-        for n in range(0, count, 6)
-    ]
-    lines = [f'    "{mode}": Harmony(', "        chords=("]
-    lines += [*(f"            {row}," for row in rows), "        ),"]
-    lines += [f"        {name}=np.array({_text(value)})," for name, value in logs.items()]
     share = sum(time[chord] for chord in chords) / sum(time.values())
     print(f"{mode}: {len(seen)} songs, {share:.1%} of the time are {names}")
-    return "\n".join([*lines, "    ),\n"])
-
-
-def _text(value: np.ndarray) -> str:
-    if value.ndim == 1:
-        return f"({', '.join(f'{x:.2f}'.removesuffix('0').removesuffix('.0') for x in value)})"
-    return "(\n" + "".join(f"            {_text(row)},\n" for row in value) + "        )"
+    return {"chords": chords} | {name: np.round(value, 2) + 0.0 for name, value in logs.items()}
 
 
 def agreement(songs: list[Score]) -> str:
@@ -163,7 +143,7 @@ def main() -> None:
     )
     parser.add_argument("--input", action="append", required=True, help="folder of songs")
     parser.add_argument("--splits", action="append", required=True, help="JSON file of splits, or -")
-    parser.add_argument("--output", help="module to write")
+    parser.add_argument("--output", help="file to write")
     parser.add_argument("--measure", choices=("valid", "test"), help="split to measure on")
     args = parser.parse_args()
     songs: list[Score] = []
@@ -176,9 +156,9 @@ def main() -> None:
         songs += found
     if args.measure:
         return
-    text = HEAD + "".join(fit(mode, songs) for mode in ("major", "minor")) + "}\n"
+    tables = {mode: fit(mode, songs) for mode in ("major", "minor")}
     if args.output:
-        Path(args.output).write_text(text, encoding="utf-8")
+        write_fitted(Path(args.output), tables)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,15 @@ CHI 2008, which finds chords with a hidden Markov model likewise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from hrpe_jax.analysis.fitted import read_fitted
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 
@@ -47,6 +49,21 @@ class Harmony:
     sound: np.ndarray
     change: np.ndarray
 
+    @classmethod
+    def of(cls, tables: Mapping[str, Any]) -> Harmony:
+        """Makes one of the tables of a mode in `melody_chords.json`."""
+        chords = tuple((int(degree), str(quality)) for degree, quality in tables["chords"])
+        begin, follow, sound, change = (
+            np.array(tables[name], float) for name in ("begin", "follow", "sound", "change")
+        )
+        return cls(chords, begin, follow, sound, change)
+
+
+@cache
+def harmonies() -> dict[str, Harmony]:
+    """By mode the chords that were counted by `tools/fit_melody_chords.py`."""
+    return {mode: Harmony.of(tables) for mode, tables in read_fitted("melody_chords").items()}
+
 
 def find_melody_chords(score: Score) -> tuple[ChordSpan, ...]:
     """Chords that fit a melody.
@@ -60,9 +77,7 @@ def find_melody_chords(score: Score) -> tuple[ChordSpan, ...]:
     """
     if too_little(score.melody):
         return ()
-    # By name: the tables are made of this module's type, so this module does not import them.
-    tables = import_module("hrpe_jax.analysis.melody_chord_tables")
-    harmony: Harmony = tables.HARMONIES[score.key.mode]
+    harmony = harmonies()[score.key.mode]
     grid, place = beats(score)
     path = _likeliest(melody_chroma(score, grid), place, harmony)
     edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]

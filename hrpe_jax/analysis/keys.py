@@ -1,7 +1,7 @@
 """The key of a piece and where it changes, from notes and chords together.
 
 Each bar votes for 24 keys: how long each pitch class sounds and how long each kind of chord lasts on each
-degree, weighed by how typical these are of a key (`hrpe_jax.analysis.key_weights`, fitted by
+degree, weighed by how typical these are of a key (`fitted/keys.json`, fitted by
 `tools/fit_keys.py`). Where another key is so much better for so long that it pays for the change, the piece
 changes: the best path through the bars. Pitch classes tell the signature; chords tell it better, and help to
 tell a key from its relative, which has the same notes. So do the chords and notes that a piece begins and
@@ -15,13 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hrpe_jax.analysis.key_weights import (
-    CHORD_WEIGHTS,
-    CLASS_WEIGHTS,
-    FIRST_WEIGHTS,
-    LAST_WEIGHTS,
-    MODE_WEIGHTS,
-)
+from hrpe_jax.analysis.fitted import read_fitted
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.quality import CHORD_TONES
@@ -32,6 +26,10 @@ TONES = 0.5
 """Share of the chords' notes in the sound of a bar, where there are notes besides."""
 TOGETHER = 3.0
 """Ticks within which notes begin or end together."""
+WEIGHTS = {name: np.array(table, float) for name, table in read_fitted("keys").items()}
+"""Evidence for a key by semitones above its tonic, major first, then minor: of pitch `classes` `[2, 12]`, of
+`chords` `[2, KINDS, 12]`, of the `first` and `last` chord and note `[2, KINDS + 1, 12]`, and the
+`mode`."""
 
 
 class KeyFeatures(NamedTuple):
@@ -237,8 +235,8 @@ def _turned(weights: np.ndarray) -> np.ndarray:
     return np.stack(keys, axis=1)
 
 
-_CLASSES, _CHORDS = _turned(CLASS_WEIGHTS[:, None]), _turned(CHORD_WEIGHTS)
-_FIRST, _LAST = _turned(FIRST_WEIGHTS), _turned(LAST_WEIGHTS)
+_CLASSES, _CHORDS = _turned(WEIGHTS["classes"][:, None]), _turned(WEIGHTS["chords"])
+_FIRST, _LAST = _turned(WEIGHTS["first"]), _turned(WEIGHTS["last"])
 
 
 def bar_votes(features: KeyFeatures) -> np.ndarray:
@@ -246,7 +244,7 @@ def bar_votes(features: KeyFeatures) -> np.ndarray:
     for its beginning and end."""
     sound, harmony = features.sound, features.harmony.reshape(len(features.harmony), -1)
     heard = (sound.sum(axis=1) + harmony.sum(axis=1) > 0)[:, None]
-    return np.asarray(sound @ _CLASSES + harmony @ _CHORDS + np.repeat(MODE_WEIGHTS, 12) * heard)
+    return np.asarray(sound @ _CLASSES + harmony @ _CHORDS + np.repeat(WEIGHTS["mode"], 12) * heard)
 
 
 def _first_votes(features: KeyFeatures) -> np.ndarray:

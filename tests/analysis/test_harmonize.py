@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrpe_jax.analysis.harmonize import beats, find_melody_chords, melody_chroma, too_little
-from hrpe_jax.analysis.melody_chord_tables import HARMONIES
+from hrpe_jax.analysis.harmonize import beats, find_melody_chords, harmonies, melody_chroma, too_little
 from hrpe_jax.score.score import Note, Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -102,7 +101,7 @@ def test_too_little_says_so(bars: list[list[int]], said: str) -> None:
 
 
 def test_tables_are_probabilities() -> None:
-    for harmony in HARMONIES.values():
+    for harmony in harmonies().values():
         states = len(harmony.chords)
         np.testing.assert_allclose(np.exp(harmony.begin).sum(), 1, atol=0.03)
         np.testing.assert_allclose(np.exp(harmony.sound).sum(axis=1), 1, atol=0.03)

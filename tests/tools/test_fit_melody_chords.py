@@ -1,7 +1,8 @@
-"""What is counted of songs, written as a module, is what finds their chords again."""
+"""What is counted of songs, written to a file, finds their chords again."""
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
 import fit_melody_chords as tool
 
-from hrpe_jax.analysis import melody_chord_tables
+from hrpe_jax.analysis import harmonize
+from hrpe_jax.analysis.fitted import write_fitted
 from hrpe_jax.analysis.harmonize import beats
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
@@ -59,16 +61,15 @@ def test_qualities_become_states() -> None:
 
 
 def test_counted_tables_find_the_chords_again(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     songs = [song(mode, tonic) for mode in ("major", "minor") for tonic in range(12)]
-    scope: dict[str, object] = {}
-    exec(tool.HEAD + "".join(tool.fit(mode, songs) for mode in ("major", "minor")) + "}\n", scope)
+    write_fitted(tmp_path / "made.json", {mode: tool.fit(mode, songs) for mode in ("major", "minor")})
     assert "12 songs, 100.0% of the time are" in capsys.readouterr().out
-    harmonies = scope["HARMONIES"]
-    assert isinstance(harmonies, dict)
+    tables = json.loads((tmp_path / "made.json").read_text())
+    harmonies = {mode: harmonize.Harmony.of(each) for mode, each in tables.items()}
     assert np.argmax(harmonies["major"].begin) == harmonies["major"].chords.index((0, "maj"))
-    monkeypatch.setattr(melody_chord_tables, "HARMONIES", harmonies)
+    monkeypatch.setattr(harmonize, "harmonies", lambda: harmonies)
     said = tool.agreement(songs)
     assert said == "24 songs: root 100.0 %, root and third 100.0 %; the tonic throughout 25.0 %"
     assert "cc written 8 / found" not in tool.effect(songs)

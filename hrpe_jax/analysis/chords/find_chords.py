@@ -10,18 +10,62 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from hrpe_jax.analysis.chord_tables import FULL, POP
 from hrpe_jax.analysis.chords.accompaniment import accompaniment_weights
-from hrpe_jax.analysis.chords.segments import Piece, SegmentParams, song_chords, song_evidence
+from hrpe_jax.analysis.chords.segments import ROLES, Piece, SegmentParams, song_chords, song_evidence
 from hrpe_jax.analysis.chords.templates import CHORALE, ChordParams, best_path, slot_features, slot_scores
+from hrpe_jax.analysis.fitted import read_fitted
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.quality import CHORD_TONES
 
 __all__ = ["CHORALE", "FULL", "POP", "ChordParams", "SegmentParams", "find_chords"]
+
+
+def _fitted() -> SegmentParams:
+    tables: dict[str, Any] = {
+        name: tuple(tuple(row) if isinstance(row, list) else row for row in table)
+        for name, table in read_fitted("chords").items()
+    }
+    return SegmentParams(**tables)
+
+
+POP = _fitted()
+"""The 15 qualities of POP909, fitted on 100 of its training songs by `tools/fit_chords.py`."""
+
+_ADDED = (0.9, 1.9, -0.8, -1.0)
+"""Weights of an added ninth or higher: by the side of the sixth's, the nearest that was fitted."""
+
+# Quality, the nearest fitted one, and how much rarer it is taken to be, a chord and a slot. A note is worth
+# about 6 a slot where it sounds all the time: each added note must be heard in more than half of it, as the
+# fitted sevenths must. A power chord needs a whole bar without any third: most bare fifths are of chords
+# whose third was heard before.
+_RARER = (
+    ("5", "maj", 1.2, -0.32), ("add9", "maj", 0.5, 3.6), ("minadd9", "min", 0.5, 3.6), ("9", "7", 0.5, 3.3),
+    ("maj9", "maj7", 0.5, 3.3), ("min9", "min7", 0.5, 3.3), ("11", "7", 1.0, 6.6), ("13", "7", 1.0, 6.6),
+    ("min11", "min7", 1.0, 6.6), ("maj13", "maj7", 1.0, 6.6), ("7b9", "7", 0.5, 3.6), ("7#9", "7", 0.5, 3.6),
+    ("7#11", "7", 0.5, 3.6), ("7#5", "7", 0.5, 2.0), ("6/9", "maj6", 0.5, 3.3), ("maj7#5", "maj7", 0.5, 2.0),
+    ("9sus4", "7sus4", 0.5, 3.3),
+)  # fmt: skip
+
+
+def _with_rarer() -> tuple[tuple[str, float, float], ...]:
+    known = {name: (chord, slot) for name, chord, slot in POP.qualities}
+    rarer = [(name, known[near][0] - a, known[near][1] - b) for name, near, a, b in _RARER]
+    return (*POP.qualities, *rarer)
+
+
+FULL = replace(
+    POP,
+    qualities=_with_rarer(),
+    member=tuple(
+        (*row[: ROLES.index("added")], added) for row, added in zip(POP.member, _ADDED, strict=True)
+    ),
+)
+"""All 32 qualities of the vocabulary; the rarer ones by hand, where every note of theirs is clear."""
 
 
 def find_chords(

@@ -15,8 +15,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from hrpe_jax.analysis.melody.features import TOGETHER, Notes
-from hrpe_jax.analysis.melody.line import line_probability, one_at_a_time, skyline, struck_once
-from hrpe_jax.analysis.melody_weights import FIRST, SECOND
+from hrpe_jax.analysis.melody.line import (
+    fitted_networks,
+    line_probability,
+    one_at_a_time,
+    skyline,
+    struck_once,
+)
 from hrpe_jax.formats.midi.read import MidiFile, MidiTrack
 
 _STEPS = 20_000
@@ -271,7 +276,7 @@ def _line(midi: MidiFile, table: np.ndarray) -> np.ndarray:
     notes = _in_seconds(midi, table)
     once = struck_once(notes)
     notes = Notes(*(column[once] for column in notes))
-    probability = line_probability(notes, FIRST, SECOND)
+    probability = line_probability(notes, *fitted_networks())
     return _alone(table, once[one_at_a_time(notes.onset, probability)])
 
 

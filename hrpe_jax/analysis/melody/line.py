@@ -5,17 +5,20 @@ that may belong to a line again, beside the line that the first probabilities dr
 leaps and rests. It looks twice, the second time at its own result. So a note is kept where it goes on with
 the line, and a passage without melody stays empty even though something is always on top.
 
-Both networks have one hidden layer of tanh units. Their weights (`hrpe_jax.analysis.melody_weights`) were
+Both networks have one hidden layer of tanh units. Their weights (`fitted/melody_notes.json`) were
 fitted by `tools/fit_melody.py`, on songs as they are and with dynamics flattened, times put on a grid, other
 instruments left out, and transposed.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from hrpe_jax.analysis.fitted import read_fitted
 from hrpe_jax.analysis.melody.features import TOGETHER, LineFeatures, Notes, note_features
 from hrpe_jax.formats.midi.read import MidiFile
 
@@ -95,6 +98,18 @@ class Network(NamedTuple):
         """[n] probabilities of [n, features]."""
         odds = np.tanh(features @ self.hidden + self.bias) @ self.out + self.out_bias
         return np.asarray(0.5 + 0.5 * np.tanh(odds / 2))
+
+
+@cache
+def fitted_networks() -> tuple[Network, Network]:
+    """The first and the second network that `tools/fit_melody.py` fitted."""
+    tables = read_fitted("melody_notes")
+    return _network(tables["first"]), _network(tables["second"])
+
+
+def _network(tables: Mapping[str, Any]) -> Network:
+    hidden, bias, out = (np.array(tables[part], np.float32) for part in ("hidden", "bias", "out"))
+    return Network(hidden, bias, out, tables["out_bias"])
 
 
 def candidates(probability: np.ndarray) -> np.ndarray:
