@@ -9,6 +9,7 @@ EXTRAS = {
     "corpus": ["music21>=9.1"],
     "tensorboard": ["tensorboardX>=2.6"],
     "beam": ["apache-beam>=2.60"],
+    "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
     "notebooks": ["nbclient>=0.10", "ipykernel>=6.29"],
     "tpu": ["jax[tpu]>=0.7.2"],
     "test": [

@@ -1,0 +1,76 @@
+"""Hooks of mkdocs: the site also shows documents that lie beside code, and links keep working in both places.
+
+A document is written for the repository: its links are paths from its own folder, so they work where the
+files are browsed. On the site `docs/` is the root, and `SHOWN` stands beside it under its own path
+(`experiments/speed/README.md`). Links are rewritten from the one tree to the other; a link to a file that
+is not on the site, such as a module, becomes plain text.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[1]
+SHOWN = (
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "hrpe_jax/pretrained/README.md",
+    "experiments/**/*.md",
+    "experiments/**/*.svg",
+    "experiments/**/*.png",
+    "experiments/**/*.html",
+    "experiments/**/*.json",
+    "experiments/**/*.ipynb",
+    "experiments/**/*.mid",
+    "experiments/**/*.musicxml",
+)
+LINK = re.compile(r"(?P<mark>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+SOURCE = re.compile(r'(?P<before><(?:img|a)\b[^>]*?(?:src|href)=")(?P<target>[^"]+)')
+FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the documents and figures that lie outside of `docs/`."""
+    for pattern in SHOWN:
+        for path in sorted(ROOT.glob(pattern)):
+            name = path.relative_to(ROOT).as_posix()
+            files.append(File.generated(config, name, abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Rewrites the links of a page from paths of the repository to paths of the site."""
+    here = page.file.src_uri
+    inside = here if page.file.generated_by else f"docs/{here}"
+
+    def moved(target: str) -> str | None:
+        """The link from this page; None where the site has no such file."""
+        path, hash_, anchor = target.partition("#")
+        if not path or "://" in target or target.startswith("mailto:"):
+            return target
+        wanted = posixpath.normpath(posixpath.join(posixpath.dirname(inside), path))
+        wanted = "docs/index.md" if wanted == "README.md" else wanted
+        for name in (wanted.removeprefix("docs/"), f"{wanted.removeprefix('docs/')}/README.md"):
+            if files.get_file_from_path(name) is not None:
+                return posixpath.relpath(name, posixpath.dirname(here) or ".") + hash_ + anchor
+        return None
+
+    def link(match: re.Match[str]) -> str:
+        target = moved(match["target"])
+        if target is None:
+            return match["text"] if not match["mark"] else match[0]
+        return f"{match['mark']}[{match['text']}]({target})"
+
+    def source(match: re.Match[str]) -> str:
+        return match["before"] + (moved(match["target"]) or match["target"])
+
+    parts = FENCE.split(markdown)
+    parts[::2] = [SOURCE.sub(source, LINK.sub(link, part)) for part in parts[::2]]
+    return "".join(parts)
