@@ -76,17 +76,17 @@ def write_card(
 
 
 def front_page(text: str, results: Mapping[str, Any]) -> str:
-    """A README with the lines between its marks `<!-- bundled model -->` written anew."""
+    """The page of results with the lines between its marks `<!-- bundled model -->` written anew."""
     before, mark, rest = text.partition(f"{MARK}\n")
     _, end, after = rest.partition(MARK)
     if not (mark and end):
-        raise UserError(f"the README has no two marks {MARK}; put them where the figures are to stand")
+        raise UserError(f"the page has no two marks {MARK}; put them where the figures are to stand")
     made = results["pieces"]
     asked = ", ".join(f"{name} {value}" for name, value in made["asked"].items())
     rows = [["target", "to reach", "reached", ""], *target_lines(results)]
     lines = [
         f"{made['pieces']} unselected pieces ({asked}) and the test songs; all figures with their "
-        "controls, and how they were made, are in [the model's card](hrpe_jax/pretrained/README.md).",
+        "controls, and how they were made, are in [the model's card](../../hrpe_jax/pretrained/README.md).",
         table(rows),
         table(list(_prediction(results["prediction"]))),
     ]

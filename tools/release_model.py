@@ -3,7 +3,7 @@
     python tools/release_model.py --run=runs/pop909 --data=data/pop909
     python -m experiments.results.run --data=data/pop909 --output=experiments/results/pop909.json
     python tools/release_model.py --run=... --data=... --results=experiments/results/pop909.json \\
-        --notes=experiments/results/worst_pieces.md --readme=README.md
+        --notes=experiments/results/worst_pieces.md --readme=docs/research/results.md
 
 The second command measures what the first has put there; the third writes its figures into the card. Figures
 of other weights are refused. The notes say what is musically wrong with pieces; write them anew for

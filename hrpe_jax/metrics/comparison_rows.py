@@ -31,7 +31,10 @@ class Judge:
 
     Args:
         chosen: "generated" and "reference".
-        seed, draws, limit, workers: as of `compare.compare`.
+        seed: of the draws, as of `compare.compare`.
+        draws: for the intervals.
+        limit: most pieces of a set.
+        workers: threads.
 
     Attributes:
         pairing: how targets were found for metrics of kind "pair".

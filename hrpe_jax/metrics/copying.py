@@ -66,7 +66,8 @@ def longest_shared(
     neighbours from the training set. Time n log n in the notes, no matter how long the matches are.
 
     Args:
-        pieces, training: what is looked at, and where it is looked for.
+        pieces: whose passages are looked for.
+        training: where they are looked for.
         of: "melody" or "chords".
 
     Returns:

@@ -90,7 +90,8 @@ def structureness(music: Music, shortest: int = 1, longest: int | None = None) -
 
     Args:
         music: the melody.
-        shortest, longest: of the segments, in bars; None: up to the whole piece.
+        shortest: segment, in bars.
+        longest: segment, in bars; None: up to the whole piece.
     """
     piece = piece_of(music)
     if piece.bars < shortest:

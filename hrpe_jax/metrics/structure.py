@@ -72,7 +72,8 @@ def statistical_ssmd(generated: np.ndarray, reference: np.ndarray) -> float:
         2022.
 
     Args:
-        generated, reference: bar SSMs `[pieces, bars, bars]` of two sets, of as many bars.
+        generated: bar SSMs `[pieces, bars, bars]`.
+        reference: bar SSMs of the other set, of as many bars.
     """
     return 100 * float(np.abs(generated.mean(axis=0) - reference.mean(axis=0)).mean())
 
@@ -87,7 +88,8 @@ def similarity_error(generated: np.ndarray, reference: np.ndarray, silence: bool
     Source: Yu et al., "Museformer", NeurIPS 2022.
 
     Args:
-        generated, reference: bar SSMs `[pieces, bars, bars]` of two sets, of as many bars.
+        generated: bar SSMs `[pieces, bars, bars]`.
+        reference: bar SSMs of the other set, of as many bars.
         silence: whether the last row of the SSMs is the empty bar, which then counts as one more lag.
     """
     away = lag_curve(generated.mean(axis=0), silence) - lag_curve(reference.mean(axis=0), silence)
@@ -106,7 +108,8 @@ def energy_distance(generated: np.ndarray, reference: np.ndarray) -> float:
         on SSMs: this project.
 
     Args:
-        generated, reference: bar SSMs `[pieces, bars, bars]` of two sets, of as many bars.
+        generated: bar SSMs `[pieces, bars, bars]`.
+        reference: bar SSMs of the other set, of as many bars.
     """
     x, y = (s.reshape(len(s), -1) for s in (generated, reference))
     within = mean_distances(x, x).mean() + mean_distances(y, y).mean()

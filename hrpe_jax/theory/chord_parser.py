@@ -43,7 +43,7 @@ _HARTE: dict[str, tuple[int, ...]] = {
 
 
 def parse_harte_text(label: str) -> ParsedLabel | None:
-    """Parse "ROOT[:SHORTHAND][(DEGREE,...)][/DEGREE]"; None if the label does not have that form."""
+    """Parse `ROOT[:SHORTHAND][(DEGREE,...)][/DEGREE]`; None if the label does not have that form."""
     if len(label) > MAX_LABEL:
         return None
     match = re.fullmatch(

@@ -126,8 +126,9 @@ class SegmentParams:
 
     Attributes:
         qualities: (fine quality, score of a chord, score of each of its slots).
-        member: [kind][role] weights of chord notes, in the order of `KINDS` and `ROLES`.
-        foreign_major: [kind][interval over the root] weights of foreign notes, of chords without minor third.
+        member: weights of chord notes by kind, then role, in the order of `KINDS` and `ROLES`.
+        foreign_major: weights of foreign notes by kind, then interval over the root, of chords without
+            minor third.
         foreign_minor: the same of chords with minor third.
         none: score of no chord, of each of its slots, of each slot by how much sounds (up to one pitch class
             all the time), and of the chord by the same.
