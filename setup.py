@@ -46,7 +46,7 @@ setup(
         "optax>=0.2.5",
         "orbax-checkpoint>=0.11.25",
         "grain>=0.2.12",
-        "array-record>=0.8",
+        "array-record>=0.8; sys_platform != 'win32'",  # no wheels there: data.shards has another file
         "pretty_midi>=0.2.10",
         "ml-collections>=1.0",
         "absl-py>=2.1",
@@ -55,6 +55,8 @@ setup(
         "symusic>=0.6.0",
         "safetensors>=0.4",
         "rich>=13",
+        "filelock>=3.20",
+        "psutil>=5.9",
     ],
     extras_require=EXTRAS,
 )

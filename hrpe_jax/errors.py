@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def cut(text: str, most: int = 40) -> str:
+    """A text for a message: its start and its length where it is longer than `most` characters."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
+
+
 class UserError(ValueError):
     """Bad input from outside. Its message is one line: what, where, what was expected, what to do.
 

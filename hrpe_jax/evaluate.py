@@ -52,18 +52,28 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     options = cli.make_parser("evaluate", __doc__)
     add = options.add_argument
-    add("--generated", metavar="DIR", help="pieces to be judged: a folder, or a file")
-    add("--reference", metavar="DIR", help="real music: a folder, or a data set as DIR or DIR:SPLIT")
+    add("--generated", type=cli.path, metavar="DIR", help="pieces to be judged: a folder, or a file")
+    add(
+        "--reference",
+        type=cli.path,
+        metavar="DIR",
+        help="real music: a folder, or a data set as DIR or DIR:SPLIT",
+    )
     learned = "what the generator learned from: looks for copies of it (default of --model: --data, train)"
-    add("--training", metavar="DIR", help=learned)
-    add("--model", metavar="DIR", help="workdir of a training, a released model, or bundled")
-    add("--data", metavar="DIR", help="a prepared data set to measure the model on")
+    add("--training", type=cli.path, metavar="DIR", help=learned)
+    add("--model", type=cli.path, metavar="DIR", help="workdir of a training, a released model, or bundled")
+    add("--data", type=cli.path, metavar="DIR", help="a prepared data set to measure the model on")
     split = "train, valid or test, of data sets that name none (default: test, of --data valid)"
     add("--split", default="", choices=("train", "valid", "test"), help=split)
     many = "pieces that --model composes (default: 64), 0 for none"
     add("--num_pieces", type=cli.at_least(0), metavar="N", help=many)
-    add("--output", metavar="FILE.json", help="where all numbers go")
-    add("--report", metavar="FILE.html", help="where a page with figures goes; it needs no other file")
+    add("--output", type=cli.path, metavar="FILE.json", help="where all numbers go")
+    add(
+        "--report",
+        type=cli.path,
+        metavar="FILE.html",
+        help="where a page with figures goes; it needs no other file",
+    )
     add("--no_pieces", action="store_true", help="draw no notes of any piece in the report")
     add(
         "--bars",

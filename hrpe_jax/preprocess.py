@@ -34,10 +34,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="[NAME=]PATH",
         help="folder, file, or the word chorales; may be repeated",
     )
-    options.add_argument("--output", required=True, metavar="DIR", help="folder to make; whole or not at all")
+    options.add_argument(
+        "--output", type=cli.path, required=True, metavar="DIR", help="folder to make; whole or not at all"
+    )
     options.add_argument("--format", default="auto", choices=_FORMATS, help="read this format only")
     options.add_argument(
         "--splits",
+        type=cli.path,
         action="append",
         metavar="[FOLDER:]FILE",
         help='JSON {"train": [ids], "valid": [...], "test": [...]}, for all of the input or for a FOLDER in '

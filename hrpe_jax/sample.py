@@ -52,9 +52,9 @@ def parser() -> argparse.ArgumentParser:
     options = cli.make_parser("sample", __doc__)
     add = options.add_argument
     model = "workdir of a training, or a released model (default: bundled, the one of the package)"
-    add("--model", default="bundled", metavar="DIR", help=model)
+    add("--model", type=cli.path, default="bundled", metavar="DIR", help=model)
     output = "where the pieces go; made if it is not there (default: pieces, or pieces-2, ... where taken)"
-    add("--output", metavar="DIR", help=output)
+    add("--output", type=cli.path, metavar="DIR", help=output)
     add("--num_pieces", type=int, default=4, metavar="N", help="how many pieces")
     add("--bars", type=int, metavar="N", help="bars of each (default: 16, or those of --chords or --form)")
     add("--key", metavar="KEY", help='such as "Eb major" or C#m (default: the model chooses)')
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--chords", metavar="CHORDS", help="your own chords, see above (default: the model writes them)")
     add("--form", metavar="FORM", help="sections that come again, see above")
-    add("--prime", metavar="FILE", help="MIDI, MusicXML or ABC to go on from, see above")
+    add("--prime", type=cli.path, metavar="FILE", help="MIDI, MusicXML or ABC to go on from, see above")
     add(
         "--prime_use",
         default="continue",

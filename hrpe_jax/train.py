@@ -61,10 +61,16 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     options = cli.make_parser("train", __doc__)
     options.add_argument(
-        "--config", metavar="FILE", help=f"Python file with get_config() (default: {QUICKSTART})"
+        "--config",
+        type=cli.path,
+        metavar="FILE",
+        help=f"Python file with get_config() (default: {QUICKSTART})",
     )
     options.add_argument(
-        "--workdir", metavar="DIR", help="where everything goes (default: runs/NAME of the config)"
+        "--workdir",
+        type=cli.path,
+        metavar="DIR",
+        help="where everything goes (default: runs/NAME of the config)",
     )
     options.add_argument(
         "--coordinator",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -64,8 +65,22 @@ def test_every_option_is_explained_where_it_is_given():
 
 
 def test_what_is_no_prime(tmp_path: Path):
-    (tmp_path / "text.mid").write_text("no music")
-    with pytest.raises(UserError, match=r"--prime: .*text\.mid"):
-        read_prime(ComposeOptions(prime=tmp_path / "text.mid"))
+    (tmp_path / "text").write_text("no music")
+    with pytest.raises(UserError, match=r"^--prime: .*text: holds no music that can be read; expected MIDI"):
+        read_prime(ComposeOptions(prime=tmp_path / "text"))
+    for missing in (tmp_path / "missing.mid", "chorales"):  # what --input takes is no prime
+        with pytest.raises(UserError, match=r"^--prime: .*: no such file; expected MIDI"):
+            read_prime(ComposeOptions(prime=missing))
     with pytest.raises(AttributeError, match="no attribute 'Painter'"):
         hrpe_jax.Painter  # noqa: B018
+
+
+def test_a_folder_is_no_prime_and_is_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    below = tmp_path / "many" / "below"
+    below.mkdir(parents=True)
+    looked: list[str] = []
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (looked.append(os.fspath(path)), scan(path))[1])
+    with pytest.raises(UserError, match=r"^--prime: .*many: is a folder; expected one file: MIDI"):
+        read_prime(ComposeOptions(prime=tmp_path / "many"))
+    assert str(below) not in looked

@@ -21,7 +21,7 @@ from hrpe_jax.checkpoints import release as models
 from hrpe_jax.checkpoints.safetensors import flatten
 from hrpe_jax.composer import Composer
 from hrpe_jax.utils import cli
-from hrpe_jax.workflows.sample import free_folder
+from hrpe_jax.workflows.sample import output_folder
 from tests.sampling.tiny import tiny_model
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +64,9 @@ def test_no_model_named_is_the_bundled_one(
         assert cli.run(sample.main, sample.parser(), arguments) == 0
         told = json.loads(capsys.readouterr().out.splitlines()[-1])
         assert sorted(told["files"]) == [f"{folder}/index.html", f"{folder}/piece-01.json"]
-    assert free_folder() == Path("pieces-3")
+    with output_folder(None) as third, output_folder(None) as fourth:  # also where several look at once
+        assert (third, fourth) == (Path("pieces-3"), Path("pieces-4"))
+    assert not Path("pieces-3").exists()
     assert Composer.load().model.path == str(tmp_path / "model")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hrpe_jax import sample
 from hrpe_jax.checkpoints.release import write_released
 from hrpe_jax.utils import cli
+from hrpe_jax.utils.locks import lock_folder
 from tests.sampling.tiny import tiny_model
 
 
@@ -43,7 +45,9 @@ def test_pieces_are_written_and_told(model: Path, tmp_path: Path, capsys: pytest
         (["--bars=0"], "--bars: 1 to 10000 expected, got 0"),
         (["--chords=C | Fmaj7x"], "--chords: bar 2: chord label 'Fmaj7x'"),
         (["--form=A4B4", "--bars=9"], "--form: A4B4 has 8 bars, --bars=9 asks for more"),
-        (["--prime=nowhere.mid"], "nowhere.mid"),
+        (["--prime=nowhere.mid"], "error: --prime: nowhere.mid: no such file; expected MIDI"),
+        (["--prime=tests"], "error: --prime: tests: is a folder; expected one file: MIDI"),
+        (["--form=A999999999"], "--form: 'A999999999': at most 10000 bars expected, got 999999999"),
         (["--prime=setup.py"], "--prime: setup.py"),
         (["--model=nowhere"], "nowhere: no such folder"),
         (["--output=setup.py/x"], "setup.py: is no folder"),
@@ -60,7 +64,7 @@ def test_mistakes(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [["--model"], ["--colour=x"], ["--bars=two"]])
+@pytest.mark.parametrize("arguments", [["--model"], ["--colour=x"], ["--bars=two"], ["--output="]])
 def test_wrong_use_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as caught:
         run(*arguments)
@@ -78,3 +82,17 @@ def test_help_starts_nothing():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--chords" in done.stdout
+
+
+def test_two_at_once_do_not_write_into_one_folder(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out, arguments = (
+        tmp_path / "pieces",
+        [f"--model={model}", "--num_pieces=1", "--chords=C", "--formats=json"],
+    )
+    with lock_folder(out, "sample", "wait"):
+        assert run(f"--output={out}", *arguments) == 1
+        assert f"process {os.getpid()} on " in capsys.readouterr().err
+    assert run(f"--output={out}", *arguments) == 0
+    assert [path.name for path in out.iterdir()] == ["piece-01.json"]

@@ -19,6 +19,7 @@ import pytest
 from hrpe_jax import train as command
 from hrpe_jax.training.metric_writers import TIMES
 from hrpe_jax.utils.cli import run as run_command
+from hrpe_jax.utils.locks import LOCK, OWNER, lock_folder
 
 ROOT = Path(__file__).parents[1]
 MODEL = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "mlp_width": 32, "residual_rank": 4}
@@ -106,6 +107,7 @@ def test_help_is_at_once() -> None:
         (["--config.data.corpus="], "no data set here; give one with --config.data.path=DIR"),
         (["--config.data.corpus=pop909"], "config.data.input: the folder of pop909 is needed"),
         (["--config.data.path=absent"], "absent"),
+        (["--config.sample.bars=20000"], "config.sample.bars: 1 to 10000 expected, got 20000"),
         (
             ["--config.stages.melody.best_metric=pitch_acuracy"],
             "config.stages.melody.best_metric: validation reports no 'pitch_acuracy'; did you mean 'pitch_",
@@ -230,6 +232,19 @@ def test_a_dry_run_says_what_it_costs_and_writes_nothing(
     assert row["memory"]["state, carry and batch"] >= 12 * row["parameters"]
     assert row["memory"]["results"] < row["parameters"]
     assert (row["seconds_per_step"], row["not_timed"]) == (None, "its 1 devices are not here")
+
+
+def test_a_workdir_takes_one_run_at_a_time(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, workdir = write_config(tmp_path, data={"path": str(songs)}, sample=None), tmp_path / "run"
+    with lock_folder(workdir, "train", "wait"):
+        assert call(f"--config={config}", f"--workdir={workdir}") == 1
+        said = capsys.readouterr().err
+        assert f"process {os.getpid()} on " in said
+        assert said.endswith("wait until it ends, or give another --workdir\n")
+        assert {path.name for path in workdir.iterdir()} == {LOCK, OWNER}
+    assert not workdir.exists()
 
 
 @pytest.mark.slow

@@ -13,14 +13,13 @@ is a hash of the file's name, size and time of change, of the settings, and of t
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import shutil
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,11 +27,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from hrpe_jax.codec.vocabulary import STAGES
-from hrpe_jax.errors import UserError
 from hrpe_jax.preprocessing.prepare import Result, code_version
 from hrpe_jax.preprocessing.writer import Reject
 from hrpe_jax.readers.find import SongFile
 from hrpe_jax.utils.files import unwritable
+from hrpe_jax.utils.locks import clear_locked, lock_folder
 
 _HEAD = struct.Struct("<4s16sIQI")
 _MARK = b"HRJ1"
@@ -140,15 +139,8 @@ class Journal:
         self._files: list[BinaryIO] = []
         self._own: BinaryIO | None = None
         self._own_number = -1
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / "lock").open("wb")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise UserError(f"{folder}: another process is preparing this output; wait for it") from None
-        except OSError as error:
-            raise unwritable(folder, error) from None
+        self._lock = ExitStack()
+        self._lock.enter_context(lock_folder(folder, "preprocess", "give another --output"))
         self.load()
 
     def load(self) -> None:
@@ -188,9 +180,8 @@ class Journal:
     def results(self, key: bytes) -> list[Entry | Reject]:
         """The results of a file: songs without their records, and rejects."""
         number, position = self._index[key]
-        file = self._files[number].fileno()
-        _, _, length, _, _ = _HEAD.unpack(os.pread(file, _HEAD.size, position))
-        header = json.loads(os.pread(file, length, position + _HEAD.size))
+        _, _, length, _, _ = _HEAD.unpack(self._read(number, _HEAD.size, position))
+        header = json.loads(self._read(number, length, position + _HEAD.size))
         at = position + _HEAD.size + length
         found: list[Entry | Reject] = []
         for item in header:
@@ -214,15 +205,25 @@ class Journal:
     def _blob(self, entry: Entry, index: int) -> bytes:
         number, position = entry.place
         start = position + sum(entry.sizes[:index])
-        return os.pread(self._files[number].fileno(), entry.sizes[index], start)
+        return self._read(number, entry.sizes[index], start)
+
+    def _read(self, number: int, size: int, position: int) -> bytes:
+        file = self._files[number]
+        if hasattr(os, "pread"):
+            return os.pread(file.fileno(), size, position)
+        file.seek(position)
+        return file.read(size)
 
     def close(self, *, remove: bool = False) -> None:
         """Lets go of the folder, and removes it where it is of no more use."""
         for file in (*self._files, *([self._own] if self._own else [])):
             file.close()
         if remove:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            clear_locked(self.folder)
         self._lock.close()
+        if remove:
+            with suppress(OSError):  # somebody else may have begun
+                self.folder.rmdir()
 
 
 def _stages(entry: Entry) -> list[str]:

@@ -276,10 +276,6 @@ def _clean(target: Path) -> None:
 
 
 def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    import psutil  # on Windows signal 0 is Ctrl-C, so os.kill cannot be asked
+
+    return psutil.pid_exists(pid)

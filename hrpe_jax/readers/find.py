@@ -239,6 +239,15 @@ def _is_song_folder(folder: Path, file: str) -> bool:
     return _is_song(folder.name, {entry.name for entry in os.scandir(folder)})
 
 
+def is_song_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder is one song of POP909; looks at nothing below it."""
+    try:
+        with os.scandir(path) as entries:
+            return _is_song(Path(path).resolve().name, {entry.name for entry in entries})
+    except OSError:
+        return False
+
+
 def _is_song(folder: str, files: set[str]) -> bool:
     """Whether a folder is, or was meant to be, a POP909 song; the reader says what is missing in one."""
     if not files.intersection(LABEL_FILES):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.readers.find import SongFile, find_songs
+from hrpe_jax.readers.find import SongFile, find_songs, is_song_folder
 from hrpe_jax.readers.song import Song, SongError
 
 
@@ -15,9 +15,15 @@ def read_first(path: str | os.PathLike[str]) -> Song:
     Raises:
         UserError: it cannot be read, is no music, or is a folder of many songs.
     """
-    found = find_songs(os.fspath(path))
-    if len(found.songs) > 1:
-        raise UserError(f"{path}: holds {len(found.songs)} songs; expected one file, or one song's folder")
+    formats = "MIDI, MusicXML, ABC or another format that preprocess reads"
+    if not os.path.exists(path):
+        raise UserError(f"{path}: no such file; expected {formats}")
+    if os.path.isdir(path) and not is_song_folder(path):  # a whole tree is not searched for one song
+        raise UserError(f"{path}: is a folder; expected one file: {formats}")
+    try:
+        found = find_songs(os.fspath(path))
+    except UserError:
+        raise UserError(f"{path}: holds no music that can be read; expected {formats}") from None
     tunes = read_songs(found.songs[0])
     errors = [tune for tune in tunes if isinstance(tune, SongError)]
     songs = [tune for tune in tunes if isinstance(tune, Song)]

@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hrpe_jax.analysis.keys import find_keys
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, cut
+from hrpe_jax.sampling.form import MAX_BARS
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord, ChordError, parse_harte, parse_lead_sheet
+from hrpe_jax.theory.chord_parser import MAX_LABEL
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 from hrpe_jax.theory.roman import is_roman, parse_roman
@@ -52,9 +54,8 @@ def read_chords(text: str, meter: Meter, key: Key | None = None) -> tuple[Timed,
     else:
         inner = text.strip().removeprefix("|").removesuffix("|").split("|")
         bars = [part.split() for part in inner]
-        if not any(bars):
-            bars = []
-    _check(bool(bars), 'none given; expected names such as "C Am F G" or "C | Am F | G7 | ?"')
+    _check(len(bars) <= MAX_BARS, f"at most {MAX_BARS} bars expected, got {len(bars)}")
+    _check(any(bars), 'none given; expected names such as "C Am F G" or "C | Am F | G7 | ?"')
     key = key or _key_of_names(bars)
     timed: Timed = []
     before: Timed = []
@@ -117,6 +118,10 @@ def _symbol(label: str) -> Chord:
 def _read(label: str, number: int, key: Key | None) -> Chord | None:
     if label in _GAPS:
         return GAP
+    if len(label) > MAX_LABEL:
+        raise UserError(
+            f"--chords: bar {number}: {cut(label)!r} is no chord; names have at most {MAX_LABEL} characters"
+        )
     try:
         if is_roman(label):
             _check(
@@ -160,7 +165,7 @@ def _bars_of(text: str, per_bar: int) -> list[list[str]]:
     left = 0
     for name in text.split():
         _, _, beats = name.rstrip(",").partition("*")
-        lasts = int(beats) if beats.isascii() and beats.isdigit() else 0
+        lasts = int(beats) if beats.isascii() and beats.isdigit() and len(beats) < 7 else 0
         if left <= 0:
             bars.append([])
             left = per_bar
@@ -172,14 +177,14 @@ def _bars_of(text: str, per_bar: int) -> list[list[str]]:
 def _bar(names: list[str], meter: Meter, number: int, key: Key | None) -> Timed:
     """The chords of one bar with beats that fill it."""
     per_bar = meter.beats_per_bar
-    where = f"bar {number} ({' '.join(names)})"
+    where = f"bar {number} ({cut(' '.join(names), 80)})"
     chords: list[Chord | None] = []
     beats: list[int | None] = []
     for name in names:
         label, star, said = name.rstrip(",").partition("*")
         chords.append(_read(label, number, key))
-        digits = said.isascii() and said.isdigit() and int(said) > 0
-        _check(not star or digits, f'{where}: beats after "*" must be a whole number, got {said!r}')
+        digits = said.isascii() and said.isdigit() and len(said) < 7 and int(said) > 0
+        _check(not star or digits, f'{where}: beats after "*" must be a whole number, got {cut(said)!r}')
         beats.append(int(said) if star else None)
     _check(bool(chords), f'bar {number}: empty; write a chord, "?", "%" or "N.C."')
     open_places = [place for place, value in enumerate(beats) if value is None]

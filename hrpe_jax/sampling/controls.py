@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from hrpe_jax.codec import backbone
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.chord_input import Timed, come_round, read_chords
-from hrpe_jax.sampling.form import Form, read_form
+from hrpe_jax.sampling.form import MAX_BARS, Form, read_form
 from hrpe_jax.sampling.options import DEFAULT_CANDIDATES, DEFAULT_SILENT_BARS, ComposeOptions
 from hrpe_jax.sampling.prime import Prime
 from hrpe_jax.score.score import ChordSpan, Score
@@ -22,7 +22,7 @@ from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key, Mode
 from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter
 
-MAX_PIECES, MAX_BARS = 10_000, 10_000
+MAX_PIECES = 10_000
 DEFAULT_BARS, DEFAULT_TEMPO = 16, 120.0
 CHORDS_TOP_P, MELODY_TOP_P = 0.98, 0.95
 """Where `top_p` is not given; chosen on validation songs, see `experiments/results`."""
@@ -119,7 +119,8 @@ def read_controls(options: ComposeOptions) -> Controls:
     )
     _within("silent_bars", options.silent_bars, 0, 2**31 - 1)
     _within("candidates", options.candidates, 1, 64)
-    _check(options.stage in STAGES, "stage", f"one of {', '.join(STAGES)} expected, got {options.stage!r}")
+    stages = ", ".join(STAGES)
+    _check(options.stage in STAGES, "stage", f"one of {stages} expected, got {cut(options.stage)!r}")
     drawings = _drawing(options, "_backbone", CHORDS_TOP_P), _drawing(options, "_melody", MELODY_TOP_P)
     wanted_key, wanted_mode = _key(options.key, options.mode)
     given = None if prime is None else Prime.of(prime, options.prime_use)
@@ -139,6 +140,9 @@ def read_controls(options: ComposeOptions) -> Controls:
             f"{wanted_mode}, but --chords are in {found and found.name}; say the key you mean with --key",
         )
         wanted_key = found
+    _check(
+        bars <= MAX_BARS, "prime" if given else "bars", f"at most {MAX_BARS} bars in all expected, got {bars}"
+    )
     controls = Controls(
         bars=bars,
         key=wanted_key,
@@ -191,7 +195,7 @@ def _structure(
     _check(
         long == shape.new_bars,
         "chords",
-        f"{long} bars, but the different sections of --form={shape.text} have {shape.new_bars}",
+        f"{long} bars, but the different sections of --form={cut(shape.text)} have {shape.new_bars}",
     )
     return _unfold(timed, shape, per_bar), shape.bars, meter, shape, key
 
@@ -268,7 +272,7 @@ def _drawing(options: ComposeOptions, stage: str, default_top_p: float) -> Drawi
 def _key(key: str | Key | None, mode: str | None) -> tuple[Key | None, Mode | None]:
     wanted: Mode | None = None
     if mode is not None:
-        _check(mode in ("major", "minor"), "mode", f"major or minor expected, got {mode!r}")
+        _check(mode in ("major", "minor"), "mode", f"major or minor expected, got {cut(mode)!r}")
         wanted = "minor" if mode == "minor" else "major"
     if key is None or isinstance(key, Key):
         read = key
@@ -276,7 +280,9 @@ def _key(key: str | Key | None, mode: str | None) -> tuple[Key | None, Mode | No
         try:
             read = Key.parse(key)
         except ValueError:
-            raise UserError(f"--key: {key!r} is no key; expected such as 'Eb major', 'C#m' or 'F'") from None
+            raise UserError(
+                f"--key: {cut(key)!r} is no key; expected such as 'Eb major', 'C#m' or 'F'"
+            ) from None
         # A tonic alone leaves the mode to --mode.
         bare = len(key.strip().rstrip("#b♯♭")) == 1 and key.strip()[0].isupper()
         read = Key(read.tonic, wanted) if wanted and bare else read
@@ -306,7 +312,7 @@ def _meter(meter: str | Meter | None) -> Meter | None:
         supported = False
     if not supported:
         raise UserError(
-            f"--meter: {str(meter)!r}: expected such as 4/4, 3/4 or 6/8, over 2, 4, 8 or 16 and at most "
+            f"--meter: {cut(str(meter))!r}: expected such as 4/4, 3/4 or 6/8, over 2, 4, 8 or 16 and at most "
             f"{MAX_BAR_TICKS // 12} quarters long"
         )
     return read

@@ -12,9 +12,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, cut
 
 DEFAULT_SECTION_BARS = 8
+MAX_BARS = 10_000
+"""Of a piece, wherever its bars are said."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,18 @@ def read_form(text: str, bars: int | None = None) -> Form:
     Raises:
         UserError: it is no form, or the bars do not go into it.
     """
-    parts = re.findall(r"([A-Za-z])(['’]*)(\d*)", text)
+    parts = re.findall(r"([A-Za-z])(['’]*)([0-9]*)", text)
     whole = "".join(letter + mark + number for letter, mark, number in parts)
     _check(
         bool(parts) and whole == re.sub(r"[\s|,-]", "", text),
-        f"{text!r}: expected letters, such as AABA, AA'BA' or A8B8A8",
+        f"{cut(text)!r}: expected letters, such as AABA, AA'BA' or A8B8A8",
     )
-    lengths = [int(number) if number else None for _, _, number in parts]
-    _check(all(length != 0 for length in lengths), f"{text!r}: a section of no bars")
+    # Nine digits are more than enough, and Python refuses to read some thousands.
+    lengths = [int(number[:9]) if number else None for _, _, number in parts]
+    _check(all(length != 0 for length in lengths), f"{cut(text)!r}: a section of no bars")
     said, open_ = sum(length or 0 for length in lengths), lengths.count(None)
+    _check(said + open_ <= MAX_BARS, f"{cut(text)!r}: at most {MAX_BARS} bars expected, got {said + open_}")
+    full, text = text, cut(text, 200)
     if bars is not None and open_:
         left = bars - said
         _check(
@@ -104,10 +109,11 @@ def read_form(text: str, bars: int | None = None) -> Form:
         "leave --bars out",
     )
     sections: list[Section] = []
+    named: dict[str, Section] = {}
+    first = 0
     for (letter, mark, _), length in zip(parts, lengths, strict=True):
         name, length = letter.upper(), length or share
-        first = sum(section.bars for section in sections)
-        earlier = next((section for section in sections if section.name == name), None)
+        earlier = named.get(name)
         _check(
             earlier is None or length <= earlier.bars,
             f"{text}: section {name} comes again with {length} bars, but has only {earlier and earlier.bars}",
@@ -118,7 +124,10 @@ def read_form(text: str, bars: int | None = None) -> Form:
         )
         source = None if earlier is None else earlier.first
         sections.append(Section(name, first, length, source, bool(mark) or letter.islower()))
-    return Form(text, tuple(sections))
+        named.setdefault(name, sections[-1])
+        first += length
+    _check(first <= MAX_BARS, f"{text!r}: at most {MAX_BARS} bars expected, got {first}")
+    return Form(full, tuple(sections))
 
 
 def _check(holds: bool, message: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, cut
 from hrpe_jax.formats.audio import MAX_SECONDS, check_audio
 from hrpe_jax.formats.midi.write import DEFAULT_PROGRAMS, Programs
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter
@@ -61,7 +61,9 @@ def read_outputs(
     wanted = {_NAMES.get(name, name) for name in names if name}
     unknown = sorted(wanted.difference(FORMATS))
     if unknown or not wanted:
-        raise UserError(f"--formats: {formats!r}: expected some of {', '.join(FORMATS)}, with commas")
+        raise UserError(
+            f"--formats: {cut(formats or '')!r}: expected some of {', '.join(FORMATS)}, with commas"
+        )
     if audio:
         check_audio(audio)
     return Outputs(
@@ -95,7 +97,7 @@ def _programs(text: str | None) -> Programs:
     numbers = [int(part) for part in text.split(",")] if re.fullmatch(r"\d{1,3}(,\d{1,3}){0,2}", text) else []
     if not numbers or max(numbers) > 127:
         raise UserError(
-            f"--programs: {text!r}: expected General MIDI programs 0 to 127 of melody, chords and bass, such "
-            "as 73 (a flute) or 73,0,32"
+            f"--programs: {cut(text)!r}: expected General MIDI programs 0 to 127 of melody, chords and "
+            "bass, such as 73 (a flute) or 73,0,32"
         )
     return Programs(*numbers)

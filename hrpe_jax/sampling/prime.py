@@ -10,7 +10,7 @@ from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.codec.melody_tokens import BAR, EOS, REST
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.chord_input import GAP, Timed
 from hrpe_jax.score.score import Score
 
@@ -33,7 +33,7 @@ class Prime:
 
     def __post_init__(self) -> None:
         if self.use not in USES:
-            raise UserError(f"--prime_use: {self.use!r}: one of {', '.join(USES)} expected")
+            raise UserError(f"--prime_use: {cut(self.use)!r}: one of {', '.join(USES)} expected")
         name = self.score.id or "the file"
         sounding = any(not span.chord.is_none for span in self.score.chords)
         if self.use == "continue" and not self.score.melody:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hrpe_jax.theory.chord_parser import ParsedLabel, parse_harte_text, parse_lead_sheet_text
+from hrpe_jax.theory.chord_parser import MAX_LABEL, ParsedLabel, parse_harte_text, parse_lead_sheet_text
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.pitch import fifths_name, fifths_position, pitch_class_name
 from hrpe_jax.theory.quality import (
@@ -207,7 +207,8 @@ def _chord(label: str, parse: Callable[[str], ParsedLabel | None], expected: str
         return Chord.NONE
     parsed = parse(text) if text else None
     if parsed is None:
-        raise ChordError(f"chord label {label!r}: expected {expected}")
+        shown = label if len(label) <= MAX_LABEL else f"{label[:40]}..."
+        raise ChordError(f"chord label {shown!r}: expected {expected}")
     return Chord.from_intervals(parsed.root, parsed.intervals, parsed.bass)
 
 

@@ -45,7 +45,7 @@ def parse_roman(text: str, key: Key) -> Chord:
     chord = None if match is None else _chord(match[1], match[2], match[3], key)
     if chord is None:
         raise ChordError(
-            f"chord label {text!r}: expected a roman numeral, such as ii7, V65, bVII, viiø7, I64 or V7/V"
+            f"chord label {text[:40]!r}: expected a roman numeral, such as ii7, V65, bVII, viiø7, I64 or V7/V"
         )
     return chord
 

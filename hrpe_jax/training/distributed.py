@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
 from hrpe_jax.errors import UserError, WrongUse
 
@@ -83,3 +85,10 @@ def wait_for_hosts(name: str) -> None:
     """
     if jax.process_count() > 1:
         ocp.multihost.get_barrier_sync_fn()(key=f"hrpe_jax:{name}", timeout_ms=DAY)
+
+
+def all_hosts_hear(value: bool) -> bool:
+    """What the first host says, on every host; to be called by all of them."""
+    if jax.process_count() == 1:
+        return value
+    return bool(multihost_utils.broadcast_one_to_all(np.int32(value)))

@@ -29,11 +29,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn, Protocol, TextIO
 
-from hrpe_jax.errors import Stopped, UserError, WrongUse
+from hrpe_jax.errors import Stopped, UserError, WrongUse, cut
 
+MOST_CHARACTERS = 2000
+"""Of an error: what a user typed or a file holds may be endless."""
 _PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
 
 
@@ -46,7 +48,7 @@ class Progress(Protocol):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line instead of the usage: where an argument is wrong, a screen of others does not help."""
-        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+        self.exit(2, f"error: {cut(message, MOST_CHARACTERS)}; see {self.prog} --help\n")
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -68,6 +70,13 @@ def make_parser(command: str, description: str | None) -> argparse.ArgumentParse
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+def path(text: str) -> str:
+    """The `type` of an option that takes a file or folder: not the empty text, which would be this folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; expected a path, such as . for this folder")
+    return text
 
 
 def at_least(low: int) -> Callable[[str], int]:
@@ -104,6 +113,22 @@ def run(
     Returns:
         The exit code.
     """
+    _open_streams()
+    stdout = sys.stdout
+    sys.stdout = _Stdout(stdout)
+    try:
+        return _run(main, parser, argv, overrides)
+    finally:
+        sys.stdout = stdout
+
+
+def _run(
+    main: Callable[[argparse.Namespace], int | None],
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    overrides: bool,
+) -> int:
+    """`run`, with streams that can be written to."""
     args, rest = parser.parse_known_args(argv)
     args.overrides, rest = split_overrides(rest) if overrides else ([], rest)
     if rest:
@@ -120,11 +145,12 @@ def run(
         if args.debug:
             raise
         return _fail(f"stopped: {stop}", stop.code)
-    except (
-        BrokenPipeError
-    ):  # whoever read our output has gone (`| head`): nothing to report, nobody to report to
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output has gone (`| head`): there is nobody to report to
+        _drop_stdout()
         return 1
+    except _StdoutError as error:
+        _drop_stdout()
+        return _fail(f"error: stdout cannot be written ({error}); files that were made are there")
     except UserError as error:
         if args.debug:
             raise
@@ -136,8 +162,61 @@ def run(
         return _fail(f"error: {what} (not expected here; --debug shows where it happened)")
 
 
+def _open_streams() -> None:
+    """Gives a process that was started with closed streams (`>&-`) such as lead nowhere.
+
+    Python then has None for them, and worse, the next file that is opened takes their place.
+    """
+    while True:
+        number = os.open(os.devnull, os.O_RDWR)
+        if number > 2:
+            os.close(number)
+            break
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+class _StdoutError(Exception):
+    """Stdout cannot be written, such as a full disk behind `> FILE`."""
+
+
+class _Stdout:
+    """A stream whose errors can be told from those of other files."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with _told_apart():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with _told_apart():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _StdoutError(error.strerror or str(error)) from None
+
+
+def _drop_stdout() -> None:
+    """What is still to be written goes nowhere, so that the interpreter's end does not fail on it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _fail(message: str, code: int = 1) -> int:
-    print(" ".join(message.split()), file=sys.stderr)
+    with suppress(OSError):  # a full stderr: the exit code still says it
+        print(cut(" ".join(message.split()), MOST_CHARACTERS), file=sys.stderr, flush=True)
     return code
 
 

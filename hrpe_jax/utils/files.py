@@ -20,6 +20,8 @@ def check_output(folder: str | os.PathLike[str], option: str = "--output") -> No
     Raises:
         UserError: it cannot.
     """
+    if not os.fspath(folder):
+        raise UserError(f"{option}: is empty; give a folder, such as {option}=out, or . for this one")
     place = Path(folder).absolute()
     while not place.exists() and place != place.parent:
         place = place.parent

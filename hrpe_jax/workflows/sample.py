@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import chain, count
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrpe_jax.errors import UserError, WrongUse
+from hrpe_jax.utils.files import check_output, unwritable
+from hrpe_jax.utils.locks import lock_folder
 
 if TYPE_CHECKING:
     from hrpe_jax.composer import Composer
     from hrpe_jax.sampling.controls import Controls
     from hrpe_jax.sampling.options import ComposeOptions
+    from hrpe_jax.sampling.output_options import Outputs
     from hrpe_jax.sampling.piece import Piece
 
+FREE = "pieces"
+"""Where pieces go if no folder is given; `pieces-2`, `pieces-3`, ... if it is there."""
 LONG = 256
 """Bars from which on a piece is also written bar by bar, into `NAME.bars.jsonl`."""
 
@@ -53,12 +58,8 @@ def compose_files(
         WrongUse: an option, the model or the folder is not as it should be.
         UserError: the pieces cannot be written after all.
     """
-    from hrpe_jax.utils import cli
-    from hrpe_jax.utils.files import check_output
-
-    output = free_folder() if output is None else output
     with _wrong_use():
-        from hrpe_jax.composer import Composer, read_prime
+        from hrpe_jax.composer import read_prime
         from hrpe_jax.sampling.controls import read_controls
         from hrpe_jax.sampling.output_options import check_length, read_outputs
 
@@ -66,19 +67,34 @@ def compose_files(
         controls = read_controls(options)
         wanted = read_outputs(formats, audio, programs, explain)
         check_length(wanted, controls.bars, controls.meter, controls.tempo)
-        check_output(output)
+        check_output(os.curdir if output is None else output)
+    with output_folder(output) as folder:
+        return _compose_into(folder, model, options, controls, wanted)
+
+
+def _compose_into(
+    folder: Path,
+    model: str | os.PathLike[str],
+    options: ComposeOptions,
+    controls: Controls,
+    wanted: Outputs,
+) -> dict[str, Any]:
+    """`compose_files`, into a folder that is locked."""
+    from hrpe_jax.composer import Composer
+    from hrpe_jax.sampling.compose import MAX_ROWS
+    from hrpe_jax.sampling.explain import explain_pieces
+    from hrpe_jax.sampling.write import write_pieces
+    from hrpe_jax.utils import cli
+
+    with _wrong_use():
         composer = Composer.load(model)
         _check_stages(composer, controls)
         for line in composer.notices(options):
             cli.say(f"note: {line}")
-    from hrpe_jax.sampling.compose import MAX_ROWS
-    from hrpe_jax.sampling.explain import explain_pieces
-    from hrpe_jax.sampling.write import write_pieces
-
     files: list[Path] = []
     alone = controls.num_pieces == 1 and controls.form is None and controls.stage != "backbone"
     if controls.bars >= LONG and alone:
-        piece, bars = write_bars(composer, options, controls.bars, Path(output))
+        piece, bars = write_bars(composer, options, controls.bars, folder)
         pieces = [piece]
         files.append(bars)
     elif controls.num_pieces <= MAX_ROWS:
@@ -89,14 +105,40 @@ def compose_files(
             for piece in composer.pieces(options):
                 pieces.append(piece)
                 progress(len(pieces), controls.num_pieces)
-    files += write_pieces(pieces, output, wanted, explain_pieces(composer.model, pieces, wanted))
+    files += write_pieces(pieces, folder, wanted, explain_pieces(composer.model, pieces, wanted))
     return {**report(pieces), "seed": controls.seed, "files": [str(file) for file in files]}
 
 
-def free_folder(name: str = "pieces") -> Path:
-    """The name, or with the first number behind it that is not taken, so that nothing is written over."""
-    paths = chain([Path(name)], (Path(f"{name}-{number}") for number in count(2)))
-    return next(path for path in paths if not path.exists())
+@contextmanager
+def output_folder(output: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """Makes a folder for pieces and holds it for this process; if nothing comes into it, it is removed again.
+
+    Args:
+        output: its name; None for `pieces`, or with the first number behind it that nobody has taken, so that
+            nothing is written over, also where many processes look for a name at once.
+
+    Raises:
+        UserError: another process writes into it.
+    """
+    path = Path(FREE) if output is None else Path(output)
+    made = False
+    if output is None:
+        for number in count(2):
+            try:
+                path.mkdir()
+                made = True
+                break
+            except FileExistsError:
+                path = Path(f"{FREE}-{number}")
+            except OSError as error:
+                raise unwritable(path, error) from None
+    try:
+        with lock_folder(path, "sample", "give another --output"):
+            yield path
+    finally:
+        if made:
+            with suppress(OSError):
+                path.rmdir()  # only if it is empty
 
 
 def write_bars(composer: Composer, options: ComposeOptions, total: int, folder: Path) -> tuple[Piece, Path]:
@@ -115,7 +157,6 @@ def write_bars(composer: Composer, options: ComposeOptions, total: int, folder: 
         UserError: the folder cannot be written.
     """
     from hrpe_jax.utils import cli
-    from hrpe_jax.utils.files import unwritable
 
     path = folder / "piece-01.bars.jsonl"
     bars = composer.bars(options)

@@ -10,7 +10,8 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,14 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.preprocessing.build import build_dataset
 from hrpe_jax.report.training_curves import draw_curves, panels, read_metrics
 from hrpe_jax.tasks import build_task
-from hrpe_jax.training.distributed import is_first, wait_for_hosts
+from hrpe_jax.training.distributed import all_hosts_hear, is_first, wait_for_hosts
 from hrpe_jax.training.early_stopping import check_metric
 from hrpe_jax.training.loop import Listener, StageResult, train_stage
 from hrpe_jax.training.metric_writers import check_tensorboard
 from hrpe_jax.training.sharding import host_rows, make_mesh
 from hrpe_jax.utils import cli
 from hrpe_jax.utils.files import check_output, replace_file, unwritable
+from hrpe_jax.utils.locks import lock_folder
 from hrpe_jax.workflows.init_from import initial_params
 
 CURVES, SUMMARY = "curves.svg", "summary.json"
@@ -101,12 +103,37 @@ def train(config: Config, workdir: str | Path) -> list[StageResult]:
       The result of every stage.
 
     Raises:
-      UserError: there is no data, or the workdir belongs to another run or cannot be written.
+      UserError: there is no data, or the workdir belongs to another run, is in use, or cannot be written.
     """
     workdir = Path(workdir)
     check_before_work(config, workdir)
     initial = read_initial(config)
     check_output(workdir, "--workdir")
+    with only_run(workdir):
+        return _train(config, workdir, initial)
+
+
+@contextmanager
+def only_run(workdir: Path) -> Iterator[None]:
+    """Holds a workdir for this run: the first host locks it, and all hosts hear whether it could.
+
+    Raises:
+      UserError: another process trains in it.
+    """
+    failed: UserError | None = None
+    with ExitStack() as stack:
+        if is_first():
+            try:
+                stack.enter_context(lock_folder(workdir, "train", "give another --workdir"))
+            except UserError as error:
+                failed = error
+        if not all_hosts_hear(failed is None):
+            raise failed or UserError(f"{workdir}: another process trains here; see the first host")
+        yield
+
+
+def _train(config: Config, workdir: Path, initial: Mapping[str, Any]) -> list[StageResult]:
+    """`train`, in a workdir that is locked."""
     dataset = prepare_together(config.data, workdir)
     record = make_record(config, dataset)
     for stage, _ in config.stages.items():
@@ -280,6 +307,13 @@ def check_sampling(config: Config, workdir: Path) -> None:
     """
     if config.sample is None:
         return
+    from hrpe_jax.sampling.controls import read_controls
+    from hrpe_jax.workflows.preview import options_of
+
+    try:
+        read_controls(options_of(config))
+    except UserError as error:
+        raise UserError(f"config.sample.{str(error).removeprefix('--')}") from None
     for stage in ("backbone", "melody"):
         if getattr(config.stages, stage) is None and not whole_steps(checkpoint_folder(workdir, stage)):
             raise UserError(

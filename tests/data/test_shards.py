@@ -154,7 +154,7 @@ _KILLED = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from hrpe_jax.data import writer
+from hrpe_jax.preprocessing import writer
 import test_shards
 real, calls = {function}, 0
 def die(*args, **options):

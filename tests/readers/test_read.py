@@ -25,8 +25,8 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.abc").write_text(BOOK)
     (tmp_path / "b.abc").write_text(BOOK)
     for path, message in (
-        (tmp_path / "notes.txt", "no songs found"),
-        (tmp_path, "holds 2 songs"),
+        (tmp_path / "notes.txt", "holds no music that can be read"),
+        (tmp_path, "is a folder; expected one file"),
         (tmp_path / "gone.mid", "no such file"),
     ):
         with pytest.raises(UserError, match=message) as caught:

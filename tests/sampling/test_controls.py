@@ -226,6 +226,20 @@ def test_a_melody_alone_gets_chords_to_go_on_from() -> None:
         ({"chords": "C D E F G |"}, "do not fill the 4 beats of a 4/4 bar"),
         ({"chords": "C F G", "bars": 2}, "--chords: 3 bars of chords do not fit --bars=2"),
         ({"chords": "C " * 10001}, "--chords: at most 10000 bars"),
+        ({"chords": "C |" * 10001}, "--chords: at most 10000 bars expected, got 10001"),
+        ({"chords": "C*" + "9" * 5000}, "beats after"),
+        ({"chords": "C" + "#" * 100_000}, "(100001 characters)' is no chord; names have at most 100"),
+        ({"chords": "V" + "7" * 100_000}, "(100001 characters)' is no chord; names have at most 100"),
+        ({"chords": "| " + "C " * 50_000 + "|"}, "... (99999 characters)): its chords do not fill"),
+        ({"form": "A999999999"}, "--form: 'A999999999': at most 10000 bars expected, got 999999999"),
+        ({"form": "A" + "9" * 5000}, "at most 10000 bars expected"),
+        ({"form": "A" * 10_001}, "at most 10000 bars expected, got 10001"),
+        ({"form": "A" * 9_000}, "at most 10000 bars expected, got 72000"),
+        ({"form": "A" * 100, "bars": 10_100}, "--bars: 1 to 10000 expected"),
+        ({"prime": PRIME, "bars": 9_999}, "--prime: at most 10000 bars in all expected, got 10001"),
+        ({"key": "C" * 100_000}, "... (100000 characters)' is no key"),
+        ({"meter": "4/" + "4" * 100_000}, "... (100002 characters)': expected such as 4/4"),
+        ({"meter": "9" * 5000 + "/4"}, "... (5002 characters)': expected such as 4/4"),
     ],
 )
 def test_mistakes_are_one_line_that_names_the_option(options: dict[str, Any], message: str):
@@ -233,6 +247,7 @@ def test_mistakes_are_one_line_that_names_the_option(options: dict[str, Any], me
         controls_of(**options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(

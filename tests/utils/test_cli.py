@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from hrpe_jax.errors import Stopped, UserError
+from hrpe_jax.errors import Stopped, UserError, WrongUse
 from hrpe_jax.utils import cli
 
 
@@ -105,3 +111,70 @@ def test_being_stopped_in_an_orderly_way_has_its_own_code(capsys: pytest.Capture
 
     assert _run(main) == 143
     assert capsys.readouterr() == ("", "stopped: at step 7, saved; the same command goes on from there\n")
+
+
+_PRINTING = """
+import sys
+from hrpe_jax.utils import cli
+def main(args):
+    open("made", "w").close()
+    print("a line")
+    cli.print_result({"done": 1})
+sys.exit(cli.run(main, cli.make_parser("thing", "Does a thing."), []))
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize(
+    ("streams", "code", "said"),
+    [
+        (">&-", 0, ""),  # closed: nobody wants to hear it
+        ("2>&-", 0, ""),
+        (">&- 2>&- <&-", 0, ""),
+        (">/dev/full", 1, "error: stdout cannot be written (No space left on device); files that were made"),
+        ("2>/dev/full", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full(streams: str, code: int, said: str, tmp_path: Path):
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(_PRINTING)} {streams}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == bool(said)
+    assert (tmp_path / "made").read_bytes() == b""  # no other file took the place of a closed stream
+
+
+def test_a_full_stderr_does_not_change_the_exit_code(monkeypatch: pytest.MonkeyPatch):
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+
+    def main(args: argparse.Namespace) -> None:
+        raise WrongUse("--size: too large")
+
+    assert _run(main) == 2
+
+
+def test_endless_text_is_cut(capsys: pytest.CaptureFixture[str]):
+    def main(args: argparse.Namespace) -> None:
+        raise UserError("x" * 100_000)
+
+    assert _run(main) == 1
+    assert len(capsys.readouterr().err) < 2100
+    with pytest.raises(SystemExit):
+        _run(main, "--size=" + "9x" * 50_000)
+    assert len(capsys.readouterr().err) < 2200
+
+
+def test_an_empty_path_is_not_this_folder(capsys: pytest.CaptureFixture[str]):
+    parser = cli.make_parser("thing", "Does a thing.")
+    parser.add_argument("--output", type=cli.path)
+    with pytest.raises(SystemExit) as stopped:
+        cli.run(lambda args: None, parser, ["--output="])
+    assert stopped.value.code == 2
+    assert "--output: is empty; expected a path" in capsys.readouterr().err
