@@ -55,6 +55,13 @@ def parser() -> argparse.ArgumentParser:
         "stored with them, so that one model can learn several styles",
     )
     options.add_argument(
+        "--form",
+        default="",
+        metavar="DIR",
+        help="people's labels of the form of POP909's songs: NNN/human_label1.txt and NNN/melody.txt; where "
+        "they match a song, its bars are those of the labels",
+    )
+    options.add_argument(
         "--keep_duplicates",
         action="store_const",
         const=True,
@@ -108,6 +115,7 @@ def main(args: argparse.Namespace) -> None:
                 format=args.format,
                 splits=args.splits,
                 styles=args.style or (),
+                form=args.form,
                 workers=args.workers,
                 limit=args.limit,
                 overwrite=args.overwrite,

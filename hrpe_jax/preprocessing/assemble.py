@@ -38,6 +38,7 @@ class Choices:
         keep_duplicates: whether equal songs are kept.
         limit: how many files were read at most.
         styles: as given, each "STYLE" or "FOLDER:STYLE".
+        form: whether people's labels of the form were given.
     """
 
     format: str = "auto"
@@ -45,6 +46,7 @@ class Choices:
     keep_duplicates: bool = False
     limit: int | None = None
     styles: tuple[str, ...] = ()
+    form: bool = False
 
 
 class _Records(Mapping[str, bytes]):

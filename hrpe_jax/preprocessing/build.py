@@ -19,6 +19,7 @@ from hrpe_jax.preprocessing.styles import with_styles
 from hrpe_jax.preprocessing.writer import Reject, check_target, journal_folder
 from hrpe_jax.readers.abc import book_parts
 from hrpe_jax.readers.find import BUILT_IN, find_inputs
+from hrpe_jax.readers.pop909_form import with_form_labels
 
 FILE_SECONDS = 20.0
 FILE_MEGABYTES = 1024
@@ -32,6 +33,7 @@ def build_dataset(
     format: str = "auto",
     splits: str | Path | Sequence[str | Path] | None = None,
     styles: Sequence[str] = (),
+    form: str | Path = "",
     workers: int | None = None,
     limit: int | None = None,
     overwrite: bool = False,
@@ -57,6 +59,7 @@ def build_dataset(
             are rejected. Songs that no file is for go where their group is, or are split about 80:10:10 by a
             hash, songs of one group together.
         styles: of the songs, each "STYLE" or "FOLDER:STYLE" (see `preprocessing.styles`).
+        form: folder with people's labels of the form of POP909's songs (see `readers.pop909_form`).
         workers: processes; 0 works in this one, None takes one for every processor.
         limit: read only the first so many files.
         overwrite: replace a data set that is there.
@@ -85,7 +88,8 @@ def build_dataset(
     found = find_inputs(sources, format, skip=[output])
     if keep_duplicates is None:
         keep_duplicates = len(sources) == 1 and str(sources[0]) in ("", BUILT_IN)
-    songs = with_styles(found.songs, styles)[:limit]
+    songs = with_styles(found.songs, styles)
+    songs = (with_form_labels(songs, form) if str(form) else songs)[:limit]
     journal = Journal(journal_folder(output))
     try:
         settings = f"{file_seconds:g} {file_megabytes}"
@@ -127,7 +131,7 @@ def build_dataset(
         keys: list[list[bytes]] = [[] for _ in songs]
         for (number, _), key in zip(parts, part_keys, strict=True):
             keys[number].append(key)
-        choices = Choices(format, files, keep_duplicates, limit, tuple(styles))
+        choices = Choices(format, files, keep_duplicates, limit, tuple(styles), bool(str(form)))
         manifest = assemble(output, journal, found, songs, keys, choices, given, overwrite=overwrite)
     except NoSongsError as error:
         journal.close(remove=True)

@@ -43,15 +43,16 @@ def song_key(song: SongFile, settings: str) -> bytes:
     """16 bytes that change when the file, the settings or the code do.
 
     Args:
-        song: the file, or part of a book; a folder counts with all that is directly in it.
+        song: the file, or part of a book; a folder counts with all that is directly in it, and so do labels
+            of the form.
         settings: whatever else the results depend on.
     """
     about = f"{song.format}\n{song.id}\n{song.name}\n{song.tunes}\n{song.style}\n"
     digest = hashlib.sha256(f"{code_version()}\n{settings}\n{about}".encode())
     try:
-        paths = [song.path]
-        if os.path.isdir(song.path):
-            paths += sorted(entry.path for entry in os.scandir(song.path))
+        paths = [path for path in (song.path, song.form) if path]
+        for folder in filter(os.path.isdir, list(paths)):
+            paths += sorted(entry.path for entry in os.scandir(folder))
         for path in paths:
             state = os.stat(path)
             digest.update(os.fsencode(path) + b"%d %d\n" % (state.st_size, state.st_mtime_ns))

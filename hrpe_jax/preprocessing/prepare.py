@@ -52,7 +52,8 @@ class PreparedSong:
         format: whose reader read it.
         tokens: per stage that it serves, how many.
         records: per stage that it serves, the stored bytes.
-        about: key, meter, `found`, `warnings`, `qualities` (chord spans by quality), `modulates`, `style`.
+        about: key, meter, `found`, `warnings`, `qualities` (chord spans by quality), `modulates`, `style`,
+            `form` (where it comes from).
         marks: what it is compared by.
     """
 
@@ -123,6 +124,7 @@ def _prepare(song: SongFile, read: Song, name: str) -> PreparedSong:
         "quantization_error": None if read.error is None else round(float(read.error), 4),
         "keys": modulations,
         "attributes": attributes_of(score, song.style, tempo_known=_is_tempo_known(song, read)).values(),
+        "form_source": read.form_source if score.form else "",
     }
     if song.style:
         extra["style"] = song.style
@@ -135,6 +137,7 @@ def _prepare(song: SongFile, read: Song, name: str) -> PreparedSong:
         "qualities": dict(Counter(s.chord.quality for s in score.chords if not s.chord.is_none)),
         "modulates": len({key for _, key in read.keys}) > 1,
         "style": song.style,
+        "form": extra["form_source"],
     }
     return PreparedSong(
         name,

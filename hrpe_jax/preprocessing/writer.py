@@ -34,6 +34,8 @@ class Summary:
         keys: songs by key, as named.
         meters: songs by meter.
         qualities: chords by quality.
+        forms: songs by where their form comes from: "labels" (people's, beside the song), "file", "found" (by
+            analysis) or "none".
         modulating: songs with more than one key.
     """
 
@@ -44,6 +46,7 @@ class Summary:
     keys: Counter[str] = field(default_factory=Counter)
     meters: Counter[str] = field(default_factory=Counter)
     qualities: Counter[str] = field(default_factory=Counter)
+    forms: Counter[str] = field(default_factory=Counter)
     modulating: int = 0
 
     def add(self, format: str, tokens: Mapping[str, int], about: Mapping[str, Any]) -> None:
@@ -55,6 +58,7 @@ class Summary:
         self.keys[about["key"]] += 1
         self.meters[about["meter"]] += 1
         self.qualities.update(about["qualities"])
+        self.forms[about["form"] or "none"] += 1
         self.modulating += bool(about["modulates"])
 
     def as_dict(self) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class SongFile:
         tunes: which tunes of a book, from the first to before the second; all by default (see
             `readers.abc.book_parts`).
         style: of its songs, such as "folk"; "" where nobody says it.
+        form: folder with people's labels of the form of a POP909 song; "" where there is none.
     """
 
     id: str
@@ -43,6 +44,7 @@ class SongFile:
     name: str
     tunes: tuple[int, int | None] = (0, None)
     style: str = ""
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)

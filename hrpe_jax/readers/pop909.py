@@ -1,7 +1,8 @@
 """POP909 songs as scores: melody from the MIDI file, chords, bars and key from the label files beside it.
 
 The raw reading is in `hrpe_jax.formats.charts.pop909` and `hrpe_jax.formats.midi.read`; the assembly
-needs quantisation (`hrpe_jax.analysis`), so it lives here.
+needs quantisation (`hrpe_jax.analysis`), so it lives here. The form, where people's labels of it are given,
+comes from `hrpe_jax.readers.pop909_form`, and with it the bars.
 
 Reference: Z. Wang et al., "POP909: A Pop-song Dataset for Music Arrangement Generation", ISMIR 2020.
 """
@@ -9,6 +10,7 @@ Reference: Z. Wang et al., "POP909: A Pop-song Dataset for Music Arrangement Gen
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +19,12 @@ import numpy as np
 
 from hrpe_jax.analysis.quantize import QuantizedMelody, quantize_melody
 from hrpe_jax.formats.charts.pop909 import LabelError, Pop909Labels, TimedLabel, read_pop909_labels
+from hrpe_jax.formats.charts.pop909_form import FormLabels, read_form_labels
 from hrpe_jax.formats.midi.read import read_midi
+from hrpe_jax.formats.text import TextFileError
+from hrpe_jax.readers.pop909_form import Alignment, align_labels, label_bars, place_form
 from hrpe_jax.score.bars import most_common, resets_from_bars
+from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.theory.chord import Chord, parse_harte
 from hrpe_jax.theory.key import Key
@@ -70,14 +76,29 @@ def read_pop909(folder: str | Path) -> Score:
 
 
 class Pop909Song(NamedTuple):
-    """A score with what its making measured."""
+    """A score with what its making measured.
+
+    Attributes:
+        score: the song, with its form where labels are given and lie on it.
+        melody: with the quantisation error.
+        warnings: "form_unreadable" or "form_not_aligned" where labels could not be used.
+        forms: the form by each labelling that lies on the song; the first is the score's.
+    """
 
     score: Score
     melody: QuantizedMelody
+    warnings: tuple[str, ...] = ()
+    forms: tuple[tuple[Section, ...], ...] = ()
 
 
-def read_pop909_song(folder: str | Path) -> Pop909Song:
-    """As `read_pop909`, with the quantisation error of the melody."""
+def read_pop909_song(folder: str | Path, form: str | Path = "") -> Pop909Song:
+    """As `read_pop909`, with the form and what else was found out.
+
+    Args:
+        folder: of the song.
+        form: folder with people's labels of its form (see `formats.charts.pop909_form`). Where they match
+            the melody, the bars of a song in 4/4 are those of the labels.
+    """
     folder = Path(folder)
     labels = read_pop909_labels(folder)
     downbeats = np.flatnonzero(labels.bars)
@@ -100,6 +121,11 @@ def read_pop909_song(folder: str | Path) -> Pop909Song:
     onset, offset = _to_beats(labels.beats, onset), _to_beats(labels.beats, offset)
     spans = _chord_spans(labels)
     first = min([float(onset.min()), *(float(begin) for begin, _, _ in spans[:1])])
+    form_labels, alignment, warnings = _form_labels(
+        form, onset, pitch, downbeats.tolist(), [begin for begin, _, _ in spans]
+    )
+    if form_labels and alignment and bar_beats == 4:
+        downbeats = np.array(label_bars(form_labels, alignment))
     bars = _bar_beats(downbeats, bar_beats, first)
     start = bars[0]
 
@@ -121,7 +147,28 @@ def read_pop909_song(folder: str | Path) -> Pop909Song:
         license=LICENSE,
         bar_resets=resets_from_bars([(bar - start) * beat_ticks for bar in bars], meter.bar_ticks),
     )
-    return Pop909Song(score, melody)
+    forms: list[tuple[Section, ...]] = []
+    if form_labels and alignment:
+        about = {"start": start, "beats": len(labels.beats), "bar_beats": bar_beats}
+        placed = (place_form(people, alignment, score, **about) for people in form_labels.labellings)
+        forms = [sections for sections in placed if sections]
+    if forms:
+        score = replace(score, form=forms[0])
+    return Pop909Song(score, melody, warnings, tuple(forms))
+
+
+def _form_labels(
+    folder: str | Path, onset: np.ndarray, pitch: np.ndarray, downbeats: list[int], changes: list[int]
+) -> tuple[FormLabels | None, Alignment | None, tuple[str, ...]]:
+    """People's labels of the form, where they lie on the song, and a warning where they cannot be used."""
+    if not str(folder):
+        return None, None, ()
+    try:
+        labels = read_form_labels(folder)
+    except TextFileError:
+        return None, None, ("form_unreadable",)
+    alignment = align_labels(labels, onset, pitch, downbeats, changes)
+    return labels, alignment, () if alignment else ("form_not_aligned",)
 
 
 def _melody_seconds(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -43,8 +43,10 @@ def read_songs(song: SongFile) -> list[Song | SongError]:
         case "pop909":
             from hrpe_jax.readers.pop909 import read_pop909_song
 
-            read = read_pop909_song(song.path)
-            return [Song(read.score, error=read.melody.mean_error)]
+            read = read_pop909_song(song.path, song.form)
+            source = "labels" if read.score.form else ""
+            error = read.melody.mean_error
+            return [Song(read.score, warnings=read.warnings, error=error, form_source=source)]
         case "chorales":
             from hrpe_jax.readers.chorales import read_chorale
 

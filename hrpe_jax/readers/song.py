@@ -32,6 +32,10 @@ FOUND = ("beats", "chords", "key", "melody", "meter")
 """What a reader may have to find where a file does not say it."""
 
 
+FORM_SOURCES = ("labels", "file", "found")
+"""Where a form may come from: people's labels beside the song, the song's file, or analysis."""
+
+
 class SongError(UserError):
     """A file, or one tune of a book, that gives no song.
 
@@ -59,6 +63,7 @@ class Song:
         error: mean distance in ticks of the melody's notes, as played, from where the score puts them; None
             where the file counts beats itself.
         tune: the name of the tune in a file that holds several ("12" for X:12); else empty.
+        form_source: one of `FORM_SOURCES` where the score has a form; else empty.
     """
 
     score: Score
@@ -67,3 +72,4 @@ class Song:
     keys: tuple[tuple[int, Key], ...] = ()
     error: float | None = None
     tune: str = ""
+    form_source: str = ""

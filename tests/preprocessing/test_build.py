@@ -52,6 +52,7 @@ def test_songs_become_records_of_both_stages(tmp_path: Path):
         "quantization_error",
         "keys",
         "attributes",
+        "form_source",
     }
 
 
