@@ -16,7 +16,7 @@ import numpy as np
 
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.chord import QUALITIES, Chord
-from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.key import Key, Mode
 from hrpe_jax.theory.meter import Meter
 
 TICKS_PER_16TH = 3
@@ -52,6 +52,8 @@ class Piece:
     Attributes:
         id: of the score.
         meter: of the score.
+        tonic: pitch class of the key's tonic.
+        mode: of the key.
         scale: bool `[12]`, pitch classes of the key; minor has both sixths and both sevenths.
         onset, duration, pitch: int64 `[notes]`, sorted by onset.
         starts: int64 `[bars]`, where each bar begins.
@@ -65,6 +67,8 @@ class Piece:
 
     id: str
     meter: Meter
+    tonic: int
+    mode: Mode
     scale: np.ndarray
     onset: np.ndarray
     duration: np.ndarray
@@ -138,6 +142,8 @@ def piece_of(music: Music) -> Piece:
     return Piece(
         id=music.id,
         meter=music.meter,
+        tonic=music.key.tonic,
+        mode=music.key.mode,
         scale=_scale(music.key),
         onset=notes[:, 0],
         duration=notes[:, 1],
@@ -151,12 +157,23 @@ def piece_of(music: Music) -> Piece:
     )
 
 
+def sung(music: Music) -> Piece:
+    """The arrays of a piece that has a melody.
+
+    Raises:
+        Undefined: it has none.
+    """
+    piece = piece_of(music)
+    if not len(piece.onset):
+        raise Undefined("it has no melody")
+    return piece
+
+
 def window(music: Music, bars: int) -> Piece:
     """So many bars of a piece, from its first full bar in which a melody note begins (or a chord, without
     melody).
 
-    Pickups and introductions are passed over. Notes belong to the bar in which they begin and keep their
-    length; chords are cut at both ends. Ticks count from the new beginning.
+    Pickups and introductions are passed over; see `cut`.
 
     Raises:
         Undefined: the piece has fewer bars from there on, or is empty.
@@ -165,6 +182,15 @@ def window(music: Music, bars: int) -> Piece:
     first = first_bar(piece)
     if piece.bars - first < bars:
         raise Undefined(f"it is shorter than {bars} bars")
+    return cut(piece, first, bars)
+
+
+def cut(piece: Piece, first: int, bars: int) -> Piece:
+    """So many bars of a piece from a bar on, all of which it must have.
+
+    Notes belong to the bar in which they begin and keep their length; chords are cut at both ends. Ticks
+    count from the new beginning.
+    """
     begin, end = piece.starts[first], piece.starts[first + bars - 1] + piece.lengths[first + bars - 1]
     note = slice(*np.searchsorted(piece.bar, [first, first + bars]))
     span = (piece.chord_end > begin) & (piece.chord_onset < end)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hrpe_jax.metrics.arrays import Music, Undefined, piece_of
+from hrpe_jax.metrics.bars import bar_ids
 from hrpe_jax.theory.tonal_space import tonal_centroid
 
 CENTROIDS = np.stack([tonal_centroid([pitch_class]) for pitch_class in range(12)])
@@ -86,3 +87,38 @@ def chord_tonal_distance(music: Music) -> float:
     if len(points) < 2:
         raise Undefined("it has no two different chords in a row")
     return float(np.linalg.norm(np.diff(points, axis=0), axis=1).mean())
+
+
+def changes_on_bar_line(music: Music) -> float:
+    """How many of the chord changes fall on a bar line.
+
+    Formula: changes to another chord at the beginning of a bar / changes to another chord; the first chord is
+        no change
+    Range: 0..1; not defined without a change.
+    Direction: closest to real music of the same meter.
+    Source: this project.
+    """
+    piece = piece_of(music)
+    at = piece.chord_onset[piece.changes[1:]]
+    if not len(at):
+        raise Undefined("its chord never changes" if len(piece.chord) else piece.no_chords)
+    return float(np.isin(at, piece.starts).mean())
+
+
+def chord_return(music: Music, lag: int) -> float:
+    """How many bars have the chords of the bar so many bars before.
+
+    Formula: bars b >= lag with the same chord on each beat as bar b - lag / bars b >= lag with chords
+    Range: 0..1; not defined where no bar after the first `lag` has chords.
+    Direction: closest to real music.
+    Source: this project.
+
+    Args:
+        music: the chords.
+        lag: bars.
+    """
+    ids = bar_ids(piece_of(music), "chords")
+    heard = ids[lag:] >= 0
+    if not heard.any():
+        raise Undefined(f"no bar after the first {lag} has chords")
+    return float((ids[lag:] == ids[: max(len(ids) - lag, 0)])[heard].mean())

@@ -156,6 +156,7 @@ def transpose(piece: Piece, by: int) -> Piece:
     pitch = np.where(pitch < 0, pitch % 12, np.where(pitch > 127, 116 + (pitch - 116) % 12, pitch))
     return replace(
         piece,
+        tonic=(piece.tonic + by) % 12,
         scale=np.roll(piece.scale, by),
         pitch=pitch,
         chord=piece.chord // 12 * 12 + (piece.chord + by) % 12,

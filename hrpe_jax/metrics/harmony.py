@@ -211,6 +211,25 @@ def out_of_key_share(music: Music, of: Literal["all", "sounding"] = "all") -> fl
     return len(np.unique(step[foreign])) / total
 
 
+def semitone_share(music: Music) -> float:
+    """How much of the time the melody lies a semitone over a tone of its chord: the harshest of clashes.
+
+    Formula: ticks in which a note sounds over a chord of which it is no tone, but a semitone above one, in any
+        octave / ticks in which a note sounds over a chord
+    Range: 0..1; not defined without melody over chords.
+    Direction: closest to real music.
+    Source: this project; chord scales avoid such notes (Nettles and Graf, "The Chord Scale Theory and Jazz
+        Harmony", 1997).
+    """
+    piece = piece_of(music)
+    note, span, weight = _judged(piece, "duration")
+    pitch_class = piece.pitch[note] % 12
+    tones = piece.chord_tones[span]
+    rows = np.arange(len(span))
+    clash = tones[rows, (pitch_class - 1) % 12] & ~tones[rows, pitch_class]
+    return _mean(clash, weight, _nothing(piece))
+
+
 def in_key_share(music: Music, counting: Literal["notes", "duration"] = "duration") -> float:
     """How much of the melody is within the scale of the piece's key.
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hrpe_jax.metrics.arrays import Music, Undefined, piece_of, ragged_arange
-
-PITCHES = 128
-MAX_TICKS = 4096
-"""Longer notes and later onsets in a bar are taken for this."""
+from hrpe_jax.metrics.bars import bar_similarity
 
 
 def bar_ssm(music: Music, silence: bool = False) -> np.ndarray:
@@ -32,16 +29,14 @@ def bar_ssm(music: Music, silence: bool = False) -> np.ndarray:
     Returns:
         float32 `[bars, bars]`, or one more of each.
     """
-    piece = piece_of(music)
-    key = np.minimum(piece.offset, MAX_TICKS - 1) * MAX_TICKS + np.minimum(piece.duration, MAX_TICKS - 1)
-    _, kind = np.unique(key * PITCHES + piece.pitch, return_inverse=True)
-    bars = piece.bars + silence
-    has = np.zeros((bars, int(kind.max(initial=-1)) + 1), np.float32)
-    has[piece.bar, kind] = 1
-    common = has @ has.T
-    size = has.sum(axis=1)
-    union = size[:, None] + size - common
-    return np.divide(common, union, out=np.ones((bars, bars), np.float32), where=union > 0)
+    ssm = bar_similarity(piece_of(music), "notes", empty=1)
+    if not silence:
+        return ssm
+    is_empty = np.append(np.bincount(piece_of(music).bar, minlength=len(ssm)) == 0, True)
+    whole = np.zeros((len(ssm) + 1, len(ssm) + 1), np.float32)
+    whole[:-1, :-1] = ssm
+    whole[-1], whole[:, -1] = is_empty, is_empty
+    return whole
 
 
 def lag_curve(ssm: np.ndarray, silence: bool = False) -> np.ndarray:
