@@ -7,6 +7,8 @@ Pieces: both folders may hold anything that can be read (MIDI, MusicXML, ABC, ..
 What a file does not say, such as the chords of plain MIDI, is found by analysis; the report says how often.
 Every number about structure stands beside the same number for other real music, varied, shuffled, random and
 looped bars, and silence. Closest to real music is best; no number here is better when higher.
+Faults of tunes (how they begin and end, what comes back, breath, register) stand beside those of real music;
+where the generated pieces are JSON that sample wrote, they are read as they were written.
 
 Model: how well it predicts the songs of a split, beside tables of counts on the same songs; and pieces that
 it composes, judged against these songs in the same way.
@@ -35,6 +37,8 @@ def main(args: argparse.Namespace) -> None:
     shared = ("training", "bars", "meter", "draws", "seed", "output", "report")
     wishes = {name: getattr(args, name) for name in shared}
     wishes |= {"show_pieces": not args.no_pieces, "say": cli.say}
+    if args.tables:
+        wishes["tables"] = [name.strip() for name in args.tables.split(",")]
     if args.model:
         from hrpe_jax.workflows.evaluate_model import NUM_PIECES, judge_model
 
@@ -67,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     add("--split", default="", choices=("train", "valid", "test"), help=split)
     many = "pieces that --model composes (default: 64), 0 for none"
     add("--num_pieces", type=cli.at_least(0), metavar="N", help=many)
+    add("--tables", metavar="NAMES", help="some of faults,comparison (default: all)")
     add("--output", type=cli.path, metavar="FILE.json", help="where all numbers go")
     add(
         "--report",

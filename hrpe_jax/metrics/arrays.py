@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hrpe_jax.score.form import Section, crop_form
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.chord import QUALITIES, Chord
 from hrpe_jax.theory.key import Key, Mode
@@ -63,6 +64,7 @@ class Piece:
             metrics. The bass is no part of it.
         chord_tones: bool `[spans, 12]`, pitch classes; a foreign bass is among them.
         no_chords: why it has no chords, where it has none.
+        form: of the score; empty where it is not known.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Piece:
     chord: np.ndarray
     chord_tones: np.ndarray
     no_chords: str = "it has no chords"
+    form: tuple[Section, ...] = ()
 
     @property
     def bars(self) -> int:
@@ -154,6 +157,7 @@ def piece_of(music: Music) -> Piece:
         chord_end=times[:, 1],
         chord=np.array([label for label, _ in labels], np.int64),
         chord_tones=np.array([tones for _, tones in labels], np.bool_).reshape(-1, 12),
+        form=music.form,
     )
 
 
@@ -205,6 +209,7 @@ def cut(piece: Piece, first: int, bars: int) -> Piece:
         chord_end=np.minimum(piece.chord_end[span], end) - begin,
         chord=piece.chord[span],
         chord_tones=piece.chord_tones[span],
+        form=crop_form(piece.form, first, bars),
     )
 
 

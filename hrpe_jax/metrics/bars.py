@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -37,7 +38,7 @@ def bar_ids(piece: Piece, of: Content) -> np.ndarray:
     first = np.searchsorted(piece.bar, np.arange(piece.bars + 1))
     known: dict[bytes, int] = {}
     ids = np.full(piece.bars, EMPTY, np.int64)
-    for bar, (begin, end) in enumerate(zip(first[:-1], first[1:], strict=True)):
+    for bar, (begin, end) in enumerate(pairwise(first.tolist())):
         if end > begin:
             ids[bar] = known.setdefault(events[begin:end].tobytes(), len(known))
     return ids

@@ -94,6 +94,7 @@ class Bars:
             chord_end=self.chord_end[spans] + span_start,
             chord=self.chord[spans],
             chord_tones=self.chord_tones[spans],
+            form=(),
         )
 
 

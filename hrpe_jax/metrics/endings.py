@@ -6,12 +6,15 @@ from typing import Literal
 
 import numpy as np
 
-from hrpe_jax.metrics.arrays import Music, Undefined, sung
+from hrpe_jax.metrics.arrays import Music, Piece, Undefined, sung
 from hrpe_jax.metrics.bars import chord_at
-from hrpe_jax.metrics.phrases import ending_notes
+from hrpe_jax.metrics.phrases import ending_notes, first_notes
 
 _TRIAD = {"major": (0, 4, 7), "minor": (0, 3, 7)}
 HELD_BEATS = 2
+LAST_BARS, IN_KEY = 16, 0.9
+"""POP909's songs with one key throughout have 0.95 or more of their last 16 bars in its scale; of those that
+change their key, four in five have less than this."""
 
 
 def begins_at_once(music: Music) -> float:
@@ -48,8 +51,9 @@ def final_note(music: Music, what: tuple[Final, ...] = ("note",)) -> float:
     Formula: 1 where all that is asked holds, else 0. "note": its pitch class is the tonic. "triad": it is in
         the tonic triad. "chord": the chord under its end, or the last one before, has the tonic as its root.
         "held": it lasts two beats or more.
-    Range: 0 or 1; the mean over pieces is a share. Not defined without melody, or, for "chord", without
-        chords. A song that changes its key is taken in the one key that it has here.
+    Range: 0 or 1; the mean over pieces is a share. Not defined without melody, without chords for "chord",
+        and for songs that end in another key than their own: where less than 0.9 of the last 16 bars is in
+        the scale.
     Direction: closest to real music.
     Source: this project.
 
@@ -58,6 +62,8 @@ def final_note(music: Music, what: tuple[Final, ...] = ("note",)) -> float:
         what: what must hold.
     """
     piece = sung(music)
+    if what != ("held",) and _in_key_at_end(piece) < IN_KEY:
+        raise Undefined("it ends in another key than its own")
     degree = int(piece.pitch[-1] - piece.tonic) % 12
     holds = {
         "note": degree == 0,
@@ -87,11 +93,15 @@ def cadence_share(music: Music, degree: int, at: Literal["begin", "end"]) -> flo
         at: the first or the last note of phrases.
     """
     piece = sung(music)
-    notes = ending_notes(piece)
-    if at == "begin":
-        notes = np.append(0, notes[:-1] + 1)
+    notes = first_notes(piece) if at == "begin" else ending_notes(piece)
     roots = chord_at(piece, piece.onset[notes])
     roots = roots[roots >= 0] % 12
     if not len(roots):
         raise Undefined("no phrase is over a chord" if len(piece.chord) else piece.no_chords)
     return float(((roots - piece.tonic) % 12 == degree).mean())
+
+
+def _in_key_at_end(piece: Piece) -> float:
+    """How much of the melody's last bars, by duration, is in the scale."""
+    last = piece.bar > piece.bar[-1] - LAST_BARS
+    return float(np.average(piece.scale[piece.pitch[last] % 12], weights=piece.duration[last]))

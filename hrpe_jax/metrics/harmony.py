@@ -214,8 +214,8 @@ def out_of_key_share(music: Music, of: Literal["all", "sounding"] = "all") -> fl
 def semitone_share(music: Music) -> float:
     """How much of the time the melody lies a semitone over a tone of its chord: the harshest of clashes.
 
-    Formula: ticks in which a note sounds over a chord of which it is no tone, but a semitone above one, in any
-        octave / ticks in which a note sounds over a chord
+    Formula: ticks in which a note sounds over a chord of which it is no tone, but a semitone above one, in
+        any octave / ticks in which a note sounds over a chord
     Range: 0..1; not defined without melody over chords.
     Direction: closest to real music.
     Source: this project; chord scales avoid such notes (Nettles and Graf, "The Chord Scale Theory and Jazz

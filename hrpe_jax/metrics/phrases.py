@@ -1,9 +1,9 @@
-"""Phrases of a melody: where it breathes, how long it goes on without, and how many rhythms a phrase has.
+"""Phrases of a melody: where it breathes, how long it goes on without, how many rhythms a phrase has.
 
-A phrase ends at a note after which the melody rests for a beat or more, or from which the next note begins two
-beats later or more: there a singer can breathe. No file has to say where phrases are, so the same rule holds
-for real songs and for generated pieces. A rest and a long note inside a phrase are taken for its end, which is
-why all numbers here are compared with the same number for real music.
+A phrase ends at a note after which the melody rests for half a beat or more, or from which the next note
+begins two beats later or more: there a singer can breathe. No file has to say where phrases are, so the same
+rule holds for real songs and for generated pieces. A rest and a long note inside a phrase are taken for its
+end, which is why all numbers here are compared with the same number for real music.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from hrpe_jax.metrics.arrays import Music, Piece, Undefined, sung
 from hrpe_jax.metrics.bars import bar_ids
 
-REST_BEATS, LONG_BEATS = 1, 2
+REST_BEATS, LONG_BEATS = 0.5, 2
 """A rest of so many beats, or a next onset so many beats later, ends a phrase."""
 
 
@@ -29,14 +29,19 @@ def ending_notes(piece: Piece) -> np.ndarray:
 
 
 def breaths(piece: Piece) -> np.ndarray:
-    """Ticks at which phrases end, int64, increasing: where the rest begins, or the long note.
+    """Ticks at which phrases end, int64, increasing: the onset of a note of two beats or more, else its end.
 
-    The end of the piece is not among them.
+    The end of the last phrase is among them.
     """
-    ends = ending_notes(piece)[:-1]
-    rest = piece.onset[ends + 1] - piece.onset[ends] - piece.duration[ends]
-    rests = rest >= REST_BEATS * piece.meter.beat_ticks
-    return piece.onset[ends] + np.where(rests, piece.duration[ends], 0)
+    ends = ending_notes(piece)
+    held = piece.duration[ends] >= LONG_BEATS * piece.meter.beat_ticks
+    return piece.onset[ends] + np.where(held, 0, piece.duration[ends])
+
+
+def first_notes(piece: Piece) -> np.ndarray:
+    """Indices of the notes that begin phrases, int64."""
+    ends = ending_notes(piece)
+    return np.append(0, ends[:-1] + 1)[: len(ends)]
 
 
 def first_bars(piece: Piece) -> np.ndarray:
@@ -44,33 +49,29 @@ def first_bars(piece: Piece) -> np.ndarray:
 
     A phrase that begins in the second half of a bar is taken for a pickup to the next bar.
     """
-    ends = ending_notes(piece)
-    if not len(ends):
-        return np.zeros(0, np.int64)
-    first = np.append(0, ends[:-1] + 1)
+    first = first_notes(piece)
     bar = piece.bar[first] + (2 * piece.offset[first] > piece.meter.bar_ticks)
     return np.unique(bar[bar < piece.bars])
 
 
-def longest_stretch(music: Music) -> float:
-    """How many bars the melody goes on at most without the end of a phrase.
+def longest_phrase(music: Music) -> float:
+    """How many bars the melody goes on at most without a place to breathe.
 
-    Formula: the largest distance between ends of phrases that follow each other, the beginning and the end of
-        the piece among them, divided by the length of a bar. A phrase ends where a rest of one beat or more
-        begins, or at the onset of a note that is followed two beats later or after.
-    Range: above 0, to the bars of the piece; not defined without melody.
+    Formula: the maximum over phrases of (end - onset of its first note) / length of a bar. A phrase ends at a
+        note before a rest of half a beat or more, or before an onset two beats later or more; its end is the
+        end of that note, or its onset where it lasts two beats.
+    Range: 0 and up, to the bars of the piece; not defined without melody.
     Direction: closest to real music.
     Source: this project.
     """
     piece = sung(music)
-    end = int(piece.lengths.sum())
-    return float(np.diff(np.concatenate([[0], breaths(piece), [end]])).max()) / piece.meter.bar_ticks
+    return float((breaths(piece) - piece.onset[first_notes(piece)]).max()) / piece.meter.bar_ticks
 
 
 def is_breathless(music: Music, bars: int = 8) -> float:
     """Whether the melody goes on for more than so many bars without the end of a phrase.
 
-    Formula: 1 where `longest_stretch` is above `bars`, else 0
+    Formula: 1 where `longest_phrase` is above `bars`, else 0
     Range: 0 or 1; the mean over pieces is a share. Not defined without melody.
     Direction: closest to real music.
     Source: this project.
@@ -79,7 +80,7 @@ def is_breathless(music: Music, bars: int = 8) -> float:
         music: the melody.
         bars: how many a singer may go on for.
     """
-    return float(longest_stretch(music) > bars)
+    return float(longest_phrase(music) > bars)
 
 
 def ends_at_lines(music: Music, bars: int = 4) -> float:
@@ -100,25 +101,25 @@ def ends_at_lines(music: Music, bars: int = 4) -> float:
     lines = lines[np.isin(lines - 1, piece.bar)]
     if not len(lines):
         raise Undefined(f"it has no line of {bars} bars before its end")
-    ends, bar = breaths(piece), piece.meter.bar_ticks
+    ends, bar = breaths(piece)[:-1], piece.meter.bar_ticks
     at = piece.starts[lines]
     first = np.searchsorted(ends, at - bar, side="left")
     behind = np.searchsorted(ends, at + bar // 8, side="left")
     return float((behind > first).mean())
 
 
-def rhythm_variety(music: Music, bars: int = 4) -> float:
-    """How many different rhythms the bars of a phrase have.
+def rhythm_variety(music: Music, bars: int = 16) -> float:
+    """How many different rhythms the bars of a stretch have.
 
-    Formula: the mean over groups of so many bars of (distinct sets of onsets in the bar / bars with notes);
-        groups with fewer than two bars with notes are left out
-    Range: above 0, to 1 (no rhythm comes twice in a phrase); not defined without such a group.
+    Formula: the mean over stretches of so many bars, one behind the other, of (distinct sets of onsets in the
+        bar / bars with notes); stretches with fewer than two bars with notes are left out
+    Range: above 0, to 1 (no rhythm comes twice); not defined without such a stretch.
     Direction: closest to real music.
     Source: this project.
 
     Args:
         music: the melody, from the beginning of a section.
-        bars: of a phrase.
+        bars: of a stretch.
     """
     ids = bar_ids(sung(music), "rhythm")
     groups = [ids[first : first + bars] for first in range(0, len(ids) - bars + 1, bars)]

@@ -1,18 +1,20 @@
-"""What comes back in a tune: bars that return, whole phrases that return, sections, and loops that never stop.
+"""What comes back in a tune: bars, phrases and sections that return, and loops that never stop.
 
-Bars are equal where the same notes begin at the same places with the same lengths; equal in rhythm where notes
-begin at the same places. Nothing here is better when higher: a tune in which every bar returns is a loop.
+Bars are equal where notes of the same pitches begin at the same places, however long they are held; equal in
+rhythm where notes begin at the same places. Nothing here is better when higher: a tune in which every bar
+returns is a loop.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from hrpe_jax.metrics.arrays import Music, Undefined, sung
-from hrpe_jax.metrics.bars import Content, bar_ids, bar_similarity
+from hrpe_jax.metrics.arrays import Music, Piece, Undefined, piece_of, sung
+from hrpe_jax.metrics.bars import Content, bar_ids
+from hrpe_jax.score.form import Section
 
 
-def bar_return(music: Music, lag: int, of: Content = "notes") -> float:
+def bar_return(music: Music, lag: int, of: Content = "pitches") -> float:
     """How many bars are equal to the bar so many bars before.
 
     Formula: bars b >= lag with notes that equal bar b - lag / bars b >= lag with notes
@@ -35,8 +37,8 @@ def bar_return(music: Music, lag: int, of: Content = "notes") -> float:
 def best_return(music: Music, length: int = 8) -> float:
     """How well the stretch of bars that returns best equals what it returns to.
 
-    Formula: the maximum over bars a and b >= a + length of the mean over i < length of J(a + i, b + i), J =
-        the share of (onset in the bar, pitch, duration) that two bars have in common, two empty bars 0
+    Formula: the maximum over bars a and b >= a + length of the share of i < length for which bar b + i has
+        notes and equals bar a + i
     Range: 0..1; not defined with fewer than 2 length bars, or without melody.
     Direction: closest to real music.
     Source: this project.
@@ -48,20 +50,79 @@ def best_return(music: Music, length: int = 8) -> float:
     piece = sung(music)
     if piece.bars < 2 * length:
         raise Undefined(f"it is shorter than {2 * length} bars")
-    return stretch_similarity(bar_similarity(piece, "notes"), length)
+    ids = bar_ids(piece, "pitches")
+    best = 0
+    for lag in range(length, piece.bars - length + 1):
+        equal = (ids[lag:] == ids[:-lag]) & (ids[lag:] >= 0)
+        total = np.concatenate([[0], np.cumsum(equal)])
+        best = max(best, int((total[length:] - total[:-length]).max()))
+    return best / length
 
 
-def stretch_similarity(ssm: np.ndarray, length: int) -> float:
-    """The largest mean over `length` places along a diagonal of an SSM, at lags of `length` and more."""
-    best = 0.0
-    for lag in range(length, len(ssm) - length + 1):
-        total = np.concatenate([[0.0], np.cumsum(np.diagonal(ssm, lag), dtype=np.float64)])
-        best = max(best, float((total[length:] - total[:-length]).max()) / length)
-    return best
+def section_return(music: Music, of: Content = "pitches") -> float:
+    """How many bars of a section that comes again equal the same bar of its first time.
+
+    Formula: bars with notes in sections whose letter was there before, and not marked as varied, that equal
+        the bar at the same place of the first section of that letter / such bars
+    Range: 0..1; not defined where the form is not known or no section comes again.
+    Direction: closest to real music.
+    Source: this project.
+
+    Args:
+        music: the melody, or chords, and the form.
+        of: as of `bar_return`; or "chords".
+    """
+    ids = bar_ids(piece_of(music), of)
+    equal = [ids[first] == ids[again] for first, again in _returning_bars(piece_of(music)) if ids[again] >= 0]
+    if not equal:
+        raise Undefined("no section of it comes again" if piece_of(music).form else "its form is not known")
+    return float(np.mean(equal))
+
+
+def has_contrast(music: Music) -> float:
+    """Whether sections with another letter differ from those before in melody or chords.
+
+    Formula: 0 where all bars of a section with a new letter equal, in notes and chords, the bars at the same
+        places of an earlier section with melody, else 1
+    Range: 0 or 1; the mean over pieces is a share. Not defined where there is one letter only.
+    Direction: closest to real music: a bridge that is the verse again is none.
+    Source: this project.
+    """
+    piece = piece_of(music)
+    notes, chords = bar_ids(piece, "pitches"), bar_ids(piece, "chords")
+    sections = [section for section in piece.form if section.has_melody]
+    new = [
+        (index, section)
+        for index, section in enumerate(sections)
+        if index and section.name not in {other.name for other in sections[:index]}
+    ]
+    if not new:
+        raise Undefined("it has one section only" if piece.form else "its form is not known")
+    for index, section in new:
+        own = slice(section.first_bar, section.end_bar)
+        for other in sections[:index]:
+            if other.bars < section.bars:
+                continue
+            same = slice(other.first_bar, other.first_bar + section.bars)
+            if (notes[own] == notes[same]).all() and (chords[own] == chords[same]).all():
+                return 0.0
+    return 1.0
+
+
+def _returning_bars(piece: Piece) -> list[tuple[int, int]]:
+    """Pairs of a bar of the first section of a letter and the bar at its place in a literal return."""
+    first: dict[str, Section] = {}
+    pairs = []
+    for section in piece.form:
+        known = first.setdefault(section.name, section)
+        if known is not section and not section.is_varied and section.has_melody:
+            bars = min(known.bars, section.bars)
+            pairs += [(known.first_bar + bar, section.first_bar + bar) for bar in range(bars)]
+    return pairs
 
 
 def loop_length(ids: np.ndarray, lag: int) -> int:
-    """How many bars in a row, at most, equal the bar `lag` before; `ids` of `bar_ids`, empty bars break it."""
+    """How many bars in a row, at most, equal the bar `lag` before; empty bars break it. `ids`: `bar_ids`."""
     best = current = 0
     for index in range(lag, len(ids)):
         current = current + 1 if ids[index] >= 0 and ids[index] == ids[index - lag] else 0
@@ -82,11 +143,11 @@ def is_stuck(music: Music, times: int = 4) -> float:
         music: the melody.
         times: how often they are heard.
     """
-    ids = bar_ids(sung(music), "notes")
+    ids = bar_ids(sung(music), "pitches")
     return float(loop_length(ids, 1) >= times - 1 or loop_length(ids, 2) >= 2 * (times - 1))
 
 
-def prime_taken_up(music: Music, prime_bars: int, of: Content = "notes") -> float:
+def prime_taken_up(music: Music, prime_bars: int, of: Content = "pitches") -> float:
     """How many bars of a continuation repeat a bar of what it goes on from.
 
     Formula: bars b >= prime_bars with notes that equal any bar before prime_bars / bars b >= prime_bars with

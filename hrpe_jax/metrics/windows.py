@@ -1,7 +1,7 @@
 """Excerpts of equal length, so that a piece of sixteen bars is compared with sixteen bars of a song.
 
-Generated pieces begin with their first bar and so must the excerpts of songs: each begins where a section or a
-phrase begins. All bars of an excerpt are as long as the meter says.
+Generated pieces begin with their first bar and so must the excerpts of songs: each begins where a section or
+a phrase begins. All bars of an excerpt are as long as the meter says.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ def excerpts(music: Music, bars: int) -> list[Piece]:
     """Excerpts of so many bars of a piece, one behind the other, none overlapping.
 
     A piece that is hardly longer than the window gives one, from its first full bar. Of a longer one, each
-    begins at the first phrase (`phrases.first_bars`) from which so many full bars follow.
+    begins at the first section with melody (where the form is not known, the first phrase,
+    `phrases.first_bars`) from which so many full bars follow.
 
     Args:
         music: the piece.
@@ -37,7 +38,8 @@ def excerpts(music: Music, bars: int) -> list[Piece]:
         return [cut(piece, first, bars)] if piece.bars - first >= bars else []
     heard = np.bincount(piece.bar, minlength=piece.bars) > 0
     found, behind = [], 0
-    for first in first_bars(piece).tolist():
+    sections = [section.first_bar for section in piece.form if section.has_melody]
+    for first in sections or first_bars(piece).tolist():
         stop = first + bars
         if first < behind or stop > piece.bars or not full[first:stop].all():
             continue

@@ -7,6 +7,7 @@ left out without being counted.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from hrpe_jax.codec import backbone_tokens
 from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.data.shards import SPLITS, Dataset, open_dataset, read_manifest
 from hrpe_jax.errors import UserError
+from hrpe_jax.formats.json import score_from_values
 from hrpe_jax.metrics.arrays import Music, piece_of
 from hrpe_jax.preprocessing.clean import trim
 from hrpe_jax.preprocessing.pool import map_files
@@ -175,7 +177,7 @@ def collect(
 
     Args:
         source: which.
-        split: of a data set: "train", "valid" or "test"; "" means "test".
+        split: of a data set: "train", "valid", "test", or several as "valid+test"; "" means "test".
         workers: processes; 0 works in this one, None takes one for every processor.
         limit: read only the first so many files, or songs.
         option: how the user gave it, for messages.
@@ -191,6 +193,9 @@ def collect(
         return _of_dataset(open_dataset(path), split or "test", limit, option, on_progress)
     if split:
         raise UserError(f"{option}={source}: is no prepared data set and has no split {split}; leave it out")
+    written = list(_written_pieces(path))[:limit]
+    if written:
+        return _of_written(path, written, on_progress)
     try:
         found = find_songs(path)
     except UserError as error:
@@ -224,6 +229,32 @@ def collect(
             f"({', '.join(f'{count} {reason}' for reason, count in reasons.most_common(4))}); "
             f"the first is {first.name}: {first.detail}"
         )
+    return collection
+
+
+def _written_pieces(path: Path) -> Iterator[tuple[str, Score]]:
+    """The pieces that `sample` wrote into a folder as JSON, with their keys and forms; none elsewhere."""
+    for file in sorted(path.glob("*.json")) if path.is_dir() else ():
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+            if isinstance(values, dict) and isinstance(values.get("score"), dict):
+                yield file.name, score_from_values(values["score"])
+        except (OSError, ValueError):
+            continue
+
+
+def _of_written(
+    path: Path,
+    written: Sequence[tuple[str, Score]],
+    on_progress: Callable[[int, int, int], None] | None,
+) -> Collection:
+    """Pieces with their own keys and forms; the same pieces in other formats stand beside them."""
+    collection = Collection(show(path), files=len(written))
+    for done, (name, score) in enumerate(written, 1):
+        score, how = with_chords(trim(replace(score, id=Path(name).stem)))
+        _add(collection, Read(score, (), how))
+        if on_progress:
+            on_progress(done, len(written), 0)
     return collection
 
 
@@ -300,19 +331,23 @@ def _of_dataset(
     option: str,
     on_progress: Callable[[int, int, int], None] | None,
 ) -> Collection:
-    if split not in SPLITS:
-        raise UserError(f"split {split!r}: expected one of {', '.join(SPLITS)}")
-    songs = dataset.songs(split)[:limit]
-    if not songs:
-        raise UserError(f"{option}={dataset.path}: the data set has no song in its {split} split")
-    collection = Collection(f"{show(dataset.path)}, {split} split", files=len(songs))
-    records = {stage: iter(dataset.records(stage, split)) for stage in ("backbone", "melody")}
-    for done, song in enumerate(songs, 1):
-        record = {stage: next(left) for stage, left in records.items() if stage in song}
-        score, how = with_chords(score_of(record))
-        _add(collection, Read(score, tuple(next(iter(record.values())).get("found", ())), how))
-        if on_progress:
-            on_progress(done, len(songs), 0)
+    names = split.split("+")
+    for name in names:
+        if name not in SPLITS:
+            raise UserError(f"split {name!r}: expected one of {', '.join(SPLITS)}")
+        if not dataset.songs(name):
+            raise UserError(f"{option}={dataset.path}: the data set has no song in its {name} split")
+    total = sum(len(dataset.songs(name)) for name in names)
+    total = total if limit is None else min(total, limit)
+    collection = Collection(f"{show(dataset.path)}, {split} split", files=total)
+    for name in names:
+        records = {stage: iter(dataset.records(stage, name)) for stage in ("backbone", "melody")}
+        for song in dataset.songs(name)[: total - len(collection.pieces)]:
+            record = {stage: next(left) for stage, left in records.items() if stage in song}
+            score, how = with_chords(score_of(record))
+            _add(collection, Read(score, tuple(next(iter(record.values())).get("found", ())), how))
+            if on_progress:
+                on_progress(len(collection.pieces), total, 0)
     return collection
 
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from hrpe_jax.report import piano_roll, sections
+from hrpe_jax.report.faults import fault_section
 from hrpe_jax.report.tables import copied, meter_of, predictions
 from hrpe_jax.score.score import Score
 
@@ -90,7 +91,8 @@ def page(
     """The whole page.
 
     Args:
-        comparison: what `metrics.compare.Comparison.to_dict` gives.
+        comparison: what `metrics.compare.Comparison.to_dict` gives, and under "faults" what
+            `metrics.faults.FaultTable.to_dict` gives, or the latter alone.
         about: "generated" and "reference": counts, see `collect.Collection.about`.
         pieces: "generated" and "reference": the scores themselves.
         show_pieces: draw the nearest, the median and the furthest piece; music under copyright is better not
@@ -99,8 +101,12 @@ def page(
         stages: of a model that composed the pieces, its figures by stage beside those of counts.
         split: that those were measured on.
     """
-    settings = comparison["settings"]
     generated, reference = about["generated"]["name"], about["reference"]["name"]
+    title = title or f"{generated} against {reference}"
+    tunes = [fault_section(comparison["faults"]) if "faults" in comparison else ""]
+    if "metrics" not in comparison:
+        return _framed(title, [predictions(stages, split) if stages else "", *tunes])
+    settings = comparison["settings"]
     used = {name: comparison["sets"][name]["used"] for name in ("generated", "reference")}
     n = f"{used['generated']} generated and {used['reference']} real pieces"
     grid = f"windows of {settings['bars']} bars in {meter_of(comparison)}"
@@ -110,6 +116,7 @@ def page(
         "colours are controls: music of which one knows how much structure it has.</p>",
         predictions(stages, split) if stages else "",
         sections.sources(comparison, about),
+        *tunes,
         sections.structure(comparison),
         sections.pictures(comparison),
         sections.values(comparison),
@@ -119,7 +126,7 @@ def page(
         sections.examples(comparison, pieces["generated"]) if show_pieces else "",
         sections.definitions(comparison),
     ]
-    return _framed(title or f"{generated} against {reference}", parts)
+    return _framed(title, parts)
 
 
 def model_page(title: str, stages: Mapping[str, Any], split: str) -> str:

@@ -19,13 +19,16 @@ from hrpe_jax.tasks import build_task
 from hrpe_jax.training.validation import evaluate_params
 from hrpe_jax.utils.schema import suggestion
 from hrpe_jax.workflows.evaluate_pieces import (
+    TABLES,
     Path_,
     check_file,
     check_meter,
+    check_tables,
     compared,
     headline,
     pieces_of,
     split_of,
+    tables_text,
     write_json,
     write_text,
     written,
@@ -103,6 +106,7 @@ def judge_model(
     meter: str = "",
     draws: int = 1000,
     seed: int = 0,
+    tables: Sequence[str] = TABLES,
     say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Measures a trained model on a split, composes pieces with it and compares them with the split's songs.
@@ -124,6 +128,7 @@ def judge_model(
         meter: of the pieces; "" takes the commonest of the split, "all" lets the model choose.
         draws: for intervals.
         seed: of the pieces, of draws and controls.
+        tables: some of `evaluate_pieces.TABLES`.
         say: told what a person wants to know while waiting.
 
     Returns:
@@ -136,10 +141,10 @@ def judge_model(
     """
     from hrpe_jax.checkpoints.release import load_model
     from hrpe_jax.report.page import model_page, page
-    from hrpe_jax.report.tables import comparison_table
 
     check_file(output, "--output")
     check_file(report, "--report")
+    check_tables(tables)
     meter = check_meter(meter)
     dataset = open_dataset(Path(data))
     loaded = load_model(model)
@@ -165,8 +170,8 @@ def judge_model(
         sets["generated"], seconds = composed_by(loaded, str(model), ComposeOptions(**asked), say)
         composed = {**asked, "seconds": seconds}
         say(f"composed in {seconds:.0f} s; comparing with {len(sets['reference'].pieces)} songs")
-        found, about = compared(sets, bars=bars, meter=meter, seed=seed, draws=draws)
-        print(f"\n{comparison_table(found, about)}", flush=True)
+        found, about = compared(sets, bars=bars, meter=meter, seed=seed, draws=draws, tables=tables)
+        print(f"\n{tables_text(found, about)}", flush=True)
         result |= {**found, "sources": about, "composed": composed}
         summary |= {**headline(found), "composed": composed}
         text = page(found, about, pieces_of(sets), show_pieces, title=title, stages=stages, split=split)

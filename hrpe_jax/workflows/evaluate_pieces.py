@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,16 @@ from hrpe_jax.data.shards import SPLITS, read_manifest
 from hrpe_jax.errors import UserError
 from hrpe_jax.theory.meter import Meter
 from hrpe_jax.utils.files import replace_file, unwritable
+from hrpe_jax.utils.schema import suggestion
 
 if TYPE_CHECKING:
+    from hrpe_jax.metrics.arrays import Music
     from hrpe_jax.report.collect import Collection
     from hrpe_jax.score.score import Score
 
 Path_ = str | os.PathLike[str]
+TABLES = ("faults", "comparison")
+"""What pieces are measured by: the faults of tunes, and every metric beside its controls."""
 
 
 def judge_pieces(
@@ -33,6 +37,7 @@ def judge_pieces(
     meter: str = "",
     draws: int = 1000,
     seed: int = 0,
+    tables: Sequence[str] = TABLES,
     workers: int | None = None,
     limit: int | None = None,
     on_progress: Callable[[int, int, int], None] | None = None,
@@ -52,6 +57,7 @@ def judge_pieces(
         meter: of the pieces compared; "" takes the commonest, "all" any.
         draws: for intervals.
         seed: of draws and controls.
+        tables: some of `TABLES`.
         workers: processes that read files; 0 for none, None for one for every processor.
         limit: read only the first so many files of each.
         on_progress: called with (files done, files in all, files left out).
@@ -65,10 +71,10 @@ def judge_pieces(
     """
     from hrpe_jax.report.collect import collect
     from hrpe_jax.report.page import page
-    from hrpe_jax.report.tables import comparison_table
 
     check_file(output, "--output")
     check_file(report, "--report")
+    check_tables(tables)
     meter = check_meter(meter)
     given = {"generated": generated, "reference": reference} | ({"training": training} if training else {})
     sources = {name: split_of(source) for name, source in given.items()}
@@ -88,8 +94,8 @@ def judge_pieces(
     if say:
         made, real = len(sets["generated"].pieces), len(sets["reference"].pieces)
         say(f"comparing {made} pieces with {real} and the controls")
-    found, about = compared(sets, bars=bars, meter=meter, seed=seed, draws=draws)
-    print(comparison_table(found, about), flush=True)
+    found, about = compared(sets, bars=bars, meter=meter, seed=seed, draws=draws, tables=tables)
+    print(tables_text(found, about), flush=True)
     write_json(output, {**found, "sources": about})
     if report is not None:
         write_text(report, page(found, about, pieces_of(sets), show_pieces))
@@ -97,15 +103,47 @@ def judge_pieces(
 
 
 def compared(
-    sets: Mapping[str, Collection], *, bars: int | None, meter: str, seed: int, draws: int
+    sets: Mapping[str, Collection],
+    *,
+    bars: int | None,
+    meter: str,
+    seed: int,
+    draws: int,
+    tables: Sequence[str] = TABLES,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What `metrics.compare` finds between "generated" and "reference" (and "training"), as JSON, and the
-    counts of each set."""
-    from hrpe_jax.metrics.compare import compare
-    from hrpe_jax.report import collect as collection
+    """What the tables say of "generated" and "reference" (and "training"), as JSON, and the counts of each
+    set.
+
+    Args:
+        sets: the pieces.
+        bars, meter, seed, draws: as of `judge_pieces`.
+        tables: some of `TABLES`.
+    """
+    from hrpe_jax.metrics.faults import fault_table
 
     about = {name: collection.about() for name, collection in sets.items()}
     music = {name: collection.music() for name, collection in sets.items()}
+    found: dict[str, Any] = {}
+    if "comparison" in tables:
+        found = _comparison(music, about, bars=bars, meter=meter, seed=seed, draws=draws)
+    of_tunes: dict[str, Any] = {"meter": meter or None, "draws": draws, "seed": seed}
+    if "faults" in tables:
+        found["faults"] = fault_table(music["generated"], music["reference"], **of_tunes).to_dict()
+    return found, about
+
+
+def _comparison(
+    music: Mapping[str, Sequence[Music]],
+    about: Mapping[str, Any],
+    *,
+    bars: int | None,
+    meter: str,
+    seed: int,
+    draws: int,
+) -> dict[str, Any]:
+    from hrpe_jax.metrics.compare import compare
+    from hrpe_jax.report import collect as collection
+
     found = compare(
         music["generated"],
         music["reference"],
@@ -123,7 +161,20 @@ def compared(
             f"compared in {used}, the commonest meter of both; --meter=N/D compares another one, "
             "--meter=all pieces of all meters"
         )
-    return found, about
+    return found
+
+
+def tables_text(found: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """The tables for a terminal."""
+    from hrpe_jax.report.faults import fault_text
+    from hrpe_jax.report.tables import comparison_table
+
+    parts = []
+    if "metrics" in found:
+        parts.append(comparison_table(found, about))
+    if "faults" in found:
+        parts.append(fault_text(found["faults"]))
+    return "\n\n".join(parts)
 
 
 def pieces_of(sets: Mapping[str, Collection]) -> dict[str, list[Score]]:
@@ -132,7 +183,16 @@ def pieces_of(sets: Mapping[str, Collection]) -> dict[str, list[Score]]:
 
 
 def headline(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a comparison how many pieces were used, bars, meter, and the recommended structure metrics."""
+    """Of a comparison how many pieces were used, bars, meter, and the recommended structure metrics; of the
+    other tables where generated pieces are apart from real ones."""
+    tunes: dict[str, Any] = {}
+    if "faults" in found:
+        from hrpe_jax.report.faults import apart
+
+        rows = found["faults"]["rows"]
+        tunes["faults_apart"] = sum(bool(apart(row["generated"], row["reference"])) for row in rows)
+    if "metrics" not in found:
+        return tunes
     values = {
         metric["name"]: {name: row[name] for name in ("value", "low", "high")}
         for metric in found["metrics"]
@@ -142,7 +202,7 @@ def headline(found: Mapping[str, Any]) -> dict[str, Any]:
     }
     used = {name: found["sets"][name]["used"] for name in ("generated", "reference")}
     settings = {name: found["settings"][name] for name in ("bars", "meter")}
-    return {"used": used, **settings, **values}
+    return {"used": used, **settings, **values, **tunes}
 
 
 def written(output: Path_ | None, report: Path_ | None) -> dict[str, str]:
@@ -151,9 +211,10 @@ def written(output: Path_ | None, report: Path_ | None) -> dict[str, str]:
 
 
 def split_of(source: Path_) -> tuple[Path, str]:
-    """A folder and the split named behind it, "DIR:train"; "" where there is none."""
+    """A folder and the split, or splits, named behind it, "DIR:train" or "DIR:valid+test"; "" where there is
+    none."""
     folder, colon, split = str(source).rpartition(":")
-    if colon and split in SPLITS and not Path(source).exists():
+    if colon and set(split.split("+")) <= set(SPLITS) and not Path(source).exists():
         return Path(folder), split
     return Path(source), ""
 
@@ -171,6 +232,17 @@ def check_meter(text: str) -> str:
         return str(Meter(numerator, denominator))
     except ValueError:
         raise UserError(f"--meter={text}: expected a meter such as 4/4 or 6/8, or all") from None
+
+
+def check_tables(tables: Sequence[str]) -> None:
+    """Checks the names of tables.
+
+    Raises:
+        UserError: one is none.
+    """
+    for name in tables:
+        if name not in TABLES:
+            raise UserError(f"--tables={name}: no such table; {suggestion(name, TABLES)}")
 
 
 def check_file(path: Path_ | None, option: str) -> None:

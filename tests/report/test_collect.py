@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,13 @@ import pytest
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.data.shards import records_of
 from hrpe_jax.errors import UserError
+from hrpe_jax.formats.json import score_values
 from hrpe_jax.formats.midi.read import write_midi
 from hrpe_jax.metrics.arrays import Undefined
 from hrpe_jax.metrics.chords import chord_coverage
 from hrpe_jax.readers.find import SongFile
 from hrpe_jax.report.collect import collect, melody_chords_notes, one_of_each, score_of
+from hrpe_jax.score.form import parse_form
 from tests.report.music import piece
 
 ABC = (
@@ -41,6 +45,18 @@ def test_a_folder_of_anything_is_accounted_for(tmp_path: Path) -> None:
     # The second tune of the book has none.
     assert about["chords_from_melody"] == {"pieces": 1, "found": 1, "not_found": {}}
     assert about["without_chords"] == 0
+
+
+def test_pieces_that_sample_wrote_are_read_as_they_were_written(tmp_path: Path) -> None:
+    score = replace(piece(1), id="piece-1", form=parse_form("A4B4"))
+    (tmp_path / "piece-1.json").write_text(json.dumps({"format": 1, "score": score_values(score)}))
+    (tmp_path / "settings.json").write_text("[1]")
+    (tmp_path / "broken.json").write_text("{")
+    write_midi(score, tmp_path / "piece-1.mid")
+    found = collect(tmp_path)
+    assert (found.files, [own.id for own in found.pieces]) == (1, ["piece-1"])
+    assert found.pieces[0].form == score.form
+    assert found.pieces[0].melody == score.melody
 
 
 def test_chords_are_found_under_a_melody_alone_or_it_is_said_why_not(tmp_path: Path) -> None:
@@ -123,5 +139,8 @@ def test_a_data_set_is_read_by_its_split(tmp_path: Path) -> None:
     assert [score.id for score in found.pieces] == ["002"]
     assert melody.encode_ids(found.pieces[0]) == melody.encode_ids(read.pieces[1])
     assert [score.id for score in collect(tmp_path / "data").pieces] == ["003"]
+    both = collect(tmp_path / "data", split="valid+test")
+    assert ([score.id for score in both.pieces], both.files) == (["002", "003"], 2)
+    assert [score.id for score in collect(tmp_path / "data", split="valid+test", limit=1).pieces] == ["002"]
     with pytest.raises(UserError, match="expected one of"):
         collect(tmp_path / "data", split="dev")
