@@ -7,7 +7,6 @@ left out without being counted.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,12 +20,12 @@ from hrpe_jax.codec import backbone_tokens
 from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.data.shards import SPLITS, Dataset, open_dataset, read_manifest
 from hrpe_jax.errors import UserError
-from hrpe_jax.formats.json import score_from_values
 from hrpe_jax.metrics.arrays import Music, piece_of
 from hrpe_jax.preprocessing.clean import trim
 from hrpe_jax.preprocessing.pool import map_files
 from hrpe_jax.readers.find import SongFile, find_songs, show
 from hrpe_jax.readers.read import read_songs
+from hrpe_jax.readers.written import written_pieces
 from hrpe_jax.score.form import form_from_values
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
@@ -193,7 +192,7 @@ def collect(
         return _of_dataset(open_dataset(path), split or "test", limit, option, on_progress)
     if split:
         raise UserError(f"{option}={source}: is no prepared data set and has no split {split}; leave it out")
-    written = list(_written_pieces(path))[:limit]
+    written = list(written_pieces(path))[:limit]
     if written:
         return _of_written(path, written, on_progress)
     try:
@@ -230,17 +229,6 @@ def collect(
             f"the first is {first.name}: {first.detail}"
         )
     return collection
-
-
-def _written_pieces(path: Path) -> Iterator[tuple[str, Score]]:
-    """The pieces that `sample` wrote into a folder as JSON, with their keys and forms; none elsewhere."""
-    for file in sorted(path.glob("*.json")) if path.is_dir() else ():
-        try:
-            values = json.loads(file.read_text(encoding="utf-8"))
-            if isinstance(values, dict) and isinstance(values.get("score"), dict):
-                yield file.name, score_from_values(values["score"])
-        except (OSError, ValueError):
-            continue
 
 
 def _of_written(
