@@ -95,7 +95,7 @@ def sentences(text: str) -> Iterator[str]:
     text = CODE.sub("code", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text))
     kept = "\n".join("" if re.match(r"\s*(#|\||:::|!!!)", line) else line for line in text.splitlines())
     for paragraph in re.split(r"\n\s*\n|\n\s*(?=[-*] |\d+\. )", kept):
-        for sentence in re.split(r"(?<=[.!?:])\s+", paragraph.strip()):
+        for sentence in re.split(r"(?<=[.!?])\s+", paragraph.strip()):
             if re.search(r"\w \w", sentence):
                 yield " ".join(sentence.split())
 
