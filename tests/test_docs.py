@@ -26,9 +26,9 @@ DOCUMENTS = sorted(
 )
 LASTING = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
 """What speaks of today's names only."""
-PLAIN = [README, ROOT / "docs/index.md", ROOT / "docs/getting_started.md", *ROOT.glob("docs/guides/*.md")]
-"""What a newcomer reads."""
-RUNNABLE = [README, ROOT / "docs/getting_started.md", *ROOT.glob("docs/[gc]*/*.md")]
+PLAIN = [README, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+"""Written for readers, not kept as records."""
+RUNNABLE = [README, ROOT / "docs/getting_started.md", *ROOT.glob("docs/[gcr]*/*.md")]
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -103,10 +103,9 @@ def sentences(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("path", PLAIN, ids=name_of)
 def test_sentences_are_short(path: Path) -> None:
     found = list(sentences(read(path)))
-    lengths = [len(sentence.split()) for sentence in found]
+    lengths = [len(sentence.split()) for sentence in found] or [0]
     assert statistics.mean(lengths) <= 17
-    longest = max(found, key=lambda sentence: len(sentence.split()))
-    assert max(lengths) <= 45, longest
+    assert not [sentence for sentence in found if len(sentence.split()) > 45]
 
 
 def commands(path: Path) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""What a file of notes does not say: chords, key, and the tick grid."""
+"""What a file does not contain: beats, bars, chords, keys, the melody track; and quantisation."""

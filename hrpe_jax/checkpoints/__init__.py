@@ -1,1 +1,1 @@
-"""checkpoints"""
+"""Saving and loading: training checkpoints with digests, workdirs, and released models."""

@@ -19,10 +19,12 @@ class Signs:
         backward: how often the section that ends here is played; 0 where none ends.
         endings: numbers of the passes in which the measure is played; empty for all.
         ending_start: whether an ending bracket begins here (two brackets may stand side by side).
-        segno, coda: a jump may lead here.
+        segno: a dal segno may lead here.
+        coda: a jump to the coda leads here.
         to_coda: after a da capo or dal segno, go from the end of this measure to the coda.
         fine: after such a jump, the piece ends here.
-        da_capo, dal_segno: jump at the end of this measure.
+        da_capo: jump to the start at the end of this measure.
+        dal_segno: jump to the segno at the end of this measure.
     """
 
     forward: bool = False

@@ -1,1 +1,1 @@
-"""Music metrics on Scores and reference models to compare with."""
+"""Measures of pieces, with controls, distances between sets of pieces, and intervals."""

@@ -56,10 +56,13 @@ class Piece:
         tonic: pitch class of the key's tonic.
         mode: of the key.
         scale: bool `[12]`, pitch classes of the key; minor has both sixths and both sevenths.
-        onset, duration, pitch: int64 `[notes]`, sorted by onset.
+        onset: int64 `[notes]`, sorted.
+        duration: int64 `[notes]`.
+        pitch: int64 `[notes]`.
         starts: int64 `[bars]`, where each bar begins.
         lengths: int64 `[bars]`, ticks; shorter than the meter says where a pickup or a reset makes it so.
-        chord_onset, chord_end: int64 `[spans]`; no-chord spans are left out.
+        chord_onset: int64 `[spans]`; no-chord spans are left out.
+        chord_end: int64 `[spans]`.
         chord: int64 `[spans]`, root + 12 * index of the fine quality (32 of them): the label set of all chord
             metrics. The bass is no part of it.
         chord_tones: bool `[spans, 12]`, pitch classes; a foreign bass is among them.

@@ -36,8 +36,13 @@ class Bars:
         first: `[pieces + 1]`, index of each piece's first bar.
         lengths: ticks of each bar.
         note: `[bars + 1]`, where each bar's notes begin in the arrays of notes; `span` likewise for chords.
-        offset, duration, pitch: of notes; `offset` counts from the bar line.
-        chord_onset, chord_end, chord, chord_tones: of chords, cut at bar lines; times from the bar line.
+        offset: of notes, from the bar line.
+        duration: of notes.
+        pitch: of notes.
+        chord_onset: of chords, cut at bar lines; from the bar line.
+        chord_end: likewise.
+        chord: of these chords.
+        chord_tones: of these chords.
     """
 
     first: np.ndarray

@@ -1,1 +1,1 @@
-"""The Score value types, and every reader and writer of them."""
+"""The `Score`, a lead sheet as a value, with its bars, notation and voicing."""

@@ -1,1 +1,1 @@
-"""workflows"""
+"""What each command does, from files to files. Commands parse flags and call these."""

@@ -68,14 +68,16 @@ class TrackParams:
     """What the tracker believes about beats.
 
     Attributes:
-        slowest, fastest: seconds a beat, the range of periods.
+        slowest: longest period, in seconds a beat.
+        fastest: shortest period, in seconds a beat.
         likely: the period expected, and
         octaves: how many octaves off it is one standard deviation.
         window: seconds of music that say what the tempo is, and
         hop: seconds from one such window to the next.
         drift: cost of a change of tempo from window to window, a squared octave.
         steady: cost of a beat early or late, a squared octave, in mean onset weights.
-        bass, drum: weights of an onset: what a low note adds; that of percussion.
+        bass: what a low note adds to the weight of an onset.
+        drum: weight of an onset of percussion.
         held: seconds from which on a note's length adds no weight.
     """
 

@@ -65,7 +65,8 @@ class AbcTune:
 
     Attributes:
         number: of its `X:` field; may be empty.
-        title, composer: may be empty.
+        title: may be empty.
+        composer: may be empty.
         voices: in the order in which they are named; each has notes or chord symbols.
         measures: of the first voice.
         tempo_bpm: quarters a minute; None where the tune names none.

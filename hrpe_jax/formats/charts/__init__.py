@@ -1,1 +1,1 @@
-"""charts"""
+"""Chords as text: Billboard charts, Harte labels, and the annotations of POP909."""

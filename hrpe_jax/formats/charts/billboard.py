@@ -72,7 +72,8 @@ class Chart:
     """A chart as written.
 
     Attributes:
-        title, artist: empty where not given.
+        title: empty where not given.
+        artist: empty where not given.
         lines: in order.
         unknown: how many labels say no chord: "*", "X" and the unreadable.
         has_meter: whether a metre is named before the first bar; 4/4 is assumed where not.

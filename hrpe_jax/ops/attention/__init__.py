@@ -1,1 +1,1 @@
-"""attention"""
+"""Attention in four implementations that agree, with optional harmonic terms."""
