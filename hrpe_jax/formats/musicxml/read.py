@@ -320,9 +320,7 @@ def _place_notes(
                 joined[index] = (joined[index][0], end, *joined[index][2:])
             else:
                 index = len(joined)
-                # A later verse that is not written is the first again.
-                sung = note.lyrics[verse : verse + 1] or note.lyrics[:1]
-                joined.append((onset, end, note, "".join(sung).strip()))
+                joined.append((onset, end, note, _syllable(note.lyrics, verse)))
             if note.tie_start:
                 open_ties[note.staff, note.pitch] = index
     notes = []
@@ -332,6 +330,14 @@ def _place_notes(
         if duration > 0:
             notes.append(XmlNote(tick, duration, note.pitch, note.voice, note.staff, words))
     return tuple(sorted(notes, key=lambda note: (note.onset, note.pitch)))
+
+
+def _syllable(verses: tuple[str, ...], turn: int) -> str:
+    """What is sung the so-manieth time: that verse, or the only one that is written."""
+    written = [verse for verse in verses if verse.strip()]
+    if len(written) == 1:
+        return written[0]
+    return (verses[turn] if turn < len(verses) else "".join(verses[:1])).strip()
 
 
 def _place_chords(

@@ -1,77 +1,31 @@
 """Lead sheets as MusicXML 4.0: melody, chord symbols, key, meter and tempo, in one part.
 
-Every duration is exact (12 divisions to the quarter). Chord symbols stand where they begin, within a note by
-`<offset>`. The bytes depend on the score alone.
+Printed as people print them: title and composer, section letters and double bars, repeats and endings where
+the form comes again note for note, four bars a system. Every duration is exact (12 divisions to the quarter).
+Chord symbols stand where they begin, within a note by `<offset>`. The bytes depend on the score alone.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import groupby
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from hrpe_jax.score.notation import Bar, Symbol, chords_at, write_bars
+from hrpe_jax.formats.musicxml.beams import beams
+from hrpe_jax.formats.musicxml.write_harmony import harmony_element, text_element
+from hrpe_jax.score.layout import Measure, lay_out
+from hrpe_jax.score.notation import Symbol, bar_lengths, chords_at
+from hrpe_jax.score.readable import make_readable
 from hrpe_jax.score.score import Score
-from hrpe_jax.theory.chord import Chord, bass_name, lead_sheet_suffix, root_name
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter
 from hrpe_jax.theory.spelling import NoteName, spell_note
-
-_BEAMS = {8: 1, 16: 2, 32: 3}
-
-
-def beams(bar: Bar) -> dict[int, tuple[str, ...]]:
-    """What MusicXML says of the beams of a bar.
-
-    Returns:
-        Tick of a beamed note -> for each of its beams "begin", "continue", "end", "forward hook" or
-        "backward hook".
-    """
-    found: dict[int, tuple[str, ...]] = {}
-    for group in _groups(bar):
-        counts = [_BEAMS[symbol.shape[0]] for symbol in group]
-        for place, symbol in enumerate(group):
-            found[symbol.onset] = tuple(_beam(counts, place, level) for level in range(1, counts[place] + 1))
-    return found
-
-
-def _groups(bar: Bar) -> list[list[Symbol]]:
-    groups: list[list[Symbol]] = []
-    for _, window in groupby(bar.symbols, key=lambda symbol: _window(bar, symbol)):
-        for beamed, run in groupby(window, key=lambda s: s.note is not None and s.shape[0] in _BEAMS):
-            symbols = list(run)
-            if beamed and len(symbols) > 1:
-                groups.append(symbols)
-    return groups
-
-
-def _window(bar: Bar, symbol: Symbol) -> tuple[int, int]:
-    """(size, number) of the stretch of the bar in which beams hold together."""
-    place = symbol.onset - bar.start
-    if bar.meter.is_compound:
-        return 18, place // 18
-    if bar.meter.denominator > 4:
-        size = 18 if bar.length == 18 else 12
-        return size, place // size
-    half = [s for s in bar.symbols if (s.onset - bar.start) // 24 == place // 24]
-    eighths = all(s.duration == 6 and s.note is not None for s in half)
-    size = 24 if bar.length == 48 and eighths else 12
-    return size, place // size
-
-
-def _beam(counts: Sequence[int], place: int, level: int) -> str:
-    before = place > 0 and counts[place - 1] >= level
-    after = place + 1 < len(counts) and counts[place + 1] >= level
-    if before and after:
-        return "continue"
-    if before or after:
-        return "end" if before else "begin"
-    return "forward hook" if place == 0 else "backward hook"
-
 
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n'
@@ -80,86 +34,74 @@ _HEAD = (
 )
 _TYPES = {1: "whole", 2: "half", 4: "quarter", 8: "eighth", 16: "16th", 32: "32nd"}
 _ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
-_SAID_BY_DEGREE = {"7b9": "7", "7#9": "7", "7#11": "7", "add9": "", "minadd9": "m", "maj7#5": "maj7"}
-"""Qualities whose degrees are printed behind what the kind's text says; elsewhere the text says all."""
 _LOW_MELODY = 55
 """Median pitch below which a bass clef reads better."""
 _FORTE = 90
 """The MIDI velocity that MusicXML's `dynamics` is a percentage of."""
 
-# A quality as MusicXML's kind and (degree, alteration, type). Degrees are those of the major scale; sevenths
-# are never added, since programs do not agree on which seventh that is.
-_KINDS: dict[str, tuple[str, tuple[tuple[int, int, str], ...]]] = {
-    "maj": ("major", ()),
-    "min": ("minor", ()),
-    "dim": ("diminished", ()),
-    "aug": ("augmented", ()),
-    "maj6": ("major-sixth", ()),
-    "min6": ("minor-sixth", ()),
-    "7": ("dominant", ()),
-    "maj7": ("major-seventh", ()),
-    "min7": ("minor-seventh", ()),
-    "minmaj7": ("major-minor", ()),
-    "dim7": ("diminished-seventh", ()),
-    "hdim7": ("half-diminished", ()),
-    "sus2": ("suspended-second", ()),
-    "sus4": ("suspended-fourth", ()),
-    "7sus4": ("dominant", ((4, 0, "add"), (3, 0, "subtract"))),
-    "5": ("power", ()),
-    "add9": ("major", ((9, 0, "add"),)),
-    "minadd9": ("minor", ((9, 0, "add"),)),
-    "9": ("dominant-ninth", ()),
-    "maj9": ("major-ninth", ()),
-    "min9": ("minor-ninth", ()),
-    "11": ("dominant-11th", ()),
-    "13": ("dominant-13th", ()),
-    "min11": ("minor-11th", ()),
-    "maj13": ("major-13th", ()),
-    "7b9": ("dominant", ((9, -1, "add"),)),
-    "7#9": ("dominant", ((9, 1, "add"),)),
-    "7#11": ("dominant", ((11, 1, "add"),)),
-    "7#5": ("augmented-seventh", ()),
-    "6/9": ("major-sixth", ((9, 0, "add"),)),
-    "maj7#5": ("major-seventh", ((5, 1, "alter"),)),
-    "9sus4": ("dominant-ninth", ((4, 0, "add"), (3, 0, "subtract"))),
-}
+_DIRECTIONS = {"Bb": (1, 2), "Eb": (5, 9), "F": (4, 7)}
+"""Instruments by the note that sounds where they read C: steps and semitones that their part is higher."""
+INSTRUMENTS = tuple(_DIRECTIONS)
+CLEFS = ("treble", "bass")
+_BASS_CENTRE = 50
+"""Median pitch of a part in the bass clef: D3, the middle line."""
 
 
-def write_musicxml(score: Score, path: str | os.PathLike[str], program: int = 0) -> None:
+@dataclass(frozen=True)
+class PrintOptions:
+    """How a lead sheet is printed.
+
+    Attributes:
+        transpose: "Bb", "Eb" or "F" for the part of an instrument in that pitch, "" for concert pitch.
+        clef: "treble" or "bass", "" for the one that fits. In the bass clef the part is written an octave or
+            two lower where it is high.
+        readable: whether note ends and the pickup are written as people write them, see `score.readable`;
+            without it the file holds the score exactly.
+    """
+
+    transpose: str = ""
+    clef: str = ""
+    readable: bool = False
+
+
+EXACT, READABLE = PrintOptions(), PrintOptions(readable=True)
+
+
+def write_musicxml(
+    score: Score, path: str | os.PathLike[str], program: int = 0, options: PrintOptions = EXACT
+) -> None:
     """Writes a score as an uncompressed MusicXML file.
 
     Args:
         score: what to write.
         path: the file; its folder must exist.
         program: General MIDI program of the melody, 0 to 127.
+        options: how it is printed.
     """
-    Path(path).write_bytes(musicxml_bytes(score, program))
+    Path(path).write_bytes(musicxml_bytes(score, program, options))
 
 
-def musicxml_bytes(score: Score, program: int = 0) -> bytes:
-    """The MusicXML file of a score; equal scores give equal bytes."""
+def musicxml_bytes(score: Score, program: int = 0, options: PrintOptions = EXACT) -> bytes:
+    """The MusicXML file of a score; equal arguments, see `write_musicxml`, give equal bytes."""
     root = Element("score-partwise", {"version": "4.0"})
     if score.title:
-        _text(SubElement(root, "work"), "work-title", plain_text(score.title))
+        text_element(SubElement(root, "work"), "work-title", plain_text(score.title))
     about = SubElement(root, "identification")
+    if score.composer:
+        text_element(about, "creator", plain_text(score.composer)).set("type", "composer")
     if score.license:
-        _text(about, "rights", plain_text(score.license))
-    _text(SubElement(about, "encoding"), "software", "hrpe_jax")
+        text_element(about, "rights", plain_text(score.license))
+    text_element(SubElement(about, "encoding"), "software", "hrpe_jax")
     if score.source:
-        _text(about, "source", plain_text(score.source))
+        text_element(about, "source", plain_text(score.source))
     entry = SubElement(SubElement(root, "part-list"), "score-part", {"id": "P1"})
-    _text(entry, "part-name", "Melody")
-    _text(SubElement(entry, "score-instrument", {"id": "P1-I1"}), "instrument-name", "Melody")
+    text_element(entry, "part-name", "Melody").set("print-object", "no")
+    text_element(SubElement(entry, "score-instrument", {"id": "P1-I1"}), "instrument-name", "Melody")
     sound = SubElement(entry, "midi-instrument", {"id": "P1-I1"})
-    _text(sound, "midi-channel", "1")
-    _text(sound, "midi-program", str(program + 1))
+    text_element(sound, "midi-channel", "1")
+    text_element(sound, "midi-program", str(program + 1))
     part = SubElement(root, "part", {"id": "P1"})
-    names = spelled(score)
-    bars = write_bars(score)
-    for index, bar in enumerate(bars):
-        _measure(part, score, bar, bars[index - 1].meter if index else None, names)
-    barline = SubElement(part[-1], "barline", {"location": "right"})
-    _text(barline, "bar-style", "light-heavy")
+    _Writer(score, options).write(part)
     indent(root, " ")
     return _HEAD.encode() + tostring(root, encoding="unicode").encode() + b"\n"
 
@@ -179,96 +121,168 @@ def plain_text(text: str) -> str:
     return " ".join(re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text).split())
 
 
-def _text(parent: Element, tag: str, text: str) -> Element:
-    element = SubElement(parent, tag)
-    element.text = text
-    return element
+class _Writer:
+    """Writes the measures of one part."""
 
+    def __init__(self, score: Score, options: PrintOptions) -> None:
+        if options.readable:
+            score = make_readable(score)
+        self.steps, self.semitones = _DIRECTIONS.get(options.transpose, (0, 0))
+        self.bass_clef = _is_low(score, self.semitones) if not options.clef else options.clef == "bass"
+        self.octaves = _octaves_down(score, self.semitones) if options.clef == "bass" else 0
+        score = score.transpose(self.semitones) if self.semitones else score
+        if self.octaves:
+            melody = [replace(note, pitch=note.pitch - 12 * self.octaves) for note in score.melody]
+            score = replace(score, melody=tuple(melody))
+        self.score = score
+        self.names = spelled(score)
+        self.measures = lay_out(score)
 
-def _measure(
-    part: Element, score: Score, bar: Bar, meter_before: Meter | None, names: Sequence[NoteName]
-) -> None:
-    measure = SubElement(part, "measure", {"number": str(bar.number)})
-    if bar.irregular:
-        measure.set("implicit", "yes")
-    if bar.meter != meter_before:
-        attributes = SubElement(measure, "attributes")
-        if meter_before is None:
-            _text(attributes, "divisions", str(TICKS_PER_QUARTER))
+    def write(self, part: Element) -> None:
+        before: Meter | None = None
+        for index, measure in enumerate(self.measures):
+            self.measure(SubElement(part, "measure"), measure, before, index)
+            before = measure.bar.meter
+
+    def measure(self, element: Element, measure: Measure, before: Meter | None, index: int) -> None:
+        bar = measure.bar
+        element.set("number", str(bar.number))
+        element.set("id", measure_id(measure))
+        if bar.irregular:
+            element.set("implicit", "yes")
+        if measure.new_system:
+            SubElement(element, "print", {"new-system": "yes"})
+        if (measure.repeat_start and index) or measure.ending_start:
+            barline = SubElement(element, "barline", {"location": "left"})
+            if measure.repeat_start and index:
+                text_element(barline, "bar-style", "heavy-light")
+            if measure.ending_start:
+                SubElement(barline, "ending", {"number": str(measure.ending), "type": "start"})
+            if measure.repeat_start and index:
+                SubElement(barline, "repeat", {"direction": "forward"})
+        if bar.meter != before:
+            self.attributes(element, bar.meter, before is None)
+        if measure.section:
+            direction = SubElement(element, "direction", {"placement": "above"})
+            text_element(SubElement(direction, "direction-type"), "rehearsal", measure.section)
+        if before is None:
+            _tempo(element, self.score)
+        self.notes(element, measure)
+        self.right_barline(element, measure, index == len(self.measures) - 1)
+
+    def attributes(self, element: Element, meter: Meter, first: bool) -> None:
+        attributes = SubElement(element, "attributes")
+        if first:
+            text_element(attributes, "divisions", str(TICKS_PER_QUARTER))
             key = SubElement(attributes, "key")
-            _text(key, "fifths", str(score.key.fifths))
-            _text(key, "mode", score.key.mode)
+            text_element(key, "fifths", str(self.score.key.fifths))
+            text_element(key, "mode", self.score.key.mode)
         time = SubElement(attributes, "time")
-        _text(time, "beats", str(bar.meter.numerator))
-        _text(time, "beat-type", str(bar.meter.denominator))
-        if meter_before is None:
-            low = bool(score.melody) and median(note.pitch for note in score.melody) < _LOW_MELODY
-            clef = SubElement(attributes, "clef")
-            _text(clef, "sign", "F" if low else "G")
-            _text(clef, "line", "4" if low else "2")
-    if meter_before is None:
-        _tempo(measure, score)
-    shown: dict[tuple[str, int], int] = {}
-    lines = beams(bar)
-    chords = list(bar.chords)
-    for symbol in bar.symbols:
-        while chords and chords[0][0] < symbol.onset + symbol.duration:
-            tick, chord = chords.pop(0)
-            _harmony(measure, chord, score.key, tick - symbol.onset)
-        element = _note(measure, score, symbol, names)
-        accidental = _accidental(symbol, score.key, names, shown)
-        if accidental:
-            place = [child.tag for child in element].index("type") + 1 + symbol.shape[1]
-            element.insert(place, Element("accidental"))
-            element[place].text = accidental
-        for number, beam in enumerate(lines.get(symbol.onset, ()), 1):
-            _text(element, "beam", beam).set("number", str(number))
-        _notations(element, symbol)
+        text_element(time, "beats", str(meter.numerator))
+        text_element(time, "beat-type", str(meter.denominator))
+        if not first:
+            return
+        clef = SubElement(attributes, "clef")
+        text_element(clef, "sign", "F" if self.bass_clef else "G")
+        text_element(clef, "line", "4" if self.bass_clef else "2")
+        if self.semitones or self.octaves:
+            transpose = SubElement(attributes, "transpose")
+            text_element(transpose, "diatonic", str(-self.steps))
+            text_element(transpose, "chromatic", str(-self.semitones))
+            if self.octaves:
+                text_element(transpose, "octave-change", str(self.octaves))
+
+    def notes(self, element: Element, measure: Measure) -> None:
+        bar, key = measure.bar, self.score.key
+        shown: dict[tuple[str, int], int] = {}
+        lines = beams(bar)
+        chords = list(bar.chords)
+        if measure.chord is not None:
+            chords.insert(0, (bar.start, measure.chord))
+        for place, symbol in enumerate(bar.symbols):
+            while chords and chords[0][0] < symbol.onset + symbol.duration:
+                tick, chord = chords.pop(0)
+                element.append(harmony_element(chord, key, tick - symbol.onset))
+            note = _note(element, self.score, symbol, self.names)
+            note.set("id", f"{measure_id(measure)}-{place}")
+            accidental = _accidental(symbol, key, self.names, shown)
+            if accidental:
+                behind = [child.tag for child in note].index("type") + 1 + symbol.shape[1]
+                note.insert(behind, Element("accidental"))
+                note[behind].text = accidental
+            for number, beam in enumerate(lines.get(symbol.onset, ()), 1):
+                text_element(note, "beam", beam).set("number", str(number))
+            _notations(note, symbol)
+            self.lyrics(note, measure, symbol)
+
+    def lyrics(self, note: Element, measure: Measure, symbol: Symbol) -> None:
+        """The syllables of a note, a verse for each time that it is played."""
+        if symbol.note is None or symbol.tie_from:
+            return
+        verses = self.syllables(measure, symbol)
+        for number, syllable in enumerate(verses, 1):
+            if not syllable or (number > 1 and verses == [verses[0]] * len(verses)):
+                continue
+            lyric = SubElement(note, "lyric", {"number": str(number)})
+            kind = {(0, 0): "single", (0, 1): "begin", (1, 1): "middle", (1, 0): "end"}
+            ends = (int(syllable.startswith("-")), int(syllable.endswith("-")))
+            text_element(lyric, "syllabic", kind[ends])
+            text_element(lyric, "text", plain_text(syllable.strip("-")))
+
+    def syllables(self, measure: Measure, symbol: Symbol) -> list[str]:
+        first = measure.bar.start
+        found = []
+        for played in measure.played:
+            onset = self.starts[played] + symbol.onset - first
+            index = bisect_left(self.score.melody, onset, key=lambda note: note.onset)
+            found.append(self.score.melody[index].lyric)
+        return [""] * (measure.ending - 1) + found if measure.ending else found
+
+    @cached_property
+    def starts(self) -> list[int]:
+        return [start for start, _ in bar_lengths(self.score)]
+
+    def right_barline(self, element: Element, measure: Measure, last: bool) -> None:
+        if not (measure.repeat_end or measure.ending_stop or measure.double_bar or last):
+            return
+        barline = SubElement(element, "barline", {"location": "right"})
+        style = "light-heavy" if measure.repeat_end or last else "light-light"
+        text_element(barline, "bar-style", style)
+        if measure.ending_stop:
+            kind = "stop" if measure.repeat_end else "discontinue"
+            SubElement(barline, "ending", {"number": str(measure.ending), "type": kind})
+        if measure.repeat_end:
+            SubElement(barline, "repeat", {"direction": "backward"})
+
+
+def measure_id(measure: Measure) -> str:
+    """The id of a measure's element; its notes and rests are this with their number behind a hyphen."""
+    return f"m{measure.played[0]}"
+
+
+def _is_low(score: Score, semitones: int) -> bool:
+    pitches = [note.pitch for note in score.melody]
+    return bool(pitches) and median(pitches) + semitones < _LOW_MELODY
+
+
+def _octaves_down(score: Score, semitones: int) -> int:
+    """Octaves by which a part is written lower to lie in the bass clef."""
+    pitches = [note.pitch + semitones for note in score.melody]
+    if not pitches:
+        return 0
+    return max(0, min(round((median(pitches) - _BASS_CENTRE) / 12), (min(pitches)) // 12))
 
 
 def _tempo(measure: Element, score: Score) -> None:
     direction = SubElement(measure, "direction", {"placement": "above"})
     metronome = SubElement(SubElement(direction, "direction-type"), "metronome")
-    _text(metronome, "beat-unit", "quarter")
+    text_element(metronome, "beat-unit", "quarter")
     beats = score.tempo_bpm
     if score.meter.is_compound:
         SubElement(metronome, "beat-unit-dot")
         beats = beats * 2 / 3
-    _text(metronome, "per-minute", f"{beats:.6g}")
+    text_element(metronome, "per-minute", f"{beats:.6g}")
     SubElement(direction, "sound", {"tempo": f"{score.tempo_bpm:.6g}"})
-
-
-def _harmony(measure: Element, chord: Chord, key: Key, offset: int) -> None:
-    harmony = SubElement(measure, "harmony")
-    root = SubElement(harmony, "root")
-    if chord.is_none:
-        _text(root, "root-step", "C").set("text", "")
-        _text(harmony, "kind", "none").set("text", "N.C.")
-    else:
-        name = root_name(chord, key)
-        _text(root, "root-step", name[0])
-        _alter(root, "root-alter", name)
-        kind, degrees = _KINDS[chord.quality]
-        suffix = _SAID_BY_DEGREE.get(chord.quality, lead_sheet_suffix(chord.quality))
-        _text(harmony, "kind", kind).set("text", suffix)
-        if chord.bass != chord.root:
-            bass, low = SubElement(harmony, "bass"), bass_name(chord, key)
-            _text(bass, "bass-step", low[0])
-            _alter(bass, "bass-alter", low)
-        for value, alter, change in degrees:
-            degree = SubElement(harmony, "degree")
-            if chord.quality not in _SAID_BY_DEGREE:
-                degree.set("print-object", "no")
-            _text(degree, "degree-value", str(value))
-            _text(degree, "degree-alter", str(alter))
-            _text(degree, "degree-type", change).set("text", "" if alter else change)
-    if offset:
-        _text(harmony, "offset", str(offset))
-
-
-def _alter(parent: Element, tag: str, name: str) -> None:
-    if len(name) > 1:
-        _text(parent, tag, str(name.count("#") - name.count("b")))
 
 
 def _note(measure: Element, score: Score, symbol: Symbol, names: Sequence[NoteName]) -> Element:
@@ -280,25 +294,25 @@ def _note(measure: Element, score: Score, symbol: Symbol, names: Sequence[NoteNa
     else:
         element.set("dynamics", f"{100 * score.melody[symbol.note].velocity / _FORTE:.2f}")
         pitch, name = SubElement(element, "pitch"), names[symbol.note]
-        _text(pitch, "step", name.step)
+        text_element(pitch, "step", name.step)
         if name.alter:
-            _text(pitch, "alter", str(name.alter))
-        _text(pitch, "octave", str(name.octave))
-    _text(element, "duration", str(symbol.duration))
+            text_element(pitch, "alter", str(name.alter))
+        text_element(pitch, "octave", str(name.octave))
+    text_element(element, "duration", str(symbol.duration))
     for type_, tied in (("stop", symbol.tie_from), ("start", symbol.tie_to)):
         if tied:
             SubElement(element, "tie", {"type": type_})
-    _text(element, "voice", "1")
+    text_element(element, "voice", "1")
     if symbol.whole_bar:
         return element
     denominator, dots = symbol.shape
-    _text(element, "type", _TYPES[denominator])
+    text_element(element, "type", _TYPES[denominator])
     for _ in range(dots):
         SubElement(element, "dot")
     if symbol.tuplet:
         modification = SubElement(element, "time-modification")
-        _text(modification, "actual-notes", "3")
-        _text(modification, "normal-notes", "2")
+        text_element(modification, "actual-notes", "3")
+        text_element(modification, "normal-notes", "2")
     return element
 
 

@@ -1,0 +1,226 @@
+"""How a lead sheet is laid out: which bars are written once and repeated, sections, systems, double bars.
+
+A repeat is written where the form comes again note for note: the same notes and chords, bar by bar, and
+nothing tied over its ends. Where only the last bars differ they become first and second endings. A section
+that comes again later (the last A of AABA) is written out, so that nobody has to turn back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+from hrpe_jax.score.form import Section
+from hrpe_jax.score.notation import Bar, write_bars
+from hrpe_jax.score.score import Score
+from hrpe_jax.theory.chord import Chord
+
+BARS_PER_SYSTEM = 4
+MAX_SYMBOLS = 44
+"""Notes, rests and chord symbols that a system of four bars holds; where there are more it has two bars."""
+_MAX_UNIT = 6
+"""Sections that are looked at as one repeated stretch."""
+_MAX_ENDING = 4
+"""Bars of an ending."""
+_MIN_REPEAT = 2
+"""Bars below which a repeat saves nothing."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A bar on paper.
+
+    Attributes:
+        bar: what stands in it; of a repeated one, the first time.
+        played: indices of the bars of the piece that it stands for, in order.
+        section: letter printed over it; empty where no section begins.
+        new_system: whether it begins a line.
+        repeat_start: whether a repeat begins before it.
+        repeat_end: whether a repeat ends behind it.
+        ending: number of the ending that it belongs to; 0 for none.
+        ending_start: whether that begins with it.
+        ending_stop: whether that ends with it.
+        double_bar: whether a double line stands behind it.
+        chord: what sounds at its beginning and is printed there, though it began before; None for nothing.
+    """
+
+    bar: Bar
+    played: tuple[int, ...]
+    section: str = ""
+    new_system: bool = False
+    repeat_start: bool = False
+    repeat_end: bool = False
+    ending: int = 0
+    ending_start: bool = False
+    ending_stop: bool = False
+    double_bar: bool = False
+    chord: Chord | None = None
+
+
+def lay_out(score: Score, split_at_chords: bool = False) -> list[Measure]:
+    """The measures of a score as they are written.
+
+    Args:
+        score: any; sections come from its form.
+        split_at_chords: see `write_bars`.
+
+    Returns:
+        The measures in the order of the page. Those that each stands for, together, are all bars of
+        `write_bars`.
+    """
+    bars = write_bars(score, split_at_chords)
+    letters = {section.first_bar: section.letter for section in score.form}
+    contents = [_content(score, bar) for bar in bars]
+    measures: list[Measure] = []
+    sections = list(score.form)
+    ends = {section.end_bar for section in sections}
+    bar = place = 0
+    while bar < len(bars):
+        while place < len(sections) and sections[place].first_bar < bar:
+            place += 1
+        found = _repeat(sections[place:], bar, contents)
+        if found is None:
+            measures.append(Measure(bars[bar], (bar,), letters.get(bar, ""), double_bar=bar + 1 in ends))
+            bar += 1
+            continue
+        length, ending = found
+        measures += _repeated(bars, letters, bar, length, ending, ends)
+        bar += 2 * length
+    return _numbered(_systems(_restated(measures, contents)))
+
+
+def _content(score: Score, bar: Bar) -> tuple[Any, ...]:
+    """What a reader sees of a bar: two bars with equal contents look the same."""
+    chord = Chord.NONE
+    for span in score.chords:
+        if span.onset <= bar.start < span.end:
+            chord = span.chord
+    notes = tuple(
+        (
+            symbol.onset - bar.start,
+            symbol.duration,
+            None if symbol.note is None else score.melody[symbol.note].pitch,
+            symbol.tie_from,
+            symbol.tie_to,
+            symbol.note is not None and bool(score.melody[symbol.note].lyric),
+        )
+        for symbol in bar.symbols
+    )
+    inside = tuple((tick - bar.start, chord) for tick, chord in bar.chords if tick > bar.start)
+    return bar.length, bar.meter, chord, notes, inside
+
+
+def _repeat(
+    sections: Sequence[Section], bar: int, contents: Sequence[tuple[Any, ...]]
+) -> tuple[int, int] | None:
+    """The longest stretch from a bar on that comes twice: (its bars, bars of its endings); None for none."""
+    if not sections or sections[0].first_bar != bar:
+        return None
+    best: tuple[int, int] | None = None
+    for unit in range(1, min(_MAX_UNIT, len(sections) // 2) + 1):
+        first, second = sections[:unit], sections[unit : 2 * unit]
+        whole = [*first, *second]
+        if any(a.end_bar != b.first_bar for a, b in pairwise(whole)):
+            break
+        if [(s.name, s.bars) for s in first] != [(s.name, s.bars) for s in second]:
+            continue
+        length = sum(section.bars for section in first)
+        if bar + 2 * length > len(contents) or length < _MIN_REPEAT:
+            continue
+        differ = [i for i in range(length) if contents[bar + i] != contents[bar + length + i]]
+        ending = length - differ[0] if differ else 0
+        if ending > min(_MAX_ENDING, first[-1].bars, length // 2):
+            continue
+        if not _tied_over(contents, bar, length, ending):
+            best = length, ending
+    return best
+
+
+def _tied_over(contents: Sequence[tuple[Any, ...]], bar: int, length: int, ending: int) -> bool:
+    """Whether a note is tied into or out of a repeat or one of its endings."""
+    begins = [bar, bar + length, bar + 2 * length]
+    if ending:
+        begins += [bar + length - ending, bar + 2 * length - ending]
+    return any(contents[begin][3][0][3] for begin in begins if begin < len(contents))
+
+
+def _repeated(
+    bars: Sequence[Bar], letters: dict[int, str], bar: int, length: int, ending: int, ends: set[int]
+) -> list[Measure]:
+    """The measures of a stretch that is played twice."""
+    measures = []
+    common = length - ending
+    for i in range(common):
+        measures.append(
+            Measure(
+                bars[bar + i],
+                (bar + i, bar + length + i),
+                letters.get(bar + i, ""),
+                repeat_start=i == 0,
+                repeat_end=not ending and i == length - 1,
+                double_bar=i + 1 < length and bar + i + 1 in ends,
+            )
+        )
+    for number, begin in ((1, bar + common), (2, bar + length + common)) if ending else ():
+        for i in range(ending):
+            measures.append(
+                Measure(
+                    bars[begin + i],
+                    (begin + i,),
+                    letters.get(begin + i, ""),
+                    ending=number,
+                    ending_start=i == 0,
+                    ending_stop=i == ending - 1,
+                    repeat_end=number == 1 and i == ending - 1,
+                    double_bar=number == 2 and i == ending - 1,
+                )
+            )
+    return measures
+
+
+def _restated(measures: list[Measure], contents: Sequence[tuple[Any, ...]]) -> list[Measure]:
+    """With the chord that sounds printed where a repeat or an ending is entered from somewhere else."""
+    told = []
+    has_chords = any(measure.bar.chords for measure in measures)
+    for index, measure in enumerate(measures):
+        entered = measure.repeat_start or measure.ending_start or (index and measures[index - 1].repeat_end)
+        chord: Chord = contents[measure.played[0]][2]
+        printed = any(tick == measure.bar.start for tick, _ in measure.bar.chords)
+        if entered and not printed and has_chords:
+            measure = replace(measure, chord=chord)
+        told.append(measure)
+    return told
+
+
+def _systems(measures: list[Measure]) -> list[Measure]:
+    """With the beginnings of lines: every section begins one, and they have four bars."""
+    broken: list[Measure] = []
+    in_line = 0
+    for index, measure in enumerate(measures):
+        pickup = index == 0 and measure.bar.number == 0
+        size = _line_size(measures, index - in_line)
+        new = bool(broken) and (bool(measure.section) or measure.repeat_start or in_line >= size)
+        after_pickup = index == 1 and broken[0].bar.number == 0
+        if new and not after_pickup:
+            measure, in_line = replace(measure, new_system=True), 0
+        broken.append(measure)
+        in_line += not pickup
+    return broken
+
+
+def _line_size(measures: Sequence[Measure], first: int) -> int:
+    """Bars of the line that begins with this measure."""
+    line = measures[first : first + BARS_PER_SYSTEM]
+    symbols = sum(len(measure.bar.symbols) + len(measure.bar.chords) for measure in line)
+    return BARS_PER_SYSTEM if symbols <= MAX_SYMBOLS else BARS_PER_SYSTEM // 2
+
+
+def _numbered(measures: list[Measure]) -> list[Measure]:
+    """With the numbers as printed: in the order of the page."""
+    first = measures[0].bar.number if measures else 0
+    return [
+        replace(measure, bar=replace(measure.bar, number=first + index))
+        for index, measure in enumerate(measures)
+    ]
