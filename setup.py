@@ -5,7 +5,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 EXTRAS = {
-    "audio": ["soundfile>=0.12"],
+    "audio": ["soundfile>=0.12", "midirenderer>=0.1.3"],
+    "engrave": ["verovio>=4.3", "svglib>=1.5"],
     "corpus": ["music21>=9.1"],
     "tensorboard": ["tensorboardX>=2.6"],
     "beam": ["apache-beam>=2.60"],
@@ -20,6 +21,10 @@ EXTRAS = {
         "mypy>=1.11",
         "mir_eval>=0.7",
         "music21>=9.1",
+        "verovio>=4.3",
+        "svglib>=1.5",
+        "soundfile>=0.12",
+        "midirenderer>=0.1.3",
         "lxml>=5",  # with the next: checks what is written against the schema of MusicXML 4.0
         "musicxml>=1.4",
     ],

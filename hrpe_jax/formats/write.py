@@ -9,6 +9,7 @@ from pathlib import Path
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.abc.write import write_abc
 from hrpe_jax.formats.audio import AUDIO_FORMATS, write_audio
+from hrpe_jax.formats.engrave import write_pdf, write_svg
 from hrpe_jax.formats.json import write_score_json
 from hrpe_jax.formats.midi.write import write_midi
 from hrpe_jax.formats.musicxml.write import write_musicxml
@@ -21,12 +22,15 @@ _WRITERS: dict[str, Callable[[Score, Path], None]] = {
     ".xml": write_musicxml,
     ".abc": write_abc,
     ".json": write_score_json,
+    ".svg": write_svg,
+    ".pdf": write_pdf,
     **{f".{kind}": write_audio for kind in AUDIO_FORMATS},
 }
 
 
 def write_score(score: Score, path: str | os.PathLike[str]) -> Path:
-    """Writes a score: .mid, .musicxml, .abc, .json, .wav, and with the extra `audio` .ogg and .mp3.
+    """Writes a score: .mid, .musicxml, .abc, .json, .wav; with the extra `engrave` .svg and .pdf, with the
+    extra `audio` .ogg, .mp3 and .opus.
 
     Args:
         score: what to write.

@@ -44,14 +44,14 @@ def snap_ends(score: Score) -> tuple[Note, ...]:
 
 
 def _readable_end(note: Note, bar: int, line: int, after: int) -> int:
-    if 0 <= after - note.end < _EIGHTH:
+    off = [place for place in (note.onset, after) if bar <= place < line and (place - bar) % _SIXTEENTH]
+    unit = _TRIPLET if off else _EIGHTH
+    if 0 <= after - note.end < unit:
         return after
-    if 0 < line - note.end < _EIGHTH and line <= after:
+    if 0 < line - note.end < unit and line <= after:
         return line
     if line < note.end:  # over bar lines the grid is counted from the last of them
         bar = line + (note.end - line) // _EIGHTH * _EIGHTH
-    triplet = (note.onset - bar) % _SIXTEENTH and bar <= note.onset
-    unit = _TRIPLET if triplet else _EIGHTH
     end = bar + (note.end - bar + unit // 2) // unit * unit
     if end <= note.onset:
         end += unit

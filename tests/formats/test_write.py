@@ -55,7 +55,7 @@ def test_json_and_sound_by_suffix(tmp_path: Path) -> None:
 
 def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"the suffix says no format; expected one of \.mid, "):
-        SCORE.write(tmp_path / "tune.pdf")
+        SCORE.write(tmp_path / "tune.docx")
     with pytest.raises(UserError, match=r"cannot be written \(No such file"):
         SCORE.write(tmp_path / "nowhere" / "tune.mid")
     assert list(tmp_path.iterdir()) == []

@@ -94,6 +94,7 @@ def musicxml_bytes(score: Score, program: int = 0, options: PrintOptions = EXACT
     text_element(SubElement(about, "encoding"), "software", "hrpe_jax")
     if score.source:
         text_element(about, "source", plain_text(score.source))
+    _credits(root, score, options)
     entry = SubElement(SubElement(root, "part-list"), "score-part", {"id": "P1"})
     text_element(entry, "part-name", "Melody").set("print-object", "no")
     text_element(SubElement(entry, "score-instrument", {"id": "P1-I1"}), "instrument-name", "Melody")
@@ -104,6 +105,23 @@ def musicxml_bytes(score: Score, program: int = 0, options: PrintOptions = EXACT
     _Writer(score, options).write(part)
     indent(root, " ")
     return _HEAD.encode() + tostring(root, encoding="unicode").encode() + b"\n"
+
+
+def _credits(root: Element, score: Score, options: PrintOptions) -> None:
+    """The block over the first line: the title, the composer on the right, on the left whose part it is."""
+    part = f"in {options.transpose}" if options.transpose else ""
+    lines = (
+        ("title", score.title, "center", "22"),
+        ("part name", part, "left", "11"),
+        ("composer", score.composer, "right", "11"),
+    )
+    for kind, text, side, size in lines:
+        if text:
+            credit = SubElement(root, "credit", {"page": "1"})
+            text_element(credit, "credit-type", kind)
+            height = "top" if kind == "title" else "bottom"
+            words = text_element(credit, "credit-words", plain_text(text))
+            words.attrib.update({"font-size": size, "halign": side, "justify": side, "valign": height})
 
 
 def spelled(score: Score) -> list[NoteName]:
