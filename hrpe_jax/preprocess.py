@@ -62,6 +62,16 @@ def parser() -> argparse.ArgumentParser:
         "they match a song, its bars are those of the labels",
     )
     options.add_argument(
+        "--crops",
+        type=cli.at_least(1),
+        nargs="?",
+        const=4,
+        default=0,
+        metavar="N",
+        help="also store training pieces that begin where a section is first sung and end with the melody, "
+        "at most N (4 if left out) of each training song",
+    )
+    options.add_argument(
         "--keep_duplicates",
         action="store_const",
         const=True,
@@ -116,6 +126,7 @@ def main(args: argparse.Namespace) -> None:
                 splits=args.splits,
                 styles=args.style or (),
                 form=args.form,
+                crops=args.crops,
                 workers=args.workers,
                 limit=args.limit,
                 overwrite=args.overwrite,

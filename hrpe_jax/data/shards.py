@@ -5,7 +5,9 @@
     DIR/backbone/train-00000-of-00001.arrayrecord
                           one JSON record a song; likewise valid and test, and melody/
 
-A song without chords is in melody/ alone, one without a melody in backbone/ alone.
+A song without chords is in melody/ alone, one without a melody in backbone/ alone. Where `preprocess --crops`
+was given, training pieces cut from songs of train stand in shards of their own, and only who asks for them
+sees them.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -66,6 +68,10 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 REJECTS = "rejects.jsonl"
 SPLITS = ("train", "valid", "test")
+CROPS = "crops"
+"""Name of the training pieces cut from songs, among the shards and in the manifest."""
+UseOfCrops = Literal["none", "also", "only"]
+"""Which records are meant: songs, songs and then crops, or crops alone."""
 
 _PREPARE = "prepare one with: python -m hrpe_jax.preprocess --input=... --output="
 
@@ -117,31 +123,55 @@ class Dataset:
             and rejects; `songs`, for each split a list of {id, group, file, format, backbone, melody} with
             the tokens of each stage that has the song, in the order of the records; `shards`, for each stage
             and split a list of {file, records, bytes, sha256}; `sha256` of all the rest; and what
-            `data.manifest` adds.
+            `preprocessing.assemble` adds. Where there are crops, `crops` lists {id, song, first_bar, bars,
+            style, backbone, melody} of each, and `shards` has them beside the splits.
+
+    `songs`, `lengths` and `records` say the same of crops where `crops` is "also" or "only"; crops are cut
+    from training songs alone.
     """
 
     path: Path
     manifest: dict[str, Any]
 
-    def songs(self, split: str, stage: str | None = None) -> list[dict[str, Any]]:
-        """What the manifest says about the songs of a split (and stage), in the order of the records."""
+    def songs(
+        self, split: str, stage: str | None = None, *, crops: UseOfCrops = "none"
+    ) -> list[dict[str, Any]]:
+        """What the manifest says about the songs of a split (and stage), in the order of the records.
+
+        Args:
+            split: one of `SPLITS`.
+            stage: only songs that serve it.
+            crops: whether crops are listed, behind the songs or alone.
+        """
         if split not in SPLITS:
             raise ValueError(f"split {split!r}: expected one of {', '.join(SPLITS)}")
-        songs: list[dict[str, Any]] = self.manifest["songs"][split]
+        if crops != "none" and split != "train":
+            raise ValueError(f"crops {crops!r} of {split}: only training songs are cut")
+        songs: list[dict[str, Any]] = [] if crops == "only" else self.manifest["songs"][split]
+        if crops != "none":
+            songs = [*songs, *self.manifest.get(CROPS, ())]
         return songs if stage is None else [song for song in songs if stage in song]
 
     def num_songs(self, split: str, stage: str | None = None) -> int:
         """How many songs a split has (for a stage)."""
         return len(self.songs(split, stage))
 
-    def lengths(self, stage: str, split: str) -> np.ndarray:
+    def lengths(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> np.ndarray:
         """Tokens of each song, BOS and EOS included: int64 [songs]."""
-        return np.array([song[stage] for song in self.songs(split, stage)], np.int64)
+        return np.array([song[stage] for song in self.songs(split, stage, crops=crops)], np.int64)
 
-    def records(self, stage: str, split: str) -> Records:
+    def styles(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> list[str]:
+        """The style of each song; "" where it has none."""
+        return [song.get("style", "") for song in self.songs(split, stage, crops=crops)]
+
+    def records(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> Records:
         """The songs themselves, by random access."""
-        shards = self.manifest["shards"][stage][split]
-        return Records([self.path / shard["file"] for shard in shards], self.num_songs(split, stage))
+        shards = self.manifest["shards"][stage]
+        listed = [] if crops == "only" else shards[split]
+        if crops != "none":
+            listed = [*listed, *shards.get(CROPS, ())]
+        count = len(self.songs(split, stage, crops=crops))
+        return Records([self.path / shard["file"] for shard in listed], count)
 
 
 def open_dataset(path: str | Path, *, verify: bool = False) -> Dataset:

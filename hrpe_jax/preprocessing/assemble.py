@@ -39,6 +39,7 @@ class Choices:
         limit: how many files were read at most.
         styles: as given, each "STYLE" or "FOLDER:STYLE".
         form: whether people's labels of the form were given.
+        crops: training pieces cut from each training song, at most.
     """
 
     format: str = "auto"
@@ -47,22 +48,26 @@ class Choices:
     limit: int | None = None
     styles: tuple[str, ...] = ()
     form: bool = False
+    crops: int = 0
 
 
 class _Records(Mapping[str, bytes]):
-    """A song's records, read from the journal when asked for."""
+    """The records of a song, or of a crop of one, read from the journal when asked for."""
 
-    def __init__(self, journal: Journal, entry: Entry) -> None:
-        self._journal, self._entry = journal, entry
+    def __init__(self, journal: Journal, entry: Entry, crop: int | None = None) -> None:
+        self._journal, self._entry, self._crop = journal, entry, crop
+        self._tokens = entry.tokens if crop is None else entry.crops[crop][2]
 
     def __getitem__(self, stage: str) -> bytes:
-        return self._journal.record(self._entry, stage)
+        if self._crop is None:
+            return self._journal.record(self._entry, stage)
+        return self._journal.crop_record(self._entry, self._crop, stage)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entry.tokens)
+        return iter(self._tokens)
 
     def __len__(self) -> int:
-        return len(self._entry.tokens)
+        return len(self._tokens)
 
 
 def assemble(
@@ -129,6 +134,7 @@ def assemble(
     for number, detail in between.items():
         rejects.append(_reject(entries[number], "between_splits", detail))
     parts: dict[str, list[Prepared]] = {split: [] for split in SPLITS}
+    crops: list[Prepared] = []
     used: dict[str, Entry] = {}
     for number, entry in enumerate(entries):
         if number not in between:
@@ -138,6 +144,8 @@ def assemble(
                 origin["style"] = entry.about["style"]
             stored = Prepared(entry.id, names[number], entry.tokens, _Records(journal, entry), origin)
             parts[splits[number]].append(stored)
+            if splits[number] == "train":
+                crops += _crops(journal, entry, stored)
     if not used:
         first = f"{rejects[0].file}: {rejects[0].reason}: {rejects[0].detail}"
         raise NoSongsError(f"none of {len(songs)} songs can be used; the first, {first}")
@@ -172,7 +180,18 @@ def assemble(
         "formats": formats,
         "splits": "given" if given else "hash of group",
     }
-    return write_dataset(output, parts, rejects, about, ignored=ignored, more=more, overwrite=overwrite)
+    return write_dataset(
+        output, parts, rejects, about, crops=crops, ignored=ignored, more=more, overwrite=overwrite
+    )
+
+
+def _crops(journal: Journal, entry: Entry, song: Prepared) -> Iterator[Prepared]:
+    """The training pieces cut from a song."""
+    for number, (first_bar, bars, tokens) in enumerate(entry.crops):
+        origin = {name: song.origin[name] for name in ("style",) if name in song.origin}
+        origin |= {"song": entry.id, "first_bar": first_bar, "bars": bars}
+        records = _Records(journal, entry, number)
+        yield Prepared(f"{entry.id}#bar={first_bar}", song.group, tokens, records, origin)
 
 
 def _short(option: str) -> str:

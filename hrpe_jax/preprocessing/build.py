@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def build_dataset(
     splits: str | Path | Sequence[str | Path] | None = None,
     styles: Sequence[str] = (),
     form: str | Path = "",
+    crops: int = 0,
     workers: int | None = None,
     limit: int | None = None,
     overwrite: bool = False,
@@ -60,6 +62,7 @@ def build_dataset(
             hash, songs of one group together.
         styles: of the songs, each "STYLE" or "FOLDER:STYLE" (see `preprocessing.styles`).
         form: folder with people's labels of the form of POP909's songs (see `readers.pop909_form`).
+        crops: training pieces to cut from each training song (see `preprocessing.crops`), at most.
         workers: processes; 0 works in this one, None takes one for every processor.
         limit: read only the first so many files.
         overwrite: replace a data set that is there.
@@ -90,6 +93,7 @@ def build_dataset(
         keep_duplicates = len(sources) == 1 and str(sources[0]) in ("", BUILT_IN)
     songs = with_styles(found.songs, styles)
     songs = (with_form_labels(songs, form) if str(form) else songs)[:limit]
+    songs = [replace(song, crops=crops) for song in songs]
     journal = Journal(journal_folder(output))
     try:
         settings = f"{file_seconds:g} {file_megabytes}"
@@ -131,7 +135,7 @@ def build_dataset(
         keys: list[list[bytes]] = [[] for _ in songs]
         for (number, _), key in zip(parts, part_keys, strict=True):
             keys[number].append(key)
-        choices = Choices(format, files, keep_duplicates, limit, tuple(styles), bool(str(form)))
+        choices = Choices(format, files, keep_duplicates, limit, tuple(styles), bool(str(form)), crops)
         manifest = assemble(output, journal, found, songs, keys, choices, given, overwrite=overwrite)
     except NoSongsError as error:
         journal.close(remove=True)
@@ -145,6 +149,7 @@ def build_dataset(
         "output": str(output),
         "found": len(songs),
         "songs": sum(counts["songs"].values()),
+        **({"crops": counts["crops"]["pieces"]} if crops else {}),
         "rejects": sum(counts["rejects"].values()),
         "ignored": sum(counts["ignored"].values()),
         **counts["songs"],

@@ -28,9 +28,10 @@ MOST_BARS = 4000
 
 
 def trim(score: Score) -> Score:
-    """The score without no-chord spans at its ends, and without silence of more than a bar at its beginning.
+    """The score without no-chord spans at its ends, and without silence at its beginning.
 
-    One bar of silence is a rest that may be meant; more of them are what a recording begins with.
+    Silent bars are left out. Silence of half the first bar or more is left out too, in whole beats: what
+    follows is a pickup, and stands in a short bar as pickups are written. A shorter rest is meant.
     """
     spans: list[ChordSpan] = list(score.chords)
     while spans and spans[-1].chord.is_none:
@@ -42,18 +43,25 @@ def trim(score: Score) -> Score:
         return score
     form, score = score.form, replace(score, chords=tuple(spans), form=())
     silent = [start for start, _ in bar_spans(score) if start <= first]
-    dropped = len(silent) - 1 if len(silent) > 2 else 0
-    if dropped:
+    dropped = len(silent) - 1
+    if dropped > 0:
         score = _earlier(score, silent[dropped])
-    return replace(score, form=crop_form(form, dropped, len(score.bar_starts())))
+        first -= silent[dropped]
+    bar = bar_spans(score)[0][1] if first else 0
+    if first and 2 * first >= bar:
+        rest = first // score.meter.beat_ticks * score.meter.beat_ticks
+        score = _earlier(score, rest, bar - rest)
+    return replace(score, form=crop_form(form, max(dropped, 0), len(score.bar_starts())))
 
 
-def _earlier(score: Score, ticks: int) -> Score:
+def _earlier(score: Score, ticks: int, pickup: int = 0) -> Score:
+    """The score so many ticks earlier, its first bar cut short to a pickup where that is not 0."""
+    resets = {tick - ticks for tick in score.bar_resets if tick > ticks} | ({pickup} if pickup else set())
     return replace(
         score,
         melody=tuple(replace(note, onset=note.onset - ticks) for note in score.melody),
         chords=tuple(replace(span, onset=span.onset - ticks) for span in score.chords),
-        bar_resets=tuple(tick - ticks for tick in score.bar_resets if tick > ticks),
+        bar_resets=tuple(sorted(resets)),
     )
 
 

@@ -5,7 +5,7 @@ may each write a file of their own. A frame is the results of one song file:
 
     4 bytes mark, 16 bytes key, 4 bytes length of header, 8 bytes length of blobs, 4 bytes CRC-32 of both
     header: JSON, a list of songs and rejects; the lengths of the songs' blobs are in it
-    blobs: for each song its records, then the arrays of its fingerprint
+    blobs: for each song its records, the arrays of its fingerprint, then the records of its crops
 
 A frame that is torn or damaged ends its file: what stands behind it is not believed, and done again. The key
 is a hash of the file's name, size and time of change, of the settings, and of the code that prepares.
@@ -18,7 +18,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ def song_key(song: SongFile, settings: str) -> bytes:
             of the form.
         settings: whatever else the results depend on.
     """
-    about = f"{song.format}\n{song.id}\n{song.name}\n{song.tunes}\n{song.style}\n"
+    about = f"{song.format}\n{song.id}\n{song.name}\n{song.tunes}\n{song.style}\n{song.crops}\n"
     digest = hashlib.sha256(f"{code_version()}\n{settings}\n{about}".encode())
     try:
         paths = [path for path in (song.path, song.form) if path]
@@ -70,7 +70,8 @@ def to_frame(key: bytes, results: Sequence[Result]) -> bytes:
             header.append({"reject": [result.file, result.reason, result.detail, result.tune]})
             continue
         arrays = [getattr(result.marks, name).astype("<u8").tobytes() for name in _ARRAYS]
-        mine = [*(result.records[stage] for stage in STAGES if stage in result.records), *arrays]
+        of_crops = [blob for crop in result.crops for blob in _in_order(crop.records)]
+        mine = [*_in_order(result.records), *arrays, *of_crops]
         blobs += mine
         header.append(
             {
@@ -83,12 +84,17 @@ def to_frame(key: bytes, results: Sequence[Result]) -> bytes:
                 "content": result.marks.content.hex(),
                 "opening": result.marks.opening.hex(),
                 "name": result.marks.name,
+                "crops": [[crop.first_bar, crop.bars, crop.tokens] for crop in result.crops],
                 "sizes": [len(blob) for blob in mine],
             }
         )
     head, body = json.dumps(header, ensure_ascii=False).encode(), b"".join(blobs)
     check = zlib.crc32(body, zlib.crc32(head))
     return _HEAD.pack(_MARK, key, len(head), len(body), check) + head + body
+
+
+def _in_order(records: Mapping[str, bytes]) -> list[bytes]:
+    return [records[stage] for stage in STAGES if stage in records]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,7 @@ class Entry:
         content: what exact duplicates share.
         opening: see `Fingerprint`.
         name: see `Fingerprint`.
+        crops: for each crop its first bar, its bars, and per stage that it serves how many tokens.
         place: (number of the journal's file, position) of its first blob.
         sizes: bytes of each blob.
     """
@@ -118,6 +125,7 @@ class Entry:
     content: bytes
     opening: bytes
     name: int
+    crops: tuple[tuple[int, int, dict[str, int]], ...]
     place: tuple[int, int]
     sizes: tuple[int, ...]
 
@@ -191,13 +199,21 @@ class Journal:
                 continue
             sizes = tuple(item.pop("sizes"))
             content, opening = bytes.fromhex(item.pop("content")), bytes.fromhex(item.pop("opening"))
-            found.append(Entry(**item, content=content, opening=opening, place=(number, at), sizes=sizes))
+            crops = tuple((first, bars, tokens) for first, bars, tokens in item.pop("crops"))
+            found.append(
+                Entry(**item, content=content, opening=opening, crops=crops, place=(number, at), sizes=sizes)
+            )
             at += sum(sizes)
         return found
 
     def record(self, entry: Entry, stage: str) -> bytes:
         """The stored bytes of a song's record."""
-        return self._blob(entry, _stages(entry).index(stage))
+        return self._blob(entry, _stages(entry.tokens).index(stage))
+
+    def crop_record(self, entry: Entry, crop: int, stage: str) -> bytes:
+        """The stored bytes of the record of a song's crop, by its index in `Entry.crops`."""
+        before = len(entry.tokens) + len(_ARRAYS) + sum(len(tokens) for *_, tokens in entry.crops[:crop])
+        return self._blob(entry, before + _stages(entry.crops[crop][2]).index(stage))
 
     def array(self, entry: Entry, name: str) -> np.ndarray:
         """An array of a song's fingerprint: "windows", "melody" or "chords"."""
@@ -227,8 +243,8 @@ class Journal:
                 self.folder.rmdir()
 
 
-def _stages(entry: Entry) -> list[str]:
-    return [stage for stage in STAGES if stage in entry.tokens]
+def _stages(tokens: Mapping[str, int]) -> list[str]:
+    return [stage for stage in STAGES if stage in tokens]
 
 
 def _scan(file: BinaryIO) -> Iterator[tuple[bytes, int]]:

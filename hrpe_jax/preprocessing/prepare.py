@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -14,16 +15,19 @@ from typing import Any
 
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec.attributes import attributes_of
+from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.codec.vocabulary import vocabulary_hashes
 from hrpe_jax.data.shards import records_of, to_bytes, token_count
 from hrpe_jax.errors import UserError
 from hrpe_jax.preprocessing.clean import stages_of, trim
+from hrpe_jax.preprocessing.crops import choose_starts, crop
 from hrpe_jax.preprocessing.fingerprints import Fingerprint, content_digest, fingerprint
 from hrpe_jax.preprocessing.writer import Reject
 from hrpe_jax.readers.find import SongFile, show
 from hrpe_jax.readers.read import read_songs
 from hrpe_jax.readers.song import Song
-from hrpe_jax.score.score import ScoreError
+from hrpe_jax.score.score import ChordSpan, Score, ScoreError
+from hrpe_jax.theory.key import Key
 from hrpe_jax.utils.version import __version__
 
 DEFAULT_TEMPO = 120.0
@@ -34,11 +38,29 @@ _PACKAGES = ("theory", "score", "formats", "analysis", "readers", "codec")
 _MODULES = (
     "data/shards",
     "preprocessing/clean",
+    "preprocessing/crops",
     "preprocessing/fingerprints",
     "preprocessing/prepare",
     "preprocessing/versions",
 )
 _SOURCES = (".py", ".json")
+
+
+@dataclass(frozen=True)
+class PreparedCrop:
+    """A training piece cut from a song.
+
+    Attributes:
+        first_bar: of the song, at which it begins.
+        bars: how many it has.
+        tokens: per stage that it serves, how many.
+        records: per stage that it serves, the stored bytes.
+    """
+
+    first_bar: int
+    bars: int
+    tokens: dict[str, int]
+    records: dict[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,7 @@ class PreparedSong:
         about: key, meter, `found`, `warnings`, `qualities` (chord spans by quality), `modulates`, `style`,
             `form` (where it comes from).
         marks: what it is compared by.
+        crops: training pieces cut from it.
     """
 
     id: str
@@ -65,6 +88,7 @@ class PreparedSong:
     records: dict[str, bytes]
     about: dict[str, Any] = field(compare=False)
     marks: Fingerprint = field(compare=False)
+    crops: tuple[PreparedCrop, ...] = ()
 
 
 Result = PreparedSong | Reject
@@ -115,20 +139,27 @@ def _prepare(song: SongFile, read: Song, name: str) -> PreparedSong:
     records = records_of(score, beats)
     harmony = beats[1]
     content = content_digest(score, harmony, records["melody"]["event_ids"], stages)
-    modulations = [[tick, str(key)] for tick, key in read.keys]
+    keys = _moved_keys(read, score)
     extra = {
         "source": _one_line(score.source) or song.format,
         "title": score.title,
         "found": sorted(read.found),
         "warnings": sorted(read.warnings),
         "quantization_error": None if read.error is None else round(float(read.error), 4),
-        "keys": modulations,
-        "attributes": attributes_of(score, song.style, tempo_known=_is_tempo_known(song, read)).values(),
+        "keys": [[tick, str(key)] for tick, key in keys],
         "form_source": read.form_source if score.form else "",
     }
     if song.style:
         extra["style"] = song.style
-    stored = {stage: records[stage] | extra for stage in stages}
+    tempo_known = _is_tempo_known(song, read)
+    attributes = attributes_of(score, song.style, tempo_known=tempo_known)
+    stored = {stage: records[stage] | extra | {"attributes": attributes.values()} for stage in stages}
+    crops = []
+    for first_bar in choose_starts(score, song.crops) if song.crops else ():
+        piece = crop(score, first_bar, keys)
+        attributes = attributes_of(piece, song.style, tempo_known=tempo_known)
+        shown = extra | {"attributes": attributes.values(), "crop": first_bar, "keys": []}
+        crops.append(_prepared_crop(piece, first_bar, stages, shown))
     about = {
         "key": str(score.key),
         "meter": str(score.meter),
@@ -148,7 +179,32 @@ def _prepare(song: SongFile, read: Song, name: str) -> PreparedSong:
         {stage: to_bytes(record) for stage, record in stored.items()},
         about,
         fingerprint(score, harmony, stages, content, hymn=song.format == "chorales"),
+        tuple(piece for piece in crops if piece.tokens),
     )
+
+
+def _prepared_crop(
+    piece: Score, first_bar: int, stages: Sequence[str], extra: dict[str, Any]
+) -> PreparedCrop:
+    """A crop for the stages of its song that it serves too."""
+    records, (serves, _) = records_of(piece), stages_of(piece)
+    stored = {stage: records[stage] | extra for stage in stages if stage in serves}
+    return PreparedCrop(
+        first_bar,
+        len(bar_spans(piece)),
+        {stage: token_count(stage, record) for stage, record in stored.items()},
+        {stage: to_bytes(record) for stage, record in stored.items()},
+    )
+
+
+def _moved_keys(read: Song, score: Score) -> list[tuple[int, Key]]:
+    """The keys of a song from where they hold in its trimmed score."""
+    line, trimmed = (read.score.melody, score.melody) if score.melody else (read.score.chords, score.chords)
+    sounding = [span for span in line if not (isinstance(span, ChordSpan) and span.chord.is_none)]
+    earlier = sounding[0].onset - trimmed[0].onset if trimmed else 0
+    moved = [(max(tick - earlier, 0), key) for tick, key in read.keys]
+    # Of keys that hold before the score begins, only the last is heard.
+    return [pair for place, pair in enumerate(moved, 1) if place == len(moved) or moved[place][0]]
 
 
 def _is_tempo_known(song: SongFile, read: Song) -> bool:

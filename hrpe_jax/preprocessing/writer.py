@@ -13,11 +13,20 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from hrpe_jax.codec.vocabulary import STAGES, VERSION, vocabulary_hashes
-from hrpe_jax.data.shards import FORMAT_VERSION, MANIFEST, REJECTS, SPLITS, manifest_checksum, read_manifest
+from hrpe_jax.data.shards import (
+    CROPS,
+    FORMAT_VERSION,
+    MANIFEST,
+    REJECTS,
+    SPLITS,
+    manifest_checksum,
+    read_manifest,
+)
 from hrpe_jax.errors import UserError
 from hrpe_jax.utils.files import check_output, checksum, unwritable
 
@@ -83,14 +92,15 @@ class Prepared:
         group: songs of one group are the same music and belong into one split.
         tokens: per stage that it serves, how many.
         records: per stage that it serves, the stored bytes; asked for once, when they are written.
-        origin: what else the manifest says of it: `file`, `format`, and `style` where it has one.
+        origin: what else the manifest says of it: `file`, `format`, and `style` where it has one; of a crop
+            `song`, `first_bar` and `bars`.
     """
 
     id: str
     group: str
     tokens: dict[str, int]
     records: Mapping[str, bytes]
-    origin: Mapping[str, str] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,7 @@ def write_dataset(
     rejects: Sequence[Reject],
     origin: Mapping[str, Any],
     *,
+    crops: Sequence[Prepared] = (),
     ignored: Sequence[Reject] = (),
     more: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -140,6 +151,7 @@ def write_dataset(
         splits: songs of train, valid and test, in the order they are stored in.
         rejects: what was left out.
         origin: where the songs come from, for the manifest.
+        crops: training pieces cut from songs of train, in the order they are stored in.
         ignored: files that are no songs; listed with the rejects and counted apart.
         more: what else the manifest says; its `counts` go with the others.
         overwrite: replace a data set that is there.
@@ -159,6 +171,9 @@ def write_dataset(
             stage: {split: _write_shards(partial, stage, split, splits[split]) for split in SPLITS}
             for stage in STAGES
         }
+        if crops:
+            for stage in STAGES:
+                shards[stage][CROPS] = _write_shards(partial, stage, CROPS, crops)
         (partial / REJECTS).write_text("".join(map(_reject_line, (*rejects, *ignored))), "utf-8")
         more = dict(more or {})
         manifest = {
@@ -168,11 +183,9 @@ def write_dataset(
             "counts": {
                 **_counts(splits),
                 "styles": {
-                    style: _counts(splits, style)
-                    for style in sorted(
-                        {s.origin["style"] for songs in splits.values() for s in songs if "style" in s.origin}
-                    )
+                    style: _counts(splits, style) for style in _styles(chain.from_iterable(splits.values()))
                 },
+                **({"crops": _crop_counts(crops)} if crops else {}),
                 "rejects": dict(Counter(reject.reason for reject in rejects).most_common()),
                 "ignored": dict(Counter(file.reason for file in ignored).most_common()),
                 **more.pop("counts", {}),
@@ -187,6 +200,8 @@ def write_dataset(
                 for split in SPLITS
             },
         }
+        if crops:
+            manifest[CROPS] = [{"id": crop.id, **crop.origin, **crop.tokens} for crop in crops]
         manifest["sha256"] = manifest_checksum(manifest)
         with (partial / MANIFEST).open("w", encoding="utf-8") as stream:
             json.dump(manifest, stream, indent=1, ensure_ascii=False)
@@ -211,6 +226,21 @@ def _counts(splits: Mapping[str, Sequence[Prepared]], style: str | None = None) 
         for stage in STAGES
     }
     return {"songs": {split: len(songs) for split, songs in chosen.items()}, "tokens": tokens}
+
+
+def _crop_counts(crops: Sequence[Prepared]) -> dict[str, Any]:
+    """Crops, their tokens of each stage, and crops by style."""
+    return {
+        "pieces": len(crops),
+        "tokens": {stage: sum(crop.tokens.get(stage, 0) for crop in crops) for stage in STAGES},
+        "styles": {
+            style: sum(crop.origin.get("style") == style for crop in crops) for style in _styles(crops)
+        },
+    }
+
+
+def _styles(songs: Iterable[Prepared]) -> list[str]:
+    return sorted({song.origin["style"] for song in songs if "style" in song.origin})
 
 
 def _reject_line(reject: Reject) -> str:

@@ -36,6 +36,7 @@ class SongFile:
             `readers.abc.book_parts`).
         style: of its songs, such as "folk"; "" where nobody says it.
         form: folder with people's labels of the form of a POP909 song; "" where there is none.
+        crops: how many training pieces are cut from each of its songs (see `preprocessing.crops`).
     """
 
     id: str
@@ -45,6 +46,7 @@ class SongFile:
     tunes: tuple[int, int | None] = (0, None)
     style: str = ""
     form: str = ""
+    crops: int = 0
 
 
 @dataclass(frozen=True, slots=True)

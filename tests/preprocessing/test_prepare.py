@@ -14,7 +14,7 @@ from hrpe_jax.preprocessing.writer import Reject
 from hrpe_jax.readers import read
 from hrpe_jax.readers.find import SongFile
 from hrpe_jax.readers.song import Song, SongError
-from hrpe_jax.score.form import form_text, parse_form
+from hrpe_jax.score.form import Section, form_text, parse_form
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
@@ -59,11 +59,32 @@ def test_silence_before_the_music_is_cut_by_whole_bars():
     assert cut.melody[0].onset == 12
     assert cut.chords[0].onset == 12
     assert len(cut.melody) == len(late.melody)
-    assert trim(_score(first=48)) == _score(first=48)
+    assert trim(_score(first=48)) == trim(_score(first=96)) == _score()
     none = (ChordSpan(0, 96, Chord.NONE), *_score(first=96).chords, ChordSpan(192, 480, Chord.NONE))
     spans = Score("x", "", Key(0, "major"), Meter(4, 4), 100.0, (), none, bar_resets=(20, 68, 300))
-    assert trim(spans).end == trim(trim(spans)).end == 96 + 96 - 68
-    assert trim(spans).bar_resets == (232,)
+    assert trim(spans).end == trim(trim(spans)).end == 96 + 96 - 68 - 24
+    assert trim(spans).bar_resets == (24, 208)
+
+
+@pytest.mark.parametrize(
+    ("first", "onset", "resets"),
+    [
+        (36, 0, (12,)),  # a pickup of one beat
+        (48 * 5 + 42, 6, (12,)),  # of half a beat
+        (24, 0, (24,)),
+        (18, 18, ()),  # a rest that is meant
+        (12, 12, ()),
+    ],
+)
+def test_a_bar_that_is_mostly_silent_becomes_a_pickup(first: int, onset: int, resets: tuple[int, ...]):
+    late = _score(first=first)
+    cut = trim(late)
+    assert (cut.melody[0].onset, cut.chords[0].onset, cut.bar_resets) == (onset, onset, resets)
+    assert trim(cut) == cut
+    # Bar lines stay where they were, seen from the notes.
+    assert (cut.bar_starts()[1] - onset) % 48 == -first % 48
+    form = replace(late, form=(Section("A", len(late.bar_starts()) - 3, 2),))
+    assert trim(form).form == (Section("A", len(cut.bar_starts()) - 3, 2),)
 
 
 def test_cut_bars_move_the_form():
