@@ -103,3 +103,14 @@ class FakeDataset:
 @pytest.fixture(scope="session")
 def fake_dataset() -> FakeDataset:
     return FakeDataset()
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workdir of an uninterrupted training of the dummy; copy it before you change it."""
+    from tests.training import dummy  # starts a training, which few tests need
+
+    workdir = tmp_path_factory.mktemp("whole")
+    result = dummy.train(workdir)
+    assert (result.step, result.resumed) == (12, 0)
+    return workdir

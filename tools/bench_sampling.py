@@ -51,11 +51,11 @@ def our_melodies(model: Any, rows: int, events: int) -> Callable[[], None]:
     import jax
 
     from hrpe_jax.codec import melody_tokens
-    from hrpe_jax.sampling.cache import unroll
     from hrpe_jax.sampling.controls import chord_tokens, read_controls
     from hrpe_jax.sampling.logits import Settings
     from hrpe_jax.sampling.melody_batch import Request, melodies
     from hrpe_jax.sampling.options import ComposeOptions
+    from hrpe_jax.sampling.sizes import unroll
 
     controls = read_controls(ComposeOptions(chords="C Am F G", bars=events))
     assert controls.chords

@@ -19,10 +19,9 @@ from typing import Any
 from hrpe_jax.checkpoints.release import Model, load_model
 from hrpe_jax.codec import backbone, grammar, melody_tokens
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.sampling.compose import compose_pieces
+from hrpe_jax.sampling.compose import Piece, compose_pieces
 from hrpe_jax.sampling.controls import Controls, read_controls
 from hrpe_jax.sampling.options import ComposeOptions
-from hrpe_jax.sampling.piece import Piece
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key

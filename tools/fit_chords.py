@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from hrpe_jax.analysis.chords.accompaniment import accompaniment_weights, note_features
+from hrpe_jax.analysis.chords.find_chords import accompaniment_weights, note_features
 from hrpe_jax.analysis.chords.segments import (
     LONGEST,
     ROLES,

@@ -24,13 +24,19 @@ import numpy as np
 import optax
 
 from hrpe_jax.analysis.fitted import write_fitted
-from hrpe_jax.analysis.melody.features import LINE_FEATURES, NOTE_FEATURES, LineFeatures, Notes, note_features
 from hrpe_jax.analysis.melody.line import (
     LOOKS,
     Network,
     candidates,
     one_at_a_time,
     struck_once,
+)
+from hrpe_jax.analysis.melody.note_features import (
+    LINE_FEATURES,
+    NOTE_FEATURES,
+    LineFeatures,
+    Notes,
+    note_features,
 )
 from hrpe_jax.formats.midi.read import read_midi
 

@@ -20,7 +20,6 @@ import numpy as np
 from fit_melody import read
 from scipy.optimize import minimize
 
-from hrpe_jax.analysis.melody.features import TOGETHER, Notes
 from hrpe_jax.analysis.melody.find_melody import (
     FEWEST,
     TRACK_WEIGHTS,
@@ -28,6 +27,7 @@ from hrpe_jax.analysis.melody.find_melody import (
     sung_tracks,
     track_features,
 )
+from hrpe_jax.analysis.melody.note_features import TOGETHER, Notes
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.midi.read import read_midi
 

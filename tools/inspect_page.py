@@ -8,7 +8,7 @@ from html import escape
 from inspect_songs import Song
 from inspect_text import Table, heading, plain
 
-from hrpe_jax.report.piano_roll import STYLE, roll_of
+from hrpe_jax.report.svg import STYLE, roll_of
 
 _STYLE = """
 :root{color-scheme:light dark;--paper:#fbfaf7;--ink:#22252b;--soft:#6b7280;--line:#d9d6cf;--row:#f0eee8;

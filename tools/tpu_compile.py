@@ -47,10 +47,10 @@ from hrpe_jax.models.cache import capacity, grow
 from hrpe_jax.sampling import backbone_search as backbone_loop
 from hrpe_jax.sampling import melody_batch as melody_loop
 from hrpe_jax.sampling.backbone_loop import run_backbone
-from hrpe_jax.sampling.cache import unroll
 from hrpe_jax.sampling.controls import chord_tokens
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.melody_loop import run_melody
+from hrpe_jax.sampling.sizes import unroll
 from hrpe_jax.tasks import build_task
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key

@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.baselines.markov import MarkovMelody
+from experiments.baselines.markov import MarkovMelody
+from experiments.baselines.ppm import PPM, Blending
+from hrpe_jax.baselines.fit import Pointer, Repeat, last_phrase, what_followed
 from hrpe_jax.baselines.measure import (
     HARMONIES,
     ROOT_CLASS,
@@ -32,8 +34,6 @@ from hrpe_jax.baselines.measure import (
     with_perplexities,
 )
 from hrpe_jax.baselines.ngram import NGram
-from hrpe_jax.baselines.ppm import PPM, Blending
-from hrpe_jax.baselines.repeat import Pointer, Repeat, last_phrase, what_followed
 from hrpe_jax.data.shards import open_dataset
 from hrpe_jax.errors import UserError
 from hrpe_jax.report.tables import MODEL_COLUMNS

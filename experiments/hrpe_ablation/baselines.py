@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from calibration import Calibration, plain
 
+from experiments.baselines.ppm import PPM
+from hrpe_jax.baselines.fit import Repeat, what_followed
 from hrpe_jax.baselines.measure import (
     HARMONIES,
     HARMONY_CLASS,
@@ -28,8 +30,6 @@ from hrpe_jax.baselines.measure import (
     song_sequences,
 )
 from hrpe_jax.baselines.ngram import NGram
-from hrpe_jax.baselines.ppm import PPM
-from hrpe_jax.baselines.repeat import Repeat, what_followed
 from hrpe_jax.codec import melody_tokens
 from hrpe_jax.data.shards import Dataset, open_dataset
 from hrpe_jax.utils import cli

@@ -43,7 +43,7 @@ LEFT = 8  # bars that a melody may rest, as those of songs do; windows begin wit
 
 def measure_prediction(model: Any, data: Path) -> dict[str, Any]:
     """By split and stage: the figures of the model and, but for training, of tables of counts."""
-    from hrpe_jax.baselines.compare import ngram_baseline, repeat_baseline
+    from hrpe_jax.baselines.fit import ngram_baseline, repeat_baseline
     from hrpe_jax.workflows.evaluate_model import evaluate_model
 
     dataset, found = open_dataset(data), {}

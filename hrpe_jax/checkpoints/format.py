@@ -5,25 +5,98 @@ A step folder has up to six items: ``params``, ``ema`` (their average, where the
 validation, unfinished means) and ``record`` (JSON: the resolved config and the vocabulary's hashes).
 ``params`` and ``ema`` stand alone so that sampling reads no more than it needs.
 
-This module says what is on disk and reads it; ``saving`` writes, and finds what a training goes on from. A
-folder without its commit marker is not whole; the files of one that is are compared with their digests.
+This module defines what is on disk and reads it; `manager` writes, and finds what a training resumes from. A
+folder without its commit marker is not whole. Orbax checks the contents of arrays, but neither JSON nor
+every file that tells how arrays are read: some flipped bits came back as other values, silently. So a
+checkpoint carries the SHA-256 of each of its files, written before the folder gets its final name.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from flax import struct
 
-from hrpe_jax.checkpoints.digests import damage, has_digests
 from hrpe_jax.config import Config, StageConfig, to_json
 from hrpe_jax.errors import UserError
+from hrpe_jax.utils.files import checksum, replace_file
 from hrpe_jax.utils.schema import build
+
+
+@struct.dataclass
+class TrainState:
+    """Parameters and optimizer.
+
+    Attributes:
+      step: int32 scalar, optimizer steps taken.
+      params: the model's parameters, float32.
+      opt_state: the optimizer's.
+      ema: an exponential moving average of the parameters, None where the config asks for none.
+    """
+
+    step: jax.Array
+    params: Any
+    opt_state: Any
+    ema: Any = None
+
+    @property
+    def best_params(self) -> Any:
+        """What is validated and exported: the average where there is one."""
+        return self.params if self.ema is None else self.ema
+
+
+DIGESTS = "digests.json"
+LATER = ("commit_success.txt", "_CHECKPOINT_METADATA")
+"""Orbax writes these, beside the items, when all else is done; nothing is read from them."""
+THREADS = 4
+
+
+def write_digests(folder: Path) -> None:
+    """Writes ``digests.json``: the digest of every file below a folder."""
+    names = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = [name for name in names if name not in (*LATER, DIGESTS)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        sums = dict(zip(names, pool.map(lambda name: checksum(folder / name), names), strict=True))
+    replace_file(folder / DIGESTS, (json.dumps(sums, indent=1) + "\n").encode())
+
+
+def has_digests(folder: Path) -> bool:
+    """Whether a checkpoint says what its files were."""
+    return (folder / DIGESTS).is_file()
+
+
+def damage(folder: Path, items: Sequence[str] = ()) -> str | None:
+    """Looks for a file that is not what it was.
+
+    Args:
+      folder: of one checkpoint.
+      items: look at these folders in it only; () for all.
+
+    Returns:
+      "FILE: what is wrong" of the first one found, or None.
+    """
+    try:
+        sums = dict(json.loads((folder / DIGESTS).read_bytes()))
+        chosen = {name: sum for name, sum in sums.items() if not items or name.split("/")[0] in items}
+    except (OSError, ValueError, TypeError):
+        return f"{DIGESTS}: missing or not readable"
+
+    def look(name: str) -> str | None:
+        try:
+            return None if checksum(folder / name) == chosen[name] else f"{name}: content has changed"
+        except OSError as error:
+            return f"{name}: {error.strerror or 'not readable'}"
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return next((found for found in pool.map(look, chosen) if found), None)
+
 
 COMMIT_MARKER = "commit_success.txt"
 WITH_DIGESTS = 2

@@ -23,18 +23,18 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from hrpe_jax.checkpoints.digests import write_digests
 from hrpe_jax.checkpoints.format import (
     JSON_ITEMS,
     Record,
+    TrainState,
     damaged,
     find_damage,
     first_line,
     is_whole,
     read_json,
     whole_steps,
+    write_digests,
 )
-from hrpe_jax.checkpoints.state import TrainState
 from hrpe_jax.errors import UserError
 
 ARRAY_ITEMS = ("params", "ema", "train", "carry")

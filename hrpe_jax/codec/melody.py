@@ -23,7 +23,7 @@ import numpy as np
 from hrpe_jax.codec import backbone, backbone_tokens
 from hrpe_jax.codec.backbone import harmony_of_beats
 from hrpe_jax.codec.bars import BeatGrid, bar_spans
-from hrpe_jax.codec.harmony import Harmony
+from hrpe_jax.codec.harmony_ticks import Harmony
 from hrpe_jax.codec.melody_tokens import (
     BAR,
     BOS,

@@ -12,7 +12,7 @@ import hashlib
 import numpy as np
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
-from hrpe_jax.codec.melody_grammar import NEXT_STATE
+from hrpe_jax.codec.grammar import NEXT_STATE
 from hrpe_jax.theory.chord import CHORD_TONES, QUALITIES
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER
 

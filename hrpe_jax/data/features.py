@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
-from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT
+from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.melody_tokens import tempo_bin
 from hrpe_jax.theory.meter import Meter
 

@@ -13,10 +13,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from hrpe_jax.data.backbone_rows import EvalPacking, TrainPacking
 from hrpe_jax.data.batches import Batch, BatchShape, Piece, Plan, backbone_batch, melody_batch
 from hrpe_jax.data.features import Song, SongCache, backbone_song, melody_song
-from hrpe_jax.data.melody_rows import EvalStreams, TrainStreams
+from hrpe_jax.data.rows import EvalPacking, EvalStreams, TrainPacking, TrainStreams
 from hrpe_jax.errors import UserError
 
 Stage = Literal["backbone", "melody"]

@@ -15,9 +15,8 @@ from hrpe_jax.data.shards import SPLITS
 from hrpe_jax.errors import UserError
 from hrpe_jax.preprocessing import versions as grouping
 from hrpe_jax.preprocessing.journal import Entry, Journal
-from hrpe_jax.preprocessing.leakage import leakage
 from hrpe_jax.preprocessing.prepare import code_version
-from hrpe_jax.preprocessing.splits import AMBIGUOUS, GivenSplits, held_out_elsewhere, split_songs
+from hrpe_jax.preprocessing.splits import AMBIGUOUS, GivenSplits, held_out_elsewhere, leakage, split_songs
 from hrpe_jax.preprocessing.spool import Spool
 from hrpe_jax.preprocessing.versions import alike
 from hrpe_jax.preprocessing.writer import Prepared, Reject, Summary, write_dataset

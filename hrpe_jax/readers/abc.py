@@ -22,8 +22,7 @@ from hrpe_jax.readers.find import SongFile
 from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter
 from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
 from hrpe_jax.readers.song import Song, SongError
-from hrpe_jax.score.bars import most_common, resets_from_bars
-from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
+from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError, most_common, resets_from_bars
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hrpe_jax.analysis.beats.label_beats import find_label_beats
+from hrpe_jax.analysis.beats.given_beats import find_label_beats
 from hrpe_jax.formats.charts.billboard import Chart, read_chart
 from hrpe_jax.formats.charts.lab import read_chord_labels
 from hrpe_jax.readers.key_and_meter import find_mode, find_written_key, regular_meter
 from hrpe_jax.readers.song import Song, SongError
-from hrpe_jax.score.bars import resets_from_bars
-from hrpe_jax.score.score import ChordSpan, Score, ScoreError
+from hrpe_jax.score.score import ChordSpan, Score, ScoreError, resets_from_bars
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter

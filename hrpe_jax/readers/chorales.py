@@ -17,8 +17,7 @@ from hrpe_jax.analysis.chords.find_chords import CHORALE, ChordParams
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.musicxml.read import MusicXmlDocument, XmlNote, read_musicxml
 from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
-from hrpe_jax.score.bars import resets_from_bars
-from hrpe_jax.score.score import Note, Score
+from hrpe_jax.score.score import Note, Score, resets_from_bars
 
 SOURCE = "music21 corpus"
 LICENSE = "BSD-3-Clause (music21); the music is in the public domain"

@@ -20,8 +20,7 @@ from hrpe_jax.analysis.quantize import QuantizedMelody, quantize_melody
 from hrpe_jax.formats.midi.read import MidiFile, read_midi
 from hrpe_jax.readers.key_and_meter import find_written_key
 from hrpe_jax.readers.song import Song, SongError, song_title
-from hrpe_jax.score.bars import resets_from_bars
-from hrpe_jax.score.score import ChordSpan, Note, Score
+from hrpe_jax.score.score import ChordSpan, Note, Score, resets_from_bars
 from hrpe_jax.theory.key import Key
 
 MIN_NOTES, MIN_PITCHES = 8, 3

@@ -21,8 +21,7 @@ from hrpe_jax.formats.musicxml.read import MusicXmlDocument, XmlNote, XmlPart, r
 from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter, said_key
 from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
 from hrpe_jax.readers.song import Song, SongError
-from hrpe_jax.score.bars import resets_from_bars
-from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
+from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError, resets_from_bars
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 

@@ -23,9 +23,8 @@ from hrpe_jax.formats.charts.pop909_form import FormLabels, read_form_labels
 from hrpe_jax.formats.midi.read import read_midi
 from hrpe_jax.formats.text import TextFileError
 from hrpe_jax.readers.pop909_form import Alignment, align_labels, label_bars, place_form
-from hrpe_jax.score.bars import most_common, resets_from_bars
 from hrpe_jax.score.form import Section
-from hrpe_jax.score.score import ChordSpan, Score
+from hrpe_jax.score.score import ChordSpan, Score, most_common, resets_from_bars
 from hrpe_jax.theory.chord import Chord, parse_harte
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from hrpe_jax.report import piano_roll, sections
+from hrpe_jax.report import sections
 from hrpe_jax.report.faults import fault_section
+from hrpe_jax.report.svg import STYLE
 from hrpe_jax.report.tables import copied, meter_of, predictions
 from hrpe_jax.score.score import Score
 
@@ -39,7 +40,7 @@ def _of_sets() -> str:
 STYLE = (
     f":root{{color-scheme:light dark;{_colours(_LIGHT)}}}\n"
     f"@media(prefers-color-scheme:dark){{:root{{{_colours(_DARK)}}}}}\n"
-    f"{piano_roll.STYLE}{_of_sets()}"
+    f"{STYLE}{_of_sets()}"
     """
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1rem;max-width:76rem;background:var(--paper);color:var(--ink);

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from hrpe_jax.report import collect, describe, svg
-from hrpe_jax.report.piano_roll import roll_of
-from hrpe_jax.report.svg import Series, number
+from hrpe_jax.report.svg import Series, number, roll_of
 from hrpe_jax.report.tables import (
     GENERATED,
     REAL,

@@ -27,8 +27,8 @@ from hrpe_jax.sampling.backbone_loop import (
     read_backbone,
     run_backbone,
 )
-from hrpe_jax.sampling.cache import drop, grow, left_padded, remember_all, remembered, room, round_up
 from hrpe_jax.sampling.logits import Settings, row_keys
+from hrpe_jax.sampling.sizes import drop, grow, left_padded, remember_all, remembered, room, round_up
 
 STEPS = 128  # tokens written by one call of the compiled loop, at most
 NO_STOP = 2**30

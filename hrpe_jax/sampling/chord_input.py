@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from hrpe_jax.analysis.keys import find_keys
 from hrpe_jax.errors import UserError, cut
-from hrpe_jax.sampling.form import MAX_BARS
+from hrpe_jax.sampling.form_input import MAX_BARS
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord, ChordError, parse_harte, parse_lead_sheet
 from hrpe_jax.theory.chord_parser import MAX_LABEL

@@ -7,7 +7,7 @@ anew. Piece i of a seed draws the same numbers however many are asked for with i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 import jax
@@ -23,10 +23,31 @@ from hrpe_jax.models.config import BackboneModelConfig, MelodyModelConfig
 from hrpe_jax.sampling import backbone_search as chord_stage
 from hrpe_jax.sampling import melody_batch as melody_stage
 from hrpe_jax.sampling.backbone_loop import FREE
-from hrpe_jax.sampling.cache import unroll
 from hrpe_jax.sampling.controls import Controls, Drawing, chord_tokens
 from hrpe_jax.sampling.logits import Settings
-from hrpe_jax.sampling.piece import Piece
+from hrpe_jax.sampling.sizes import unroll
+from hrpe_jax.score.score import Score
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece that the stages wrote.
+
+    Attributes:
+        score: its music.
+        backbone_ids: its chords as tokens, BOS to EOS.
+        event_ids: its melody as tokens, BOS to EOS; empty where only chords were asked for.
+        nats: by stage, the mean negative log likelihood of its events under the model itself; without
+            "backbone" where the chords were given, without "melody" where none was asked for.
+        settings: what was asked for, plain values.
+    """
+
+    score: Score
+    backbone_ids: tuple[int, ...]
+    event_ids: tuple[int, ...]
+    nats: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
 
 MAX_ROWS = 32  # pieces side by side
 

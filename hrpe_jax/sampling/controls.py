@@ -14,7 +14,7 @@ import numpy as np
 from hrpe_jax.codec import backbone
 from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.chord_input import Timed, come_round, read_chords
-from hrpe_jax.sampling.form import MAX_BARS, Form, read_form
+from hrpe_jax.sampling.form_input import MAX_BARS, Form, read_form
 from hrpe_jax.sampling.options import DEFAULT_CANDIDATES, DEFAULT_SILENT_BARS, ComposeOptions
 from hrpe_jax.sampling.prime import Prime
 from hrpe_jax.score.score import ChordSpan, Score

@@ -30,7 +30,7 @@ from hrpe_jax.sampling.output_options import MAX_ON_PAGE, Outputs
 from hrpe_jax.theory.chord import Chord
 
 if TYPE_CHECKING:
-    from hrpe_jax.sampling.piece import Piece
+    from hrpe_jax.sampling.compose import Piece
 
 MAX_EVENTS = 512
 """Chords of a piece that are explained, the first: the pass builds arrays of their square for every head."""

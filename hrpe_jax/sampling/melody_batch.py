@@ -19,14 +19,13 @@ from hrpe_jax.codec import backbone, grammar
 from hrpe_jax.codec import backbone_tokens as chord_ids
 from hrpe_jax.codec import melody as codec
 from hrpe_jax.codec import melody_tokens as tokens
-from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT
+from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.melody_tokens import tempo_bin
 from hrpe_jax.data.features import MELODY_FIELDS, MELODY_PADDING, MELODY_ROW_FIELDS, melody_song
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.cache import capacity
 from hrpe_jax.models.config import MelodyModelConfig
-from hrpe_jax.sampling.cache import drop, grow, left_padded, remember_all, remembered, room, round_up
-from hrpe_jax.sampling.form import Form
+from hrpe_jax.sampling.form_input import Form
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.melody_loop import (
     RECENT,
@@ -45,6 +44,7 @@ from hrpe_jax.sampling.melody_loop import (
     run_melody,
     start_clock,
 )
+from hrpe_jax.sampling.sizes import drop, grow, left_padded, remember_all, remembered, room, round_up
 from hrpe_jax.score.score import Score
 
 _BEATS = chord_ids.MAX_BEATS_PER_BAR

@@ -17,7 +17,7 @@ from jax import Array
 
 from hrpe_jax.codec import backbone_tokens, grammar
 from hrpe_jax.codec import melody_tokens as tokens
-from hrpe_jax.codec.harmony import MAX_TICKS_TO_NEXT
+from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.models.melody import MelodyHistory

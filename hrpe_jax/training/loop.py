@@ -19,18 +19,24 @@ from typing import Any, NamedTuple, Protocol
 import jax
 from jax.sharding import Mesh
 
-from hrpe_jax.checkpoints.format import Record, check_record, checkpoint_folder, read_json, whole_steps
+from hrpe_jax.checkpoints.format import (
+    Record,
+    TrainState,
+    check_record,
+    checkpoint_folder,
+    read_json,
+    whole_steps,
+)
 from hrpe_jax.checkpoints.manager import Checkpoints
-from hrpe_jax.checkpoints.state import TrainState
 from hrpe_jax.config import StageConfig
 from hrpe_jax.errors import UserError
 from hrpe_jax.training.early_stopping import Best
 from hrpe_jax.training.flops import peak_seconds
 from hrpe_jax.training.guards import Watchdog, find_failure, keep_failure, stop_request
+from hrpe_jax.training.init_state import with_params
 from hrpe_jax.training.metric_writers import Meter, MetricsFile, TensorBoard
 from hrpe_jax.training.progress import Clock, Progress
 from hrpe_jax.training.sharding import make_mesh, put_batch
-from hrpe_jax.training.state import with_params
 from hrpe_jax.training.train_step import Programs, make_programs
 from hrpe_jax.training.validation import MAX_IN_FLIGHT, Batch, evaluate
 

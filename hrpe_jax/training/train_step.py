@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from hrpe_jax.checkpoints.state import TrainState
+from hrpe_jax.checkpoints.format import TrainState
 from hrpe_jax.config import StageConfig
+from hrpe_jax.training.init_state import init_state, state_shardings, with_shardings
 from hrpe_jax.training.optimizer import average, learning_rate, make_optimizer
 from hrpe_jax.training.sharding import is_axes, replicated, tree_shardings
-from hrpe_jax.training.state import init_state, state_shardings, with_shardings
 
 Metrics = dict[str, tuple[jax.Array, jax.Array]]
 """name -> (sum, weight), float32 scalars: metrics that merge, so that partial batches average right."""

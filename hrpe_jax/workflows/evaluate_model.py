@@ -187,7 +187,7 @@ def predictions(model: Model, dataset: Dataset, split: str) -> dict[str, Any]:
     Raises:
         UserError: the split has no song of the model's stages.
     """
-    from hrpe_jax.baselines.compare import ngram_baseline, repeat_baseline
+    from hrpe_jax.baselines.fit import ngram_baseline, repeat_baseline
     from hrpe_jax.baselines.measure import with_perplexities
     from hrpe_jax.utils.jax_setup import enable_compilation_cache
 

@@ -16,10 +16,10 @@ from hrpe_jax.utils.locks import lock_folder
 
 if TYPE_CHECKING:
     from hrpe_jax.composer import Composer
+    from hrpe_jax.sampling.compose import Piece
     from hrpe_jax.sampling.controls import Controls
     from hrpe_jax.sampling.options import ComposeOptions
     from hrpe_jax.sampling.output_options import Outputs
-    from hrpe_jax.sampling.piece import Piece
 
 FREE = "pieces"
 """Where pieces go if no folder is given; `pieces-2`, `pieces-3`, ... if it is there."""

@@ -19,7 +19,7 @@ from typing import Any
 import jax
 
 import hrpe_jax
-from hrpe_jax.baselines.compare import ngram_baseline
+from hrpe_jax.baselines.fit import ngram_baseline
 from hrpe_jax.checkpoints.format import Record, check_workdir, checkpoint_folder, whole_steps
 from hrpe_jax.checkpoints.release import export_model
 from hrpe_jax.codec.vocabulary import vocabulary_hashes

@@ -19,8 +19,7 @@ import numpy as np
 import pytest
 
 from hrpe_jax.checkpoints import manager
-from hrpe_jax.checkpoints.digests import DIGESTS
-from hrpe_jax.checkpoints.format import checkpoint_folder, find_damage, load_stage, whole_steps
+from hrpe_jax.checkpoints.format import DIGESTS, checkpoint_folder, find_damage, load_stage, whole_steps
 from hrpe_jax.errors import UserError
 from tests.training import dummy
 from tests.training.test_loop import read_lines, same_params

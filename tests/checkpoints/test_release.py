@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hrpe_jax.checkpoints.format import checkpoint_folder
+from hrpe_jax.checkpoints.format import TrainState, checkpoint_folder
 from hrpe_jax.checkpoints.manager import Checkpoints
 from hrpe_jax.checkpoints.release import (
     Model,
@@ -22,7 +22,6 @@ from hrpe_jax.checkpoints.release import (
     write_released,
 )
 from hrpe_jax.checkpoints.safetensors import flatten
-from hrpe_jax.checkpoints.state import TrainState
 from hrpe_jax.codec import vocabulary
 from hrpe_jax.config import Config, StagesConfig
 from hrpe_jax.errors import UserError

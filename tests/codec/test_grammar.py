@@ -7,7 +7,7 @@ import pytest
 
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import backbone_tokens as bt
-from hrpe_jax.codec import melody_grammar as mg
+from hrpe_jax.codec import grammar as mg
 from hrpe_jax.codec import melody_tokens as mt
 from hrpe_jax.codec.grammar import (
     accepts_backbone,

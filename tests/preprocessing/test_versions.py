@@ -9,7 +9,7 @@ import pytest
 
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.preprocessing import fingerprints, spool, versions
-from hrpe_jax.preprocessing.leakage import leakage
+from hrpe_jax.preprocessing.splits import leakage
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key

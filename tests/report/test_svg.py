@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from hrpe_jax.report import svg
-from hrpe_jax.report.piano_roll import roll_of
-from hrpe_jax.report.svg import Series, number
+from hrpe_jax.report.svg import Series, number, roll_of
 from tests.report.music import piece
 
 RNG = np.random.default_rng(0)

@@ -19,10 +19,10 @@ from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.sampling import backbone_search
 from hrpe_jax.sampling.backbone_loop import FREE, features, run_backbone
 from hrpe_jax.sampling.backbone_search import NO_STOP, Request, choose, sample_chords, stretches
-from hrpe_jax.sampling.cache import unroll
 from hrpe_jax.sampling.chord_input import read_chords
-from hrpe_jax.sampling.form import read_form
+from hrpe_jax.sampling.form_input import read_form
 from hrpe_jax.sampling.logits import Settings, row_keys
+from hrpe_jax.sampling.sizes import unroll
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key

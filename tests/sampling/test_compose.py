@@ -16,14 +16,14 @@ import pytest
 from hrpe_jax import read_score
 from hrpe_jax.codec import backbone_tokens, melody_tokens, vocabulary
 from hrpe_jax.codec.grammar import accepts_backbone, accepts_melody
+from hrpe_jax.composer import notices
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.json import score_from_values
 from hrpe_jax.formats.midi.read import read_midi
 from hrpe_jax.sampling import write
-from hrpe_jax.sampling.cache import round_up
+from hrpe_jax.sampling.compose import Piece
 from hrpe_jax.sampling.melody_loop import run_melody
-from hrpe_jax.sampling.notices import notices
-from hrpe_jax.sampling.piece import Piece
+from hrpe_jax.sampling.sizes import round_up
 from hrpe_jax.sampling.stream import BarOfPiece, stream
 from hrpe_jax.sampling.write import describe, write_pieces
 from hrpe_jax.score.score import ChordSpan, Note, Score

@@ -12,7 +12,7 @@ from hrpe_jax.codec.grammar import accepts_backbone
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.chord_input import read_chords, suggest
 from hrpe_jax.sampling.controls import Drawing, chord_tokens
-from hrpe_jax.sampling.form import read_form
+from hrpe_jax.sampling.form_input import read_form
 from hrpe_jax.sampling.prime import Prime
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord, to_lead_sheet

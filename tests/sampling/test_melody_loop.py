@@ -20,13 +20,13 @@ from hrpe_jax.data.features import MELODY_FIELDS, MELODY_ROW_FIELDS, melody_song
 from hrpe_jax.models.melody import Melody, init_memory
 from hrpe_jax.sampling import melody_batch as driver
 from hrpe_jax.sampling import melody_loop as loop
-from hrpe_jax.sampling.cache import room, unroll
 from hrpe_jax.sampling.controls import chord_tokens
-from hrpe_jax.sampling.form import read_form
+from hrpe_jax.sampling.form_input import read_form
 from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.melody_batch import Request, beat_table, melodies, melody_plan, score_of
 from hrpe_jax.sampling.melody_loop import Window, run_melody
 from hrpe_jax.sampling.prime import Prime
+from hrpe_jax.sampling.sizes import room, unroll
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

@@ -9,8 +9,7 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.formats.midi.read import read_midi
 from hrpe_jax.formats.midi.write import Programs
 from hrpe_jax.sampling.output_options import FORMATS, MAX_ON_PAGE, check_length, read_outputs
-from hrpe_jax.sampling.page import page_of
-from hrpe_jax.sampling.write import write_pieces
+from hrpe_jax.sampling.write import page_of, write_pieces
 from hrpe_jax.theory.meter import Meter
 from tests.sampling.tiny import pieces_of, tiny_model
 

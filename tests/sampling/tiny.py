@@ -12,9 +12,9 @@ from hrpe_jax.checkpoints.release import Model, StageModel
 from hrpe_jax.composer import Composer
 from hrpe_jax.config import BackboneStageConfig, BatchConfig, MelodyStageConfig, StageConfig
 from hrpe_jax.models.config import BackboneModelConfig, MelodyHarmonyConfig, MelodyModelConfig
+from hrpe_jax.sampling.compose import Piece
 from hrpe_jax.sampling.controls import Controls, read_controls
 from hrpe_jax.sampling.options import ComposeOptions
-from hrpe_jax.sampling.piece import Piece
 from hrpe_jax.tasks import build_task
 
 SHAPE: dict[str, Any] = {"width": 16, "layers": 2, "heads": 2, "head_width": 8, "mlp_width": 24}

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import jax
 import pytest
-
-from tests.training import dummy
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,12 +22,3 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     for name, value in before.items():
         jax.config.update(name, value)
-
-
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workdir of an uninterrupted training of the dummy; copy it before you change it."""
-    workdir = tmp_path_factory.mktemp("whole")
-    result = dummy.train(workdir)
-    assert (result.step, result.resumed) == (12, 0)
-    return workdir

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrpe_jax.analysis.beats.bars import find_bars, given_score, lay_beats, meter_spans, role_scores
-from hrpe_jax.analysis.beats.file_grid import OWN, Grid, file_grids
+from hrpe_jax.analysis.beats.find_bars import find_bars, given_score, lay_beats, meter_spans, role_scores
+from hrpe_jax.analysis.beats.given_beats import OWN, Grid, file_grids
 from hrpe_jax.analysis.beats.track import MAX_SECONDS, NoteTable, note_table, track_beats
 from hrpe_jax.formats.midi.read import MidiFile
 from hrpe_jax.theory.meter import Meter

@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from hrpe_jax.analysis.melody.features import TOGETHER, Notes
 from hrpe_jax.analysis.melody.line import (
     fitted_networks,
     line_probability,
@@ -22,6 +21,7 @@ from hrpe_jax.analysis.melody.line import (
     skyline,
     struck_once,
 )
+from hrpe_jax.analysis.melody.note_features import TOGETHER, Notes
 from hrpe_jax.formats.midi.read import MidiFile, MidiTrack
 
 _STEPS = 20_000

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hrpe_jax.analysis.fitted import read_fitted
-from hrpe_jax.analysis.melody.features import TOGETHER, LineFeatures, Notes, note_features
+from hrpe_jax.analysis.melody.note_features import TOGETHER, LineFeatures, Notes, note_features
 from hrpe_jax.formats.midi.read import MidiFile
 
 _FEWEST = 8

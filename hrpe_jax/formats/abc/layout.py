@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hrpe_jax.formats.abc.fields import AbcKey
 from hrpe_jax.formats.abc.voice import UNITS_PER_TICK, Measure
-from hrpe_jax.formats.repeats import Signs, play_order
+from hrpe_jax.formats.repeat_signs import Signs, play_order
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.meter import Meter

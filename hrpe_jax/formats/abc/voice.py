@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from hrpe_jax.formats.abc.fields import LETTERS, AbcKey, AbcMeter
-from hrpe_jax.formats.repeats import MAX_PASSES, Signs
+from hrpe_jax.formats.repeat_signs import MAX_PASSES, Signs
 from hrpe_jax.theory.chord import Chord, ChordError, parse_lead_sheet
 
 UNITS_PER_TICK = 10_080

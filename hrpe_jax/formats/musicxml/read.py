@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 
 from hrpe_jax.formats.musicxml.archive import MusicXmlError, load_tree
 from hrpe_jax.formats.musicxml.part import RawMeasure, RawNote, read_part, units_per_quarter
-from hrpe_jax.formats.repeats import Signs, play_order
+from hrpe_jax.formats.repeat_signs import Signs, play_order
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hrpe_jax.analysis.beats.label_beats import find_label_beats
+from hrpe_jax.analysis.beats.given_beats import find_label_beats
 
 SONG = np.array([4, 4, 2, 2, 4, 8, 4, 4, 2, 1, 1, 8] * 3)
 WALTZ = np.array([3, 3, 6, 3, 3, 2, 1, 3, 12, 3, 6, 3] * 3)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hrpe_jax.analysis.beats.bars import (
+from hrpe_jax.analysis.beats.find_bars import (
     HALF,
     RESET,
     best_bars,
@@ -16,7 +16,7 @@ from hrpe_jax.analysis.beats.bars import (
     lay_beats,
     meter_spans,
 )
-from hrpe_jax.analysis.beats.file_grid import file_grids
+from hrpe_jax.analysis.beats.given_beats import file_grids
 from hrpe_jax.analysis.beats.track import NoteTable
 from hrpe_jax.theory.meter import Meter
 

@@ -13,8 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrpe_jax.analysis.chords import segments
-from hrpe_jax.analysis.chords.accompaniment import LINE_WEIGHT, accompaniment_weights
-from hrpe_jax.analysis.chords.find_chords import FULL, POP, SegmentParams, find_chords
+from hrpe_jax.analysis.chords.find_chords import (
+    FULL,
+    LINE_WEIGHT,
+    POP,
+    SegmentParams,
+    accompaniment_weights,
+    find_chords,
+)
 from hrpe_jax.analysis.chords.segments import (
     LONGEST,
     ROLES,

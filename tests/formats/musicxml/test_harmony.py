@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hrpe_jax.formats.musicxml.harmony import parse_harmony
+from hrpe_jax.formats.musicxml.chord_symbols import parse_harmony
 from hrpe_jax.theory.chord import Chord
 
 

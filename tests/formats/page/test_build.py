@@ -13,7 +13,7 @@ import pytest
 
 from hrpe_jax.formats.midi.write import midi_bytes
 from hrpe_jax.formats.page import Choice, PagePiece, build_page
-from hrpe_jax.formats.page.build import MAX_BARS, pretty
+from hrpe_jax.formats.page.html import MAX_BARS, pretty
 from hrpe_jax.score.score import ChordSpan, Note
 from hrpe_jax.theory.chord import Chord, parse_lead_sheet
 from tests.formats.musicxml.test_write import SCORE

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrpe_jax.data.batches import BatchShape
-from hrpe_jax.data.melody_rows import EvalStreams, TrainStreams
+from hrpe_jax.data.rows import EvalStreams, TrainStreams
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=20)
 

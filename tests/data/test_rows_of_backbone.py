@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrpe_jax.data.backbone_rows import PREFIX, EvalPacking, TrainPacking, first_fit
 from hrpe_jax.data.batches import BatchShape
+from hrpe_jax.data.rows import PREFIX, EvalPacking, TrainPacking, first_fit
 
 LENGTHS = st.lists(st.integers(PREFIX + 1, 40), min_size=1, max_size=30)
 

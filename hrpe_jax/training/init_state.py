@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from hrpe_jax.checkpoints.state import TrainState
+from hrpe_jax.checkpoints.format import TrainState
 from hrpe_jax.training.sharding import FSDP_RULES, RULES, replicated, tree_shardings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hrpe_jax.score.bars import most_common, resets_from_bars
+from hrpe_jax.score.score import most_common, resets_from_bars
 
 
 def test_only_what_counting_would_miss_is_a_reset() -> None:

@@ -1,10 +1,13 @@
-"""Songs repeat themselves: "what followed last time" and "the phrase before, once more" as predictors.
+"""What counting reaches on the tokens a model is trained on: the line under every validation figure.
 
-A pointer names for each token the one that it expects, and how sure it may be as a class. How often it is
-right in a class is counted over training songs; that share of the probability goes to the expected token,
-the rest to another predictor:
+The chords that a melody is conditioned on are not shown to the n-gram. Songs repeat themselves, so "what
+followed last time" and "the phrase before, once more" are predictors too. Each names for every token the one
+that it expects, and a class that tells how sure it is. How often it is right in a class is counted over
+training songs; that share of the probability goes to the expected token, the rest to another predictor:
 
     p(w) = a_class [w is expected] + (1 - a_class) p_other(w)
+
+`experiments/baselines` has more baselines, also with chords.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from hrpe_jax.baselines.measure import Predict, Sequence
+from hrpe_jax.baselines.measure import VOCABULARY, Predict, Sequence, Stage, measure, song_sequences
+from hrpe_jax.baselines.ngram import NGram, Smoothing
 from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.data.loader import Songs
 
 Pointer = Callable[[Sequence], tuple[np.ndarray, np.ndarray]]
 """(expected token or -1, class from 0 up), both int `[tokens]`; causal."""
@@ -116,3 +121,46 @@ class Repeat:
             mixed = (1 - trust) * probability
             mixed[token] += trust
             yield mixed
+
+
+def ngram_baseline(
+    dataset: Songs, stage: Stage, split: str, order: int = 5, smoothing: Smoothing = "kneser-ney"
+) -> dict[str, float]:
+    """Fits an n-gram on the training split and measures it on another.
+
+    Args:
+        dataset: What `open_dataset` returned.
+        stage: "backbone" or "melody".
+        split: The split to measure on.
+        order: Longest n-gram.
+        smoothing: Which; Kneser-Ney is the better one of both stages on POP909's validation split.
+
+    Returns:
+        See `prediction.measure`.
+    """
+    model = NGram(order, VOCABULARY[stage], smoothing)
+    model.fit(song.tokens for song in song_sequences(dataset, stage, "train"))
+    return measure(
+        lambda song: model.distributions(song.tokens), song_sequences(dataset, stage, split), stage
+    )
+
+
+def repeat_baseline(
+    dataset: Songs, stage: Stage, split: str, order: int = 5, longest: int = 8
+) -> dict[str, float]:
+    """Expects what followed last time in the song itself, and trusts an n-gram for the rest.
+
+    Args:
+        dataset: What `open_dataset` returned.
+        stage: "backbone" or "melody".
+        split: The split to measure on.
+        order: Of the Kneser-Ney n-gram.
+        longest: Tokens that are compared at most to find the last time.
+
+    Returns:
+        See `prediction.measure`.
+    """
+    train = song_sequences(dataset, stage, "train")
+    ngram = NGram(order, VOCABULARY[stage], "kneser-ney").fit(song.tokens for song in train)
+    model = Repeat(what_followed(longest), lambda song: ngram.distributions(song.tokens)).fit(train)
+    return measure(model.distributions, song_sequences(dataset, stage, split), stage)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrpe_jax.formats.repeats import Signs, play_order, sign_of_words
+from hrpe_jax.formats.repeat_signs import Signs, play_order, sign_of_words
 
 
 def _signs(text: str) -> list[Signs]:
