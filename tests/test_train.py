@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +39,6 @@ CONFIG = {
         },
     }
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A compilation cache that is not the user's."""
-    import jax
-
-    before = jax.config.jax_compilation_cache_dir
-    folder = str(tmp_path_factory.mktemp("cache"))
-    jax.config.update("jax_compilation_cache_dir", folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", folder)  # for processes of their own
-        yield
-    jax.config.update("jax_compilation_cache_dir", before)
 
 
 def call(*arguments: str) -> int:

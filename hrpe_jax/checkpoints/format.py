@@ -85,7 +85,7 @@ def damage(folder: Path, items: Sequence[str] = ()) -> str | None:
     try:
         sums = dict(json.loads((folder / DIGESTS).read_bytes()))
         chosen = {name: sum for name, sum in sums.items() if not items or name.split("/")[0] in items}
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return f"{DIGESTS}: missing or not readable"
 
     def look(name: str) -> str | None:
@@ -130,7 +130,7 @@ def read_json(folder: Path, step: int, item: str) -> dict[str, Any]:
     path = folder / str(step) / item / "metadata"
     try:
         values = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise damaged(folder, step, first_line(error)) from None
     missing = [name for name in JSON_ITEMS[item] if name not in values]
     if missing:

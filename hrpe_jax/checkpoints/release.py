@@ -1,9 +1,10 @@
 """A trained model on disk and in memory: parameters and config of each stage, vocabularies checked.
 
 A released model is a folder `config.json, backbone.safetensors, melody.safetensors`; nothing in it is ever
-unpickled. Training leaves one in `WORKDIR/model`, because reading it takes a tenth of the time that restoring
-checkpoints does; it is used as long as the checkpoints have not gone on without it. The package carries one
-in `hrpe_jax/pretrained`, which is read where no model is named.
+unpickled, and it is read only if it is what was written (`verify`). Training leaves one in `WORKDIR/model`,
+because reading it takes a tenth of the time that restoring checkpoints does; it is used as long as the
+checkpoints have not gone on without it. The package carries one in `hrpe_jax/pretrained`, which is read where
+no model is named.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hrpe_jax.checkpoints.safetensors import Precision, flatten, nested, read_weights, write_weights
+from hrpe_jax.checkpoints import verify
+from hrpe_jax.checkpoints.safetensors import (
+    Precision,
+    flatten,
+    nested,
+    read_shapes,
+    read_weights,
+    write_weights,
+)
 from hrpe_jax.codec import vocabulary
 from hrpe_jax.config import BackboneStageConfig, MelodyStageConfig, StageConfig
 from hrpe_jax.errors import UserError
@@ -92,8 +101,8 @@ def load_model(path: str | os.PathLike[str] = BUNDLED) -> Model:
         path: either folder, or "bundled" for the model of the package.
 
     Raises:
-        UserError: there is no such folder, no checkpoint in it, one that is damaged, or one whose token ids
-            mean something else than this program's.
+        UserError: there is no such folder, no checkpoint in it, one that is damaged or not finite, or one
+            whose token ids mean something else than this program's.
     """
     if path == BUNDLED:
         if not (PRETRAINED_FOLDER / CONFIG_FILE).is_file():
@@ -129,6 +138,7 @@ def read_checkpoints(workdir: str | os.PathLike[str]) -> Model:
             _check_vocabulary(workdir, name, trained.vocabulary)
             # Arrays of numpy, as from a released model: one compiled program serves both.
             params = nested(dict(flatten(trained.params)))
+            verify.check_values(checkpoint.checkpoint_folder(workdir, name) / str(trained.step), params)
             stages[name] = StageModel(trained.config, params, trained.step, steps[-1])
     if not stages:
         raise UserError(f"{workdir}: no complete checkpoint of any stage; train the model first")
@@ -138,18 +148,25 @@ def read_checkpoints(workdir: str | os.PathLike[str]) -> Model:
 def read_released(folder: Path) -> Model:
     """A released model. Raises as `load_model`."""
     about = _read_config(folder)
+    for name in about["stages"]:
+        _check_vocabulary(folder, name, about["vocabulary"][name])
+    verify.check_config(folder / CONFIG_FILE, about)
     stages: dict[str, Any] = {}
     for name, entry in about["stages"].items():
         path = _weights(folder, name)
-        _check_vocabulary(folder, name, about["vocabulary"][name])
-        params, header = read_weights(path)
+        config = build(_CONFIGS[name], entry["config"], f"{folder / CONFIG_FILE}: {name}")
+        verify.check_sizes(folder / CONFIG_FILE, name, config, path, read_shapes(path))
+        params, header, found = read_weights(path)
+        verify.check_file(path, about, found)
+        verify.check_values(path, params)
+        if verify.DIGESTS not in about:  # nothing else says that config and weights belong together
+            verify.check_shapes(path, name, config, params)
         _check_vocabulary(folder, name, header.get("vocabulary", "none"))
         if header.get("step") != str(entry["step"]):
             raise UserError(
                 f"{path}: holds step {header.get('step')}, {CONFIG_FILE} says {entry['step']}; "
                 "export the model again"
             )
-        config = build(_CONFIGS[name], entry["config"], f"{folder / CONFIG_FILE}: {name}")
         stages[name] = StageModel(config, params, entry["step"], entry["latest"])
     seen = about.get("seen")
     return replace(Model(str(folder), **stages), seen=seen if isinstance(seen, dict) else None)
@@ -173,6 +190,7 @@ def write_released(model: Model, folder: str | os.PathLike[str], precision: Prec
         "vocabulary_version": vocabulary.VERSION,
         "vocabulary": {},
         "stages": {},
+        verify.DIGESTS: {},
         **({} if model.seen is None else {"seen": model.seen}),
     }
     try:
@@ -180,13 +198,16 @@ def write_released(model: Model, folder: str | os.PathLike[str], precision: Prec
         for name, stage in model.stages():
             digest = vocabulary.vocabulary_hash(name)
             header = {"stage": name, "vocabulary": digest, "step": str(stage.step)}
-            write_weights(_weights(folder, name), stage.params, header, precision)
+            path = _weights(folder, name)
+            about[verify.DIGESTS][path.name] = write_weights(path, stage.params, header, precision)
             about["vocabulary"][name] = digest
             about["stages"][name] = {
                 "step": stage.step,
                 "latest": stage.latest,
                 "config": asdict(stage.config),
             }
+        # As it is read: tuples are lists there.
+        about[verify.DIGESTS]["config"] = verify.config_digest(json.loads(json.dumps(about)))
         replace_file(folder / CONFIG_FILE, json.dumps(about, indent=2).encode())
     except OSError as error:
         raise unwritable(folder, error) from None
@@ -222,13 +243,15 @@ def _weights(folder: Path, stage: str) -> Path:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = verify.read_strict(path)
         known = about["format"] == FORMAT
         stages = about["stages"]
         whole = bool(stages) and all(
             name in _CONFIGS
             and {"step", "latest", "config"} <= set(entry)
             and isinstance(about["vocabulary"][name], str)
+            and isinstance(entry["config"], dict)
+            and type(entry["step"]) is type(entry["latest"]) is int
             for name, entry in stages.items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +16,22 @@ from hrpe_jax.utils.files import replace_file
 Precision = Literal["float32", "bfloat16"]
 
 
-def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of all tensors of a file, from its header alone. Raises as `read_weights`."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from None
+
+
+def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str], str]:
     """Reads a file.
 
     Returns:
-        Nested dicts of float32 arrays, and what the header says.
+        Nested dicts of float32 arrays, what the header says, and the SHA-256 of the file.
 
     Raises:
         UserError: it is not there, or damaged.
@@ -29,16 +41,28 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
-        flat = {name: _array(**entry) for name, entry in deserialize(path.read_bytes())}
-    except (OSError, SafetensorError, KeyError) as error:
-        raise UserError(f"{path}: not readable ({error}); export the model again") from None
-    return nested(flat), header
+        content = path.read_bytes()
+        flat = {name: _array(**entry) for name, entry in deserialize(content)}
+        return nested(flat), header, hashlib.sha256(content).hexdigest()
+    except (OSError, SafetensorError, KeyError, TypeError, IndexError) as error:
+        raise _unreadable(path, error) from None
 
 
 def write_weights(
     path: Path, params: Mapping[str, Any], header: Mapping[str, str], precision: Precision = "float32"
-) -> None:
+) -> str:
     """Writes a file, whole or not at all. bfloat16 keeps eight bits of each mantissa, in half the space.
+
+    The same parameters give the same bytes.
+
+    Args:
+        path: of the file.
+        params: nested dicts of arrays.
+        header: texts that the file says of itself.
+        precision: of the numbers.
+
+    Returns:
+        The SHA-256 of the file.
 
     Raises:
         OSError: it cannot be written.
@@ -52,7 +76,26 @@ def write_weights(
     else:
         kind = np.float32
     flat = {name: np.ascontiguousarray(value, kind) for name, value in flatten(params)}
-    replace_file(path, save(flat, dict(header)))
+    content = _in_order(save(flat, dict(header)))
+    replace_file(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with its header in the order of the names; the library's changes from call to call.
+
+    Format: 8 bytes length of the header, little-endian; the header, JSON filled up with spaces to a multiple
+    of 8 bytes; the numbers.
+    """
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[start:]
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    said = str(error).replace("\n", " ")[:200]
+    return UserError(f"{path}: not readable ({said}); export the model again")
 
 
 def flatten(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, np.ndarray]]:
@@ -73,6 +116,8 @@ def nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})
+        if last in node:
+            raise KeyError(f"{name} is an array and a group of arrays")
         node[last] = value
     return tree
 

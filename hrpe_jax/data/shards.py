@@ -220,7 +220,7 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         manifest = json.loads((path / MANIFEST).read_bytes())
         _shards(manifest)
         whole = {"format_version", "vocabulary", "songs"} <= manifest.keys()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return manifest if whole else None
 

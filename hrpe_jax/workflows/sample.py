@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrpe_jax.errors import UserError, WrongUse
+from hrpe_jax.utils import cli
 from hrpe_jax.utils.files import check_output, unwritable
 from hrpe_jax.utils.locks import lock_folder
 
@@ -59,7 +60,8 @@ def compose_files(
         UserError: the pieces cannot be written after all.
     """
     with _wrong_use():
-        from hrpe_jax.composer import read_prime
+        from hrpe_jax.checkpoints.verify import check_shapes
+        from hrpe_jax.composer import Composer, read_prime
         from hrpe_jax.sampling.controls import read_controls
         from hrpe_jax.sampling.output_options import check_length, read_outputs
 
@@ -69,28 +71,33 @@ def compose_files(
         check_length(wanted, controls.bars, controls.meter, controls.tempo)
         check_output(os.curdir if output is None else output)
     with output_folder(output) as folder:
-        return _compose_into(folder, model, options, controls, wanted)
+        with _wrong_use():
+            composer = Composer.load(model)
+            _check_stages(composer, controls)
+            for line in composer.notices(options):
+                cli.say(f"note: {line}")
+        try:
+            return _compose_into(folder, composer, options, controls, wanted)
+        except UserError:
+            raise
+        except Exception:
+            for name, stage in composer.model.stages():  # the usual reason, and no error of JAX says it
+                check_shapes(composer.model.path, name, stage.config, stage.params)
+            raise
 
 
 def _compose_into(
     folder: Path,
-    model: str | os.PathLike[str],
+    composer: Composer,
     options: ComposeOptions,
     controls: Controls,
     wanted: Outputs,
 ) -> dict[str, Any]:
     """`compose_files`, into a folder that is locked."""
-    from hrpe_jax.composer import Composer
     from hrpe_jax.sampling.compose import MAX_ROWS
     from hrpe_jax.sampling.explain import explain_pieces
     from hrpe_jax.sampling.write import write_pieces
-    from hrpe_jax.utils import cli
 
-    with _wrong_use():
-        composer = Composer.load(model)
-        _check_stages(composer, controls)
-        for line in composer.notices(options):
-            cli.say(f"note: {line}")
     files: list[Path] = []
     alone = controls.num_pieces == 1 and controls.form is None and controls.stage != "backbone"
     if controls.bars >= LONG and alone:
@@ -156,7 +163,6 @@ def write_bars(composer: Composer, options: ComposeOptions, total: int, folder: 
     Raises:
         UserError: the folder cannot be written.
     """
-    from hrpe_jax.utils import cli
 
     path = folder / "piece-01.bars.jsonl"
     bars = composer.bars(options)
