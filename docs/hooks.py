@@ -33,6 +33,8 @@ SHOWN = (
 )
 LINK = re.compile(r"(?P<mark>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 SOURCE = re.compile(r'(?P<before><(?:img|a)\b[^>]*?(?:src|href)=")(?P<target>[^"]+)')
+CODE = re.compile(r"(?<=<code>)[^<\n]+(?=</code>)")
+FLAG = re.compile(r"(?<!\S)--?[\w.=,:/]{2,40}(?!\S)")
 FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 
 
@@ -74,3 +76,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     parts = FENCE.split(markdown)
     parts[::2] = [SOURCE.sub(source, LINK.sub(link, part)) for part in parts[::2]]
     return "".join(parts)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Keeps the flags of a command in running text and tables together: `--input`, not `-` and `-input`."""
+    return CODE.sub(lambda code: FLAG.sub(r'<span class="word">\g<0></span>', code[0]), html)
