@@ -309,6 +309,20 @@ def test_fine_tuning_figures_are_those_of_the_record() -> None:
     assert [row[1:] for row in table[2:]] == wanted
 
 
+def test_the_comparison_with_music21_is_that_of_the_record() -> None:
+    found = json.loads(read(ROOT / "experiments/speed/readers.json"))
+    text = " ".join(read(ROOT / "docs/built/decisions.md").split())
+    xml, abc = found["musicxml"], found["abc"]
+    for sentence in (
+        f"takes {xml['times_as_long']} times as long",
+        f"same notes in {xml['same_notes']} files, and refuses {xml['music21_failed']} of the others",
+        f"takes {abc['times_as_long']} times as long",
+        f"{abc['music21_as_midi']} of its pitch sequences",
+        f"and {abc['ours_as_midi']} of ours do",
+    ):
+        assert sentence in text
+
+
 @pytest.mark.parametrize("split", ["valid", "test"])
 def test_baseline_figures_are_those_of_the_record(split: str) -> None:
     """Each cell `nll / accuracy` of the page is in the record of its split."""
