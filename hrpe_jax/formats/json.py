@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hrpe_jax.score.form import form_from_values, form_values
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
-from hrpe_jax.theory.chord import ChordError, parse_harte, to_harte, to_lead_sheet
+from hrpe_jax.theory.chord import (
+    Chord,
+    ChordError,
+    parse_harte,
+    parse_lead_sheet,
+    to_harte,
+    to_lead_sheet,
+)
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 
@@ -64,7 +72,7 @@ def score_from_values(values: Mapping[str, Any]) -> Score:
             tempo_bpm=float(values["tempo_bpm"]),
             melody=tuple(Note(*note) for note in values["melody"]),
             chords=tuple(
-                ChordSpan(span["onset"], span["duration"], parse_harte(span["chord"]))
+                ChordSpan(span["onset"], span["duration"], _chord(span["chord"], span.get("symbol", "")))
                 for span in values["chords"]
             ),
             source=values.get("source", ""),
@@ -77,6 +85,16 @@ def score_from_values(values: Mapping[str, Any]) -> Score:
         if isinstance(error, ScoreError):
             raise
         raise ScoreError(f"these values are no score: {type(error).__name__}: {error}") from None
+
+
+def _chord(label: str, symbol: str) -> Chord:
+    """The chord of a label, shown as the symbol beside it where that is the same chord."""
+    chord = parse_harte(label)
+    try:
+        shown = parse_lead_sheet(symbol)
+    except (ChordError, AttributeError):
+        return replace(chord, written=None)
+    return shown if shown == chord else replace(chord, written=None)
 
 
 def write_score_json(score: Score, path: str | os.PathLike[str]) -> None:

@@ -25,6 +25,7 @@ class Signs:
         fine: after such a jump, the piece ends here.
         da_capo: jump to the start at the end of this measure.
         dal_segno: jump to the segno at the end of this measure.
+        after_jump: the repeat that ends here is taken after a jump too.
     """
 
     forward: bool = False
@@ -37,6 +38,7 @@ class Signs:
     fine: bool = False
     da_capo: bool = False
     dal_segno: bool = False
+    after_jump: bool = False
 
 
 _FIELDS = {
@@ -57,15 +59,18 @@ def sign_of_words(text: str) -> str:
 def play_order(signs: Sequence[Signs], max_measures: int = 20_000) -> list[int] | None:
     """Indices of the measures in the order of playing.
 
-    A repeat without a beginning goes back to the end of the previous one, or to the start. After a da capo
-    or dal segno, repeats are not taken again, and only the last of several endings is played. Endings and
-    coda signs are mended first where they contradict themselves (see `mend_endings`, `_mend_codas`).
+    A repeat without a beginning goes back to the end of the previous one, or to the start. Endings are
+    played as they are numbered, "1, 3" before "2, 4" before "3" again, however often that goes back. After a
+    da capo or dal segno, repeats are not taken again unless they say so, and only the last of several endings
+    is played. Endings and coda signs are mended first where they contradict themselves (see `mend_endings`,
+    `_mend_codas`).
 
     Returns:
         None where more than `max_measures` would be played.
     """
     signs = _mend_codas(mend_endings(signs))
-    last_ending = _last_endings(signs)
+    last_ending, last_pass = _last_endings(signs)
+    again = _taken_after_jumps(signs)
     order: list[int] = []
     section, turn = 0, 1  # where the present section began, and how often it has been entered
     after_jump = False
@@ -77,19 +82,23 @@ def play_order(signs: Sequence[Signs], max_measures: int = 20_000) -> list[int] 
             if sign.forward or left_endings:
                 section, turn = i, 1
         jumped_back = False
-        if sign.endings and (not last_ending[i] if after_jump else turn not in sign.endings):
+        once = after_jump and not again[i]
+        if sign.endings and (not last_ending[i] if once else turn not in sign.endings):
             i += 1
             continue
         order.append(i)
         if len(order) > max_measures:
             return None
-        if sign.backward and not after_jump:
-            times = max(sign.endings) + 1 if sign.endings else sign.backward
-            closing = last_ending[i] and min(sign.endings) > 1  # a repeat sign on the last bracket is a slip
-            if turn < min(times, MAX_PASSES) and not closing:
+        following = i + 1
+        if sign.backward and not once:
+            unmarked = last_ending[i] and 1 in sign.endings  # the second ending is not marked
+            times = last_pass[i] + unmarked if sign.endings else sign.backward
+            if turn < min(times, MAX_PASSES):
                 i, turn, jumped_back = section, turn + 1, True
                 continue
-            section, turn = i + 1, 1
+            if sign.endings and not last_ending[i]:  # the last pass ends in an earlier bracket
+                following = next((j for j in range(i, len(signs)) if not signs[j].endings), len(signs))
+            section, turn = following, 1
         target = None if after_jump else _jump(signs, i)
         if after_jump and sign.fine:
             break
@@ -101,7 +110,7 @@ def play_order(signs: Sequence[Signs], max_measures: int = 20_000) -> list[int] 
         if target is not None:
             i, after_jump = target, True
             continue
-        i += 1
+        i = following
     return order
 
 
@@ -111,7 +120,7 @@ def mend_endings(signs: Sequence[Signs]) -> list[Signs]:
     - A bracket that stops some bars before the repeat sign, which the next bracket follows, reaches to it.
     - Brackets side by side are numbered from 1 in order where their numbers leave a pass out or name one
       twice: "1." "3." is "1." "2.".
-    - All but the last of them end with a repeat sign.
+    - All but the last of them end with a repeat sign; the last too where a later pass has a number.
     - A bracket alone, without a repeat sign, means nothing.
     """
     mended = list(signs)
@@ -155,13 +164,15 @@ def _mend_group(signs: list[Signs], begin: int, end: int) -> None:
     turn = 1
     said = sorted(number for start in starts for number in signs[start].endings)
     consistent = said == list(range(1, len(said) + 1))  # "1, 3." "2." is right as it stands
+    last = len(said) if consistent else sum(min(len(signs[start].endings), MAX_PASSES) for start in starts)
     for start, stop in zip(starts, [*starts[1:], end], strict=True):
         passes = min(len(signs[start].endings), MAX_PASSES)
         numbers = signs[start].endings if consistent else frozenset(range(turn, turn + passes))
         turn += passes
         for i in range(start, stop):
             signs[i] = replace(signs[i], endings=numbers)
-        if stop < end and not signs[stop - 1].backward:
+        more = stop < end or (len(starts) > 1 and last > min(numbers))
+        if more and not signs[stop - 1].backward:
             signs[stop - 1] = replace(signs[stop - 1], backward=2)
 
 
@@ -185,14 +196,33 @@ def _jump(signs: Sequence[Signs], i: int) -> int | None:
     return None
 
 
-def _last_endings(signs: Sequence[Signs]) -> list[bool]:
-    """Whether each measure belongs to the last bracket of its group of endings."""
-    last = [False] * len(signs)
+def _taken_after_jumps(signs: Sequence[Signs]) -> list[bool]:
+    """Whether each measure belongs to a section whose repeat is taken after a jump too."""
+    again = [False] * len(signs)
+    now = False
+    for i in range(len(signs) - 1, -1, -1):
+        if signs[i].backward:
+            now = signs[i].after_jump
+        again[i] = now
+        now = now and not signs[i].forward
+    return again
+
+
+def _last_endings(signs: Sequence[Signs]) -> tuple[list[bool], list[int]]:
+    """Whether each measure belongs to the last bracket of its group of endings, and the last pass that any
+    bracket of the group is for; 0 outside."""
+    last, passes = [False] * len(signs), [0] * len(signs)
     later = False  # whether another bracket follows in the same group
+    most = 0
     for i in range(len(signs) - 1, -1, -1):
         if not signs[i].endings:
-            later = False
+            later, most = False, 0
             continue
         last[i] = not later
         later = later or signs[i].ending_start
-    return last
+        most = max(most, *signs[i].endings)
+        passes[i] = most
+    for i in range(1, len(signs)):
+        if signs[i].endings and passes[i - 1]:
+            passes[i] = passes[i - 1]
+    return last, passes

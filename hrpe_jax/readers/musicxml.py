@@ -6,7 +6,6 @@ where there are enough of them; one line alone is a melody.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,42 +18,38 @@ from hrpe_jax.analysis.chords.find_chords import FULL, find_chords
 from hrpe_jax.analysis.chords.templates import ornament_weights
 from hrpe_jax.formats.musicxml.read import MusicXmlDocument, XmlNote, XmlPart, read_musicxml
 from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter, said_key
+from hrpe_jax.readers.melody_voice import Voice, choose_melody
 from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
 from hrpe_jax.readers.song import Song, SongError
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError, resets_from_bars
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 
-_LEADING = re.compile(r"voice|vocal|voc\b|melod|lead|solo|sopran|cantus|canto|sing|gesang|chant|voz|lyric")
-_FOLLOWING = re.compile(
-    r"bass|baix|drum|perc|guitar|piano|organ|keyb|pad|string|accomp|alto|tenor|harmony|chord|back|choir|cello"
-)
 
-
-def melody_part(parts: Sequence[XmlPart]) -> XmlPart | None:
-    """The part that carries the tune.
-
-    Words under the notes say it best, then the part's name, then chord symbols above it; among equals the
-    part that stands higher on the page, unless it rests most of the time.
+def melody_part(parts: Sequence[XmlPart]) -> tuple[XmlPart | None, bool]:
+    """The part that carries the tune, see `melody_voice`.
 
     Args:
         parts: in the order of the page.
 
     Returns:
-        None where no part has notes.
+        The part, None where no part has notes; and whether it is a guess.
     """
-    longest = max((_sounding(part) for part in parts), default=0)
-    most_words = max((part.lyrics for part in parts), default=0)
-
-    def evidence(part: XmlPart) -> float:
-        name = part.name.lower()
-        score = 4.0 if part.lyrics and part.lyrics >= 0.3 * most_words else 0.0
-        score += 2.0 if _LEADING.search(name) else -1.0 if _FOLLOWING.search(name) else 0.0
-        score += 1.0 if part.chords else 0.0
-        return score + min(1.0, 2 * _sounding(part) / longest)
-
     playing = [part for part in parts if part.notes]
-    return max(playing, key=evidence, default=None)  # the first of equals
+    if not playing:
+        return None, False
+    voices = [
+        Voice(
+            part.name,
+            np.array([(note.onset, note.duration, note.pitch) for note in part.notes], dtype=np.int64),
+            part.lyrics,
+            bool(part.chords),
+            part.clef,
+        )
+        for part in (playing if len(playing) > 1 else ())
+    ]
+    place, guess = choose_melody(voices) if voices else (0, False)
+    return playing[place], guess
 
 
 def melody_line(part: XmlPart) -> tuple[XmlNote, ...]:
@@ -91,10 +86,6 @@ def is_line(notes: Sequence[XmlNote]) -> bool:
     return all(before.end <= after.onset for before, after in pairwise(notes))
 
 
-def _sounding(part: XmlPart) -> int:
-    return sum(note.duration for note in part.notes)
-
-
 TEMPO_BPM = 120.0
 """Where the file names none, as in MIDI."""
 MAX_TICKS = 240_000
@@ -121,7 +112,9 @@ def read_lead_sheet(path: str | Path) -> Song:
         A song. `found` has "key" unless the file names a mode other than "major" that the notes bear out,
         "chords" where there are no chord symbols, "meter" where no meter is named. Warnings: "meter_assumed",
         "meter_split" (a meter that a Score cannot have: 7/4 is told as 4/4 and 3/4), "tempo_assumed",
-        "melody_skyline" (a line out of notes that sound together), "no_chords", "no_melody".
+        "melody_skyline" (a line out of notes that sound together), "melody_scored" (the notes alone say which
+        part is the melody), "measures_repeated" (empty bars were filled under signs of repetition),
+        "no_chords", "no_melody".
 
     Raises:
         MusicXmlError: if the file cannot be read (has `.reason`).
@@ -135,7 +128,7 @@ def read_lead_sheet(path: str | Path) -> Song:
     warnings: set[str] = set()
 
     meter, resets = _bars(document, found, warnings)
-    part = melody_part(document.parts)
+    part, guess = melody_part(document.parts)
     line: tuple[XmlNote, ...] = ()
     if part is None:
         warnings.add("no_melody")
@@ -143,6 +136,10 @@ def read_lead_sheet(path: str | Path) -> Song:
         line = melody_line(part)
         if not is_line(part.notes):
             warnings.add("melody_skyline")
+        if guess:
+            warnings.add("melody_scored")
+    if document.copied_measures:
+        warnings.add("measures_repeated")
     chords = max(document.parts, key=lambda p: len(p.chords)).chords
     voices: list[tuple[XmlNote, ...]] = []
     if all(span.chord.is_none for span in chords):

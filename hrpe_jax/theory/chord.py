@@ -8,8 +8,8 @@ where it is a note.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, NamedTuple
 
 from hrpe_jax.theory.chord_parser import MAX_LABEL, ParsedLabel, parse_harte_text, parse_lead_sheet_text
 from hrpe_jax.theory.key import Key
@@ -28,10 +28,12 @@ __all__ = [
     "QUALITIES",
     "Chord",
     "ChordError",
+    "Written",
     "bass_name",
     "coarse_quality",
     "interval_fifths",
     "lead_sheet_suffix",
+    "lead_sheet_text",
     "nearest_quality",
     "parse_harte",
     "parse_lead_sheet",
@@ -45,15 +47,34 @@ class ChordError(ValueError):
     """A chord that cannot be: the message names the label or the field."""
 
 
+class Written(NamedTuple):
+    """How somebody wrote a chord, so that it is shown that way.
+
+    Attributes:
+        root: "C#", where the key would say Db; empty where the key decides.
+        suffix: "maj7#11", "7alt"; None for the usual one of the quality.
+        bass: as root.
+        exact: whether the chord has just the notes that were written.
+    """
+
+    root: str = ""
+    suffix: str | None = None
+    bass: str = ""
+    exact: bool = True
+
+
 @dataclass(frozen=True)
 class Chord:
     """A chord symbol without duration.
+
+    Chords with the same notes over the same bass are equal, however they were written.
 
     Attributes:
         root: pitch class 0-11; 0 where there is no chord.
         quality: one of `QUALITIES`, or "N" for no chord.
         bass: pitch class of the lowest note. None, when making one, means the root; once made it is an
             integer.
+        written: how it was written; None where nobody wrote it.
 
     Raises:
         ChordError: if a field is outside its range.
@@ -64,6 +85,7 @@ class Chord:
     root: int
     quality: str
     bass: int = None  # type: ignore[assignment]  # None only on the way in, so readers need not ask
+    written: Written | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.quality not in CHORD_TONES:
@@ -71,6 +93,7 @@ class Chord:
         if self.quality == NO_CHORD:  # one value only, so that no-chords compare equal
             object.__setattr__(self, "root", 0)
             object.__setattr__(self, "bass", 0)
+            object.__setattr__(self, "written", None)
             return
         if not 0 <= self.root <= 11:
             raise ChordError(f"chord root {self.root}: expected a pitch class 0 to 11")
@@ -102,6 +125,17 @@ class Chord:
         """The coarse quality 0-9."""
         return coarse_quality(self.quality)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether the chord has just the notes that were written: False of an Abmaj7#11 that is Abmaj7."""
+        return self.written is None or self.written.exact
+
+    def is_same(self, other: Chord) -> bool:
+        """Whether two chords are equal and, where the vocabulary cannot hold them, were written alike."""
+        if self != other:
+            return False
+        return (self.is_exact and other.is_exact) or self.written == other.written
+
     @classmethod
     def from_intervals(cls, root: int, intervals: Iterable[int], bass: int | None = None) -> Chord:
         """The nearest chord of the vocabulary to semitones over a root, in any octave."""
@@ -118,13 +152,14 @@ class Chord:
             return self
         notes = INTERVALS[self.quality] | {interval}
         same = next((quality for quality in QUALITIES if INTERVALS[quality] == notes), self.quality)
-        return Chord(self.root, same, self.bass)
+        return Chord(self.root, same, self.bass, self.written)
 
     def transpose(self, semitones: int) -> Chord:
-        """The chord so many semitones higher; no chord stays no chord."""
-        if self.is_none:
+        """The chord so many semitones higher, its root spelled by the key; no chord stays no chord."""
+        if self.is_none or not semitones % 12:
             return self
-        return Chord((self.root + semitones) % 12, self.quality, (self.bass + semitones) % 12)
+        written = self.written and self.written._replace(root="", bass="")
+        return Chord((self.root + semitones) % 12, self.quality, (self.bass + semitones) % 12, written)
 
     def __str__(self) -> str:
         return to_harte(self)
@@ -209,11 +244,17 @@ def _chord(label: str, parse: Callable[[str], ParsedLabel | None], expected: str
     if parsed is None:
         shown = label if len(label) <= MAX_LABEL else f"{label[:40]}..."
         raise ChordError(f"chord label {shown!r}: expected {expected}")
-    return Chord.from_intervals(parsed.root, parsed.intervals, parsed.bass)
+    quality = nearest_quality(parsed.intervals)
+    exact = (parsed.intervals | {0}) == INTERVALS[quality]
+    written = Written(parsed.root_text, parsed.suffix, parsed.bass_text, exact)
+    return Chord(parsed.root, quality, parsed.bass, written)
 
 
 def root_name(chord: Chord, key: Key | None) -> str:
-    """Name of a chord's root; those of chromatic diminished chords are leading tones: C#dim7 in C major."""
+    """Name of a chord's root: as it was written, else by the key; those of chromatic diminished chords are
+    leading tones: C#dim7 in C major."""
+    if chord.written is not None and chord.written.root:
+        return chord.written.root
     if key is None:
         return pitch_class_name(chord.root)
     target = (chord.root + 1) % 12
@@ -260,16 +301,34 @@ def lead_sheet_suffix(quality: str) -> str:
 
 
 def bass_name(chord: Chord, key: Key | None = None) -> str:
-    """Name of the bass as the chord has it: E over C, F# over D7, Ab (not G#) over Fm."""
+    """Name of the bass: as it was written, else as the chord has it: E over C, F# over D7, Ab (not G#) over
+    Fm."""
+    if chord.written is not None and chord.written.bass:
+        return chord.written.bass
     interval = (chord.bass - chord.root) % 12
     steps = _FIFTH_STEPS_OF.get((chord.quality, interval), _FIFTH_STEPS[interval])
     bass = fifths_name(fifths_position(root_name(chord, key)) + steps)
     return bass if len(bass) < 3 else pitch_class_name(chord.bass)
 
 
-def to_lead_sheet(chord: Chord, key: Key | None = None) -> str:
-    """The chord as musicians write it, spelled by the key: "F#m7b5/C"; "N.C." for no chord."""
+def lead_sheet_text(chord: Chord) -> str:
+    """What follows the root in the symbol of a chord: as it was written, else as its quality is."""
+    if chord.written is not None and chord.written.suffix is not None:
+        return chord.written.suffix
+    return lead_sheet_suffix(chord.quality)
+
+
+def to_lead_sheet(chord: Chord, key: Key | None = None, *, as_written: bool = True) -> str:
+    """The chord as musicians write it: "F#m7b5/C"; "N.C." for no chord.
+
+    Args:
+        chord: as it was written, where somebody wrote it.
+        key: spells the root of a chord that nobody wrote.
+        as_written: False names what the vocabulary holds, spelled by the key.
+    """
     if chord.is_none:
         return "N.C."
-    name = root_name(chord, key) + lead_sheet_suffix(chord.quality)
+    if not as_written:
+        chord = replace(chord, written=None)
+    name = root_name(chord, key) + lead_sheet_text(chord)
     return name if chord.bass == chord.root else f"{name}/{bass_name(chord, key)}"

@@ -10,21 +10,35 @@ import re
 from dataclasses import dataclass
 
 from hrpe_jax.theory.pitch import NOTE_PATTERN, parse_pitch_class
-from hrpe_jax.theory.quality import CHORD_TONES
+from hrpe_jax.theory.quality import CHORD_TONES, INTERVALS
 
 
 @dataclass(frozen=True)
 class ParsedLabel:
-    """What a label says: root and bass as pitch classes, intervals as semitones 0-11 over the root."""
+    """What a label says.
+
+    Attributes:
+        root: pitch class.
+        intervals: semitones 0-11 over the root.
+        bass: pitch class.
+        root_text: name of the root as written, with plain signs: "C#".
+        suffix: what stands between root and bass as on a lead sheet, "maj7#11"; None where the label has no
+            such text.
+        bass_text: name of the bass as written; empty where none is.
+    """
 
     root: int
     intervals: frozenset[int]
     bass: int
+    root_text: str = ""
+    suffix: str | None = None
+    bass_text: str = ""
 
 
 MAX_LABEL = 100
 """Characters of a label; the longest in use have some thirty."""
 
+_EXACT = frozenset(INTERVALS.values())
 _DEGREES = {1: 0, 2: 2, 3: 4, 4: 5, 5: 7, 6: 9, 7: 11}
 
 # Harte's shorthands where they differ from our quality names or go beyond them.
@@ -39,6 +53,10 @@ _HARTE: dict[str, tuple[int, ...]] = {
     "#11": (0, 4, 7, 10, 14, 18),
     "b13": (0, 4, 7, 10, 14, 20),
     "dim9": (0, 3, 6, 9, 14),
+    "aug7": (0, 4, 8, 10),
+    "augmaj7": (0, 4, 8, 11),
+    "min7b5": (0, 3, 6, 10),
+    "hdim": (0, 3, 6, 10),
 }
 
 
@@ -73,7 +91,19 @@ def parse_harte_text(label: str) -> ParsedLabel | None:
     bass = _degree(bass_text) if bass_text else 0
     if bass is None:
         return None
-    return ParsedLabel(root, frozenset(notes), (root + bass) % 12)
+    suffix = None
+    if shorthand:
+        alterations = re.sub(r"[^#b0-9,]", "", degrees or "")
+        suffix = shorthand.replace("min", "m", 1) + (f"({alterations})" if alterations else "")
+        read = _suffix_intervals(re.sub(r"[(),]", "", suffix))
+        in_vocabulary = frozenset(notes) in _EXACT  # its usual name serves as well
+        suffix = None if "*" in (degrees or "") or read != frozenset(notes) or in_vocabulary else suffix
+    return ParsedLabel(root, frozenset(notes), (root + bass) % 12, _plain_name(root_text), suffix)
+
+
+def _plain_name(name: str) -> str:
+    """A note name as written, its signs as # and b."""
+    return (name[:1].upper() + name[1:]).translate(_NAME_SIGNS)
 
 
 def _degree(text: str) -> int | None:
@@ -85,6 +115,7 @@ def _degree(text: str) -> int | None:
     return (_DEGREES[(int(match[2]) - 1) % 7 + 1] + shift) % 12
 
 
+_NAME_SIGNS = str.maketrans({"♭": "b", "♯": "#", "x": "##", "𝄪": "##", "𝄫": "bb"})
 _SIGNS = str.maketrans(
     {"♭": "b", "♯": "#", "−": "-", "–": "-", "∆": "Δ", "△": "Δ", "Ø": "ø", "º": "°", "⁰": "°"}
 )
@@ -96,12 +127,12 @@ _MAJOR = r"maj|Maj|MAJ|ma(?!dd)|Ma|MA|M(?!i)|Δ|\^|j"
 _TOKENS = re.compile(
     rf"""
     (?P<sus>sus\ ?(?P<sus_number>24|[24](?![0-9])|7|9|11|13)?)
-  | (?P<add>add(?P<add_sign>[#b+-]?)(?P<add_number>2|4|6|9|11|13))
+  | (?P<add>add(?P<add_sign>[#b+-]?)(?P<add_number>2|3|4|6|9|11|13))
   | (?P<omit>(?:no|omit)(?P<omit_number>[35]))
   | (?P<alt>alt)
   | (?P<major>{_MAJOR})
   | (?P<half>hdim7?|ø7?|h7?)
-  | (?P<dim>dim|°|o)
+  | (?P<dim>dim|°|o|0)
   | (?P<aug>aug|\+(?![0-9])|(?<!\d)\+(?=7|9))
   | (?P<altered>(?P<sign>[#b+-])(?P<degree>5|6|9|11|13))
   | (?P<minor>min|Min|MIN|mi|Mi|MI|m|-)
@@ -123,14 +154,15 @@ def parse_lead_sheet_text(label: str) -> ParsedLabel | None:
     if match is None:
         return None
     root = parse_pitch_class(match["root"])
-    suffix = re.sub(r"[()\[\],\s]", "", match["rest"])
-    if re.fullmatch(r"[da]\d*", suffix):  # the Nottingham collection's "Gd" and "Fa7"
-        suffix = {"d": "dim", "a": "aug"}[suffix[0]] + suffix[1:]
-    intervals = _suffix_intervals(suffix)
+    written = match["rest"].strip()
+    if re.fullmatch(r"[da]\d*", written):  # the Nottingham collection's "Gd" and "Fa7"
+        written = {"d": "dim", "a": "aug"}[written[0]] + written[1:]
+    intervals = _suffix_intervals(re.sub(r"[()\[\],\s]", "", written))
     if intervals is None:
         return None
-    bass = parse_pitch_class(match["bass"].replace("+", "#")) if match["bass"] else root
-    return ParsedLabel(root, intervals, bass)
+    bass_text = (match["bass"] or "").replace("+", "#")
+    bass = parse_pitch_class(bass_text) if bass_text else root
+    return ParsedLabel(root, intervals, bass, _plain_name(match["root"]), written, _plain_name(bass_text))
 
 
 class _Builder:
@@ -222,6 +254,8 @@ def _suffix_intervals(suffix: str) -> frozenset[int] | None:
             chord.third, chord.fifth, chord.seventh = 3, {6}, 10
         elif token["dim"]:
             chord.third, chord.fifth, chord.diminished = 3, {6}, True
+        elif token["aug"] == "+" and chord.third == 3 and rest.startswith("7"):
+            chord.major_seventh = True  # Cm+7: the raised seventh of the melodic minor scale
         elif token["aug"]:
             chord.fifth = {8}
         elif token["altered"] and not (position == 0 and token["sign"] == "-" and token["degree"] != "5"):

@@ -19,7 +19,7 @@ def part(name: str, notes: tuple[XmlNote, ...] = TUNE, lyrics: int = 0, symbols:
 
 
 def chosen(*parts: XmlPart) -> str:
-    best = melody_part(parts)
+    best, _ = melody_part(parts)
     return "" if best is None else best.name
 
 

@@ -124,7 +124,10 @@ def _labels(score: Score) -> list[tuple[int, str]]:
     for span in score.chords:
         if span.onset > now:
             labels.append((now, NO_CHORD_NAME))
-        labels.append((span.onset, to_lead_sheet(span.chord, score.key)))
+        name = to_lead_sheet(span.chord, score.key)
+        if not name.isascii():  # the texts of MIDI files have no encoding that all programs agree on
+            name = to_lead_sheet(span.chord, score.key, as_written=False)
+        labels.append((span.onset, name))
         now = span.end
     if now < score.end:
         labels.append((now, NO_CHORD_NAME))

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from hrpe_jax.theory.chord import Chord, ChordError, nearest_quality, parse_lead_sheet
-from hrpe_jax.theory.quality import INTERVALS
+from hrpe_jax.theory.chord import (
+    Chord,
+    ChordError,
+    Written,
+    lead_sheet_suffix,
+    nearest_quality,
+    parse_lead_sheet,
+)
+from hrpe_jax.theory.chord_parser import parse_lead_sheet_text
+from hrpe_jax.theory.quality import INTERVALS, QUALITIES
 
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
@@ -65,15 +73,51 @@ def parse_harmony(element: Element) -> Chord | None:
         intervals = written or INTERVALS["maj"]
     elif written and not degrees and intervals - _OMITTABLE <= written:
         intervals = written
-    quality = nearest_quality(_with_degrees(intervals, degrees))
+    notes = frozenset(_with_degrees(intervals, degrees))
+    quality = nearest_quality(notes)
     bass = _pitch_class(element.find("bass"), "bass")
-    chord = Chord(root, quality, root if bass is None else bass)
+    exact = notes | {0} == INTERVALS[quality]
+    suffix = None if exact else _suffix(text, kind, degrees, notes)
+    written = Written(_name(element, "root"), suffix, _name(element, "bass"), exact)
+    chord = Chord(root, quality, root if bass is None else bass, written)
     inversion = element.findtext("inversion", "").strip()
     if bass is None and inversion in ("1", "2", "3"):
         tones = sorted(INTERVALS[quality])  # within the octave: root, third, fifth, seventh
         if int(inversion) < len(tones):
-            chord = Chord(root, quality, (root + tones[int(inversion)]) % 12)
+            chord = Chord(root, quality, (root + tones[int(inversion)]) % 12, written)
     return chord
+
+
+def _name(element: Element, part: str) -> str:
+    """The name of <root> or <bass> as written, "Db"; empty where it is missing or has odd signs."""
+    child = element.find(part)
+    if child is None:
+        return ""
+    step = child.findtext(f"{part}-step", "").strip().upper()
+    alter = _integer(child.findtext(f"{part}-alter", "0"))
+    return step + ("#" * alter if alter > 0 else "b" * -alter) if step in STEPS and abs(alter) < 3 else ""
+
+
+def _suffix(text: str, kind: str, degrees: list[Element], notes: frozenset[int]) -> str | None:
+    """How a chord that the vocabulary lacks is written: the kind's text with its degrees; None where that
+    would be another chord."""
+    quality = next((name for name in QUALITIES if INTERVALS[name] == _KINDS.get(kind)), None)
+    texts = [text] if text or quality is None else []
+    texts += [lead_sheet_suffix(quality)] if quality is not None else []
+    changes = []
+    for degree in degrees[:_MOST_DEGREES]:
+        value, alter = (_integer(degree.findtext(f"degree-{part}", "0")) for part in ("value", "alter"))
+        sign = "#" * alter if alter > 0 else "b" * -alter
+        change = degree.findtext("degree-type", "add").strip()
+        changes.append(f"no{value}" if change == "subtract" else f"{'' if sign else 'add'}{sign}{value}")
+    for suffix in [*texts, *(f"{start}({','.join(changes)})" for start in texts)]:
+        parsed = parse_lead_sheet_text(f"C{suffix}")
+        if parsed is not None and parsed.intervals | {0} == notes | {0}:
+            return suffix
+    return None
+
+
+_MOST_DEGREES = 6
 
 
 def _pitch_class(element: Element | None, name: str) -> int | None:

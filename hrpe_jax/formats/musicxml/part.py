@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 
 from hrpe_jax.formats.musicxml.archive import MusicXmlError
 from hrpe_jax.formats.musicxml.chord_symbols import STEPS, parse_harmony
+from hrpe_jax.formats.musicxml.time import read_meter, read_metronome, text_of
 from hrpe_jax.formats.repeat_signs import Signs, sign_of_words
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.meter import Meter
@@ -29,7 +30,6 @@ _LEAST_UNITS = 16
 _MOST_UNITS = 10**12
 _ROUNDED_UNITS = 10080 * 16
 _SLASHES = ("slash", "slashed")
-_UNITS = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class RawNote:
 
 @dataclass
 class RawMeasure:
-    """A measure as one part has it, in units; `lyrics` counts the notes with words under them."""
+    """A measure as one part has it, in units; `lyrics` counts the notes with words under them, and
+    `tempo_place` says where `tempo` begins. An empty measure under a sign of repetition is a copy of the one
+    so many measures before it (`copy_of`, else 0)."""
 
     number: str
     implicit: bool
@@ -61,6 +63,8 @@ class RawMeasure:
     tempo: float | None = None
     mode: str = ""
     lyrics: int = 0
+    tempo_place: int = 0
+    copy_of: int = 0
 
 
 @dataclass
@@ -75,6 +79,7 @@ class _State:
     transpose: int = 0
     endings: frozenset[int] = frozenset()
     notes: int = 0
+    repeated: int = 0
 
 
 def units_per_quarter(root: Element) -> int:
@@ -84,7 +89,7 @@ def units_per_quarter(root: Element) -> int:
     """
     units = _LEAST_UNITS
     for element in root.iter("divisions"):
-        text = _text(element)
+        text = text_of(element)
         if text.isdecimal() and 1 <= len(text) <= 7 and int(text):
             units = lcm(units, int(text))
             if units > _MOST_UNITS:
@@ -133,6 +138,7 @@ class _Measure:
             if handler is not None:
                 handler(child)
         raw.meter, raw.fifths, raw.mode = state.meter, state.fifths, state.mode
+        raw.copy_of = state.repeated if not raw.notes else 0
         return raw
 
     def note(self, element: Element) -> None:
@@ -149,7 +155,7 @@ class _Measure:
             self.advance(duration)
         if "pitch" not in fields or "cue" in fields or not duration:
             return
-        if _text(fields.get("notehead")) in _SLASHES:
+        if text_of(fields.get("notehead")) in _SLASHES:
             return
         self.raw.lyrics += "lyric" in fields
         ties = {child.get("type") for child in element if child.tag == "tie"}
@@ -160,7 +166,7 @@ class _Measure:
                 onset=onset,
                 duration=duration,
                 pitch=self.pitch(fields["pitch"]),
-                voice=(_text(fields.get("voice")) or "1")[:12],
+                voice=(text_of(fields.get("voice")) or "1")[:12],
                 staff=self.integer(fields.get("staff"), 1),
                 tie_start="start" in ties,
                 tie_stop="stop" in ties,
@@ -174,10 +180,10 @@ class _Measure:
     def pitch(self, element: Element) -> int:
         """MIDI number at sounding pitch."""
         fields = {child.tag: child for child in element}
-        step = STEPS.get(_text(fields.get("step")).upper())
+        step = STEPS.get(text_of(fields.get("step")).upper())
         if step is None:
             raise MusicXmlError(
-                "bad_value", f"{self.where}: note step {_text(fields.get('step'))[:20]!r}: expected A-G"
+                "bad_value", f"{self.where}: note step {text_of(fields.get('step'))[:20]!r}: expected A-G"
             )
         octave = self.integer(fields.get("octave"), 4)
         pitch = 12 * (octave + 1) + step + round(self.number(fields.get("alter"), 0.0)) + self.state.transpose
@@ -210,13 +216,15 @@ class _Measure:
                         "bad_value", f"{self.where}: divisions {state.divisions}: expected 1 to 1000000"
                     )
             elif child.tag == "time":
-                state.meter = _meter(child) or state.meter
+                state.meter = read_meter(child) or state.meter
             elif child.tag == "key" and child.find("fifths") is not None:
                 fifths = self.integer(child.find("fifths"), 0)
                 # The transposing part's own signature, as the others have it.
                 fifths = fifths if not state.transpose else (fifths + 7 * state.transpose + 6) % 12 - 6
                 state.fifths = max(-7, min(7, fifths))
-                state.mode = _text(child.find("mode")).lower()[:12]
+                state.mode = text_of(child.find("mode")).lower()[:12]
+            elif child.tag == "measure-style":
+                self.measure_style(child)
             elif child.tag == "transpose":
                 before = state.transpose
                 octave = self.integer(child.find("octave-change"), 0)
@@ -225,7 +233,18 @@ class _Measure:
                 if state.fifths is not None and element.find("key") is not None:
                     state.fifths = (state.fifths + 7 * (state.transpose - before) + 6) % 12 - 6
 
+    def measure_style(self, element: Element) -> None:
+        """A sign that says to play the last measures again begins or ends."""
+        sign = element.find("measure-repeat")
+        if sign is None:
+            return
+        count = text_of(sign)
+        begins = sign.get("type") != "stop"
+        self.state.repeated = int(count) if begins and re.fullmatch(r"[1-8]", count) else int(begins)
+
     def harmony(self, element: Element) -> None:
+        if element.get("type") == "alternate":  # for players who want another one
+            return
         chord = parse_harmony(element)
         if chord is None:
             return
@@ -262,7 +281,8 @@ class _Measure:
                     signs = replace(signs, forward=True)
                 else:
                     times = child.get("times", "2")
-                    signs = replace(signs, backward=int(times) if times.isdecimal() and len(times) < 3 else 2)
+                    count = int(times) if times.isdecimal() and len(times) < 3 else 2
+                    signs = replace(signs, backward=count, after_jump=child.get("after-jump") == "yes")
             elif child.tag == "ending":
                 numbers = frozenset(int(n) for n in re.findall(r"\d{1,2}", child.get("number", "")))
                 if child.get("type") == "start":
@@ -294,17 +314,14 @@ class _Measure:
             self.raw.signs = replace(self.raw.signs, **changes)
 
     def metronome(self, element: Element) -> None:
-        """A printed tempo such as "dotted quarter = 60"; other uses of the sign say nothing."""
-        unit = _UNITS.get(_text(element.find("beat-unit")))
-        figure = re.search(r"\d{1,4}(\.\d{1,6})?", _text(element.find("per-minute"))[:40])
-        if unit is None or figure is None:
-            return
-        dots = min(2, len(element.findall("beat-unit-dot")))
-        self.tempo(float(figure[0]) * unit * (2 - 0.5**dots))
+        """A printed tempo."""
+        quarters = read_metronome(element)
+        if quarters is not None:
+            self.tempo(quarters)
 
     def tempo(self, quarters: float) -> None:
         if self.raw.tempo is None and 10 <= quarters <= 1000:
-            self.raw.tempo = quarters
+            self.raw.tempo, self.raw.tempo_place = quarters, self.cursor
 
     def sound(self, element: Element) -> None:
         signs = self.raw.signs
@@ -341,7 +358,7 @@ class _Measure:
         return round(self.number(element, default))
 
     def number(self, element: Element | None, default: float) -> float:
-        text = _text(element)
+        text = text_of(element)
         if element is None or not text:
             return default
         try:
@@ -362,7 +379,7 @@ def _syllables(element: Element) -> tuple[str, ...]:
     for place, lyric in enumerate(element.findall("lyric")):
         number = lyric.get("number", "")
         words = " ".join(" ".join((text.text or "").split()) for text in lyric.findall("text")).strip()
-        syllabic = _text(lyric.find("syllabic"))
+        syllabic = text_of(lyric.find("syllabic"))
         words = words.strip("-")[:MAX_SYLLABLE]
         if words:
             before = "-" if syllabic in ("middle", "end") else ""
@@ -371,18 +388,3 @@ def _syllables(element: Element) -> tuple[str, ...]:
         verse = int(number) - 1 if number.isdecimal() and 0 < len(number) < 3 else place
         verses.setdefault(max(0, verse), words or " ")
     return tuple(verses.get(verse, " ") for verse in range(max(verses) + 1))
-
-
-def _text(element: Element | None) -> str:
-    return (element.text or "").strip() if element is not None else ""
-
-
-def _meter(element: Element) -> Meter | None:
-    """The meter of a <time>: "4", "4" or added "3+2", "8"; None for senza misura and nonsense."""
-    beats, beat_type = _text(element.find("beats")), _text(element.find("beat-type"))
-    if not re.fullmatch(r"\d{1,2}( ?\+ ?\d{1,2})*", beats) or not re.fullmatch(r"\d{1,2}", beat_type):
-        return None
-    try:
-        return Meter(sum(int(n) for n in re.findall(r"\d+", beats)), int(beat_type))
-    except ValueError:
-        return None

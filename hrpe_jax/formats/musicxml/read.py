@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from xml.etree.ElementTree import Element
 
 from hrpe_jax.formats.musicxml.archive import MusicXmlError, load_tree
+from hrpe_jax.formats.musicxml.header import composer_of, drum_parts, part_name, partwise, title_of
 from hrpe_jax.formats.musicxml.part import RawMeasure, RawNote, read_part, units_per_quarter
 from hrpe_jax.formats.repeat_signs import Signs, play_order
+from hrpe_jax.formats.tempo import main_tempo
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter
@@ -68,14 +69,22 @@ class XmlMeasure:
 
 @dataclass(frozen=True)
 class XmlPart:
-    """One part: notes sorted by onset and pitch, chord symbols each lasting until the next; `lyrics` counts
-    the written notes with words under them."""
+    """One part.
+
+    Attributes:
+        id, name: of the file; the name of its instrument where the part has none.
+        notes: sorted by onset and pitch.
+        chords: symbols, each lasting until the next.
+        lyrics: how many of the written notes have words under them.
+        clef: sign of its first clef, "G", "F" or "C"; empty where there is none.
+    """
 
     id: str
     name: str
     notes: tuple[XmlNote, ...]
     chords: tuple[ChordSpan, ...]
     lyrics: int = 0
+    clef: str = ""
 
     def voice_names(self) -> tuple[tuple[int, str], ...]:
         """(staff, voice) of every voice, in order of first appearance."""
@@ -100,14 +109,22 @@ class XmlPart:
 
 @dataclass(frozen=True)
 class MusicXmlDocument:
-    """What a file says, in playing order. `tempo_bpm` is quarters a minute, None where the file names
-    none."""
+    """What a file says, in playing order.
+
+    Attributes:
+        title, composer: may be empty.
+        parts: in the order of the page.
+        measures: as played.
+        tempo_bpm: quarters a minute; None where the file names none, or only for a lesser part of the piece.
+        copied_measures: how many empty measures were filled because a sign says to play others again.
+    """
 
     title: str
     composer: str
     parts: tuple[XmlPart, ...]
     measures: tuple[XmlMeasure, ...]
     tempo_bpm: float | None
+    copied_measures: int = 0
 
     @property
     def end(self) -> int:
@@ -158,16 +175,13 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
     root = load_tree(path)
     where = str(path)
     if root.tag == "score-timewise":
-        root = _partwise(root)
+        root = partwise(root)
     if root.tag != "score-partwise":
         raise MusicXmlError(
             "not_partwise", f"{where}: <{root.tag[:40]}>: expected a <score-partwise> MusicXML document"
         )
-    names = {
-        element.get("id", ""): " ".join((element.findtext("part-name") or "").split())
-        for element in root.iter("score-part")
-    }
-    drums = _drum_parts(root)
+    names = {element.get("id", ""): part_name(element) for element in root.iter("score-part")}
+    drums = drum_parts(root)
     elements = [element for element in root.findall("part") if element.get("id", "") not in drums]
     if drums and not elements:
         raise MusicXmlError("no_notes", f"{where}: percussion only: expected a part with pitches")
@@ -177,6 +191,7 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
         raise MusicXmlError("too_long", f"{where}: {len(elements)} parts: expected at most {_MAX_PARTS}")
     units = units_per_quarter(root)
     raw = [read_part(element, f"{where}: part {element.get('id', '')[:20]!r}", units) for element in elements]
+    copied = sum(map(_copy_measures, raw))
 
     count = max(len(measures) for measures in raw)
     signs = [_joint_signs([part[i].signs for part in raw if i < len(part)]) for i in range(count)]
@@ -194,62 +209,59 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
             notes=_place_notes(part, order, starts, units),
             chords=_place_chords(part, order, starts, end, units),
             lyrics=sum(measure.lyrics for measure in part),
+            clef=(element.findtext("measure/attributes/clef/sign") or "").strip()[:4],
         )
         for element, part in zip(elements, raw, strict=True)
     )
     if not any(part.notes or part.chords for part in parts):
         raise MusicXmlError("no_notes", f"{where}: no notes and no chord symbols")
     return MusicXmlDocument(
-        title=_title(root),
-        composer=_composer(root),
+        title=title_of(root),
+        composer=composer_of(root),
         parts=parts,
         measures=measures,
-        tempo_bpm=next((m.tempo for part in raw for m in part if m.tempo is not None), None),
+        tempo_bpm=_tempo(raw, order, starts, measures, units),
+        copied_measures=copied,
     )
 
 
-def _partwise(root: Element) -> Element:
-    """A time-wise score (measures of parts) the usual way round, as parts of measures."""
-    turned = Element("score-partwise")
-    parts: dict[str, Element] = {}
-    for child in root:
-        if child.tag != "measure":
-            turned.append(child)
+def _copy_measures(part: list[RawMeasure]) -> int:
+    """Fills empty measures under signs that say to play the last ones again; how many there were.
+
+    By the standard their notes are in the file, but some programs leave them out.
+    """
+    copied = 0
+    for i, measure in enumerate(part):
+        if measure.copy_of and i >= measure.copy_of and (source := part[i - measure.copy_of]).notes:
+            measure.notes = [replace(note, tie_start=False, tie_stop=False) for note in source.notes]
+            measure.length = max(measure.length, source.length)
+            copied += 1
+    return copied
+
+
+def _tempo(
+    raw: list[list[RawMeasure]],
+    order: list[int],
+    starts: list[int],
+    measures: tuple[XmlMeasure, ...],
+    units: int,
+) -> float | None:
+    """The piece's tempo from the marks of all parts, as they are first played."""
+    marks: dict[int, float] = {}
+    seen: set[int] = set()
+    for i, start in zip(order, starts, strict=True):
+        if i in seen:
             continue
-        for part in child.findall("part"):
-            name = part.get("id", "")
-            if name not in parts:
-                parts[name] = Element("part", {"id": name})
-                turned.append(parts[name])
-            measure = Element("measure", child.attrib)
-            measure.extend(part)
-            parts[name].append(measure)
-    return turned
-
-
-def _drum_parts(root: Element) -> set[str]:
-    """Ids of the parts all of whose instruments play on MIDI's percussion channel."""
-    drums = set()
-    for element in root.iter("score-part"):
-        channels = [(channel.text or "").strip() for channel in element.iter("midi-channel")]
-        if channels and all(channel == "10" for channel in channels):
-            drums.add(element.get("id", ""))
-    return drums
-
-
-def _title(root: Element) -> str:
-    """The first title there is, in one line."""
-    for tag in ("work/work-title", "movement-title", "credit/credit-words"):
-        text = " ".join((root.findtext(tag) or "").split())
-        if text:
-            return text[:200]
-    return ""
-
-
-def _composer(root: Element) -> str:
-    """The first creator of that type; empty if there is none."""
-    creators = (element for element in root.iter("creator") if element.get("type") == "composer")
-    return next((" ".join(" ".join(element.itertext()).split())[:200] for element in creators), "")
+        seen.add(i)
+        for part in raw:
+            if i < len(part) and (tempo := part[i].tempo) is not None:
+                marks.setdefault(_tick(start + part[i].tempo_place, units), tempo)
+    if not marks:
+        return None
+    opening = measures[0]
+    full = 48 * opening.meter.numerator // opening.meter.denominator if opening.meter else 0
+    end = opening.length if opening.length < full else opening.length - 1
+    return main_tempo(sorted(marks.items()), end, measures[-1].start + measures[-1].length)
 
 
 def _joint_signs(signs: list[Signs]) -> Signs:
@@ -352,7 +364,7 @@ def _place_chords(
     spans: list[ChordSpan] = []
     ticks = sorted(tick for tick in changes if tick < end)
     for tick, until in zip(ticks, [*ticks[1:], end], strict=False):
-        if spans and spans[-1].chord == changes[tick] and spans[-1].end == tick:
+        if spans and spans[-1].chord.is_same(changes[tick]) and spans[-1].end == tick:
             spans[-1] = ChordSpan(spans[-1].onset, until - spans[-1].onset, changes[tick])
         else:
             spans.append(ChordSpan(tick, until - tick, changes[tick]))

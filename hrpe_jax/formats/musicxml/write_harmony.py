@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement
 
-from hrpe_jax.theory.chord import Chord, bass_name, lead_sheet_suffix, root_name
+from hrpe_jax.theory.chord import Chord, bass_name, lead_sheet_text, root_name
 from hrpe_jax.theory.key import Key
 
 _SAID_BY_DEGREE = {"7b9": "7", "7#9": "7", "7#11": "7", "add9": "", "minadd9": "m", "maj7#5": "maj7"}
@@ -71,7 +71,8 @@ def harmony_element(chord: Chord, key: Key, offset: int = 0) -> Element:
         text_element(root, "root-step", name[0])
         _alter(root, "root-alter", name)
         kind, degrees = _KINDS[chord.quality]
-        suffix = _SAID_BY_DEGREE.get(chord.quality, lead_sheet_suffix(chord.quality))
+        by_degree = chord.quality in _SAID_BY_DEGREE and chord.is_exact
+        suffix = _SAID_BY_DEGREE[chord.quality] if by_degree else lead_sheet_text(chord)
         text_element(harmony, "kind", kind).set("text", suffix)
         if chord.bass != chord.root:
             bass, low = SubElement(harmony, "bass"), bass_name(chord, key)
@@ -79,7 +80,7 @@ def harmony_element(chord: Chord, key: Key, offset: int = 0) -> Element:
             _alter(bass, "bass-alter", low)
         for value, alter, change in degrees:
             degree = SubElement(harmony, "degree")
-            if chord.quality not in _SAID_BY_DEGREE:
+            if not by_degree:
                 degree.set("print-object", "no")
             text_element(degree, "degree-value", str(value))
             text_element(degree, "degree-alter", str(alter))
