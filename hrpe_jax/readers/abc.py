@@ -15,11 +15,14 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from hrpe_jax.formats.abc.book import MAX_BYTES, MAX_TUNES, AbcError, AbcText, read_abc_book
 from hrpe_jax.formats.abc.fields import AbcKey
 from hrpe_jax.formats.abc.read import AbcMeasure, AbcNote, AbcTune, AbcVoice, read_abc_tune
 from hrpe_jax.readers.find import SongFile
 from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter
+from hrpe_jax.readers.melody_voice import Voice, choose_melody
 from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
 from hrpe_jax.readers.song import Song, SongError
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError, most_common, resets_from_bars
@@ -75,15 +78,17 @@ def read_abc(path: str | Path, first: int = 0, stop: int | None = None) -> list[
 def iterate_abc(path: str | Path, first: int = 0, stop: int | None = None) -> Iterator[Song | SongError]:
     """Read an ABC file tune by tune.
 
-    The melody is the first voice that has notes (its top line); chords are the chord symbols of the voice
-    that has most. Where no voice has any and the voices make full chords, as in a hymn for four, chords are
-    found from them, and the key is found where the tune names no mode: hymn books write "K:F" over D minor.
-    Other tunes keep the key that they name. Modes go to the major or minor key on the same tonic with the
-    same third. Repeats and orders of parts are played out.
+    The melody is the top line of the voice that words, names, clef and notes tell (see `melody_voice`; the
+    first of equals). Chords are the symbols of the voice that has most. Where no voice has any and the voices
+    make full chords, as in a hymn for four, chords are found from them, and the key is found where the tune
+    names no mode: hymn books write "K:F" over D minor. Other tunes keep the key that they name. Modes go to
+    the major or minor key on the same tonic with the same third. Repeats and orders of parts are played out.
 
-    Warnings: "chord_symbol_unread" (the chord before it went on), "meter_assumed", "meter_changes",
-    "modal_key", "no_chords", "overlay_skipped", "part_order_ignored", "tempo_assumed", "text_skipped",
-    "voices_uneven" (not all voices have as many bars, so they were laid side by side by time).
+    Warnings: "chord_names_german", "chord_names_dutch" and "chord_names_latin" (H is B natural; Sol is G),
+    "chord_symbol_unread" (the chord before it went on), "melody_scored" (the notes alone say which voice is
+    the melody), "meter_assumed", "meter_changes", "modal_key", "no_chords", "overlay_skipped",
+    "part_order_ignored", "tempo_assumed", "text_skipped", "voices_uneven" (not all voices have as many bars,
+    so they were laid side by side by time).
 
     Args:
         path: an ABC file, with one tune or many.
@@ -127,7 +132,9 @@ def _song(tune: AbcTune, path: Path, name: str) -> Song:
     """The song that a tune means."""
     warnings = set(tune.warnings)
     found: set[str] = set()
-    melody = _top_line(next(voice.notes for voice in tune.voices if voice.notes))
+    if tune.naming != "english":
+        warnings.add(f"chord_names_{tune.naming}")
+    melody = _top_line(_melody(tune.voices, warnings).notes)
     meter, bars = _meter(tune, warnings, found)
     resets = resets_from_bars(bars, meter.bar_ticks)
 
@@ -168,6 +175,31 @@ def _song(tune: AbcTune, path: Path, name: str) -> Song:
 def _id(stem: str, tune: str) -> str:
     """ "jigs12" for tune 12 of jigs.abc; "book1-12" where the two numbers would run together."""
     return f"{stem}-{tune}" if tune and stem[-1:].isdigit() else f"{stem}{tune}"
+
+
+_CLEFS = {"bass": "F", "baritone": "F"}
+
+
+def _melody(voices: Sequence[AbcVoice], warnings: set[str]) -> AbcVoice:
+    """The voice that carries the tune."""
+    playing = [voice for voice in voices if voice.notes]
+    if len(playing) == 1:
+        return playing[0]
+    place, guess = choose_melody(
+        [
+            Voice(
+                voice.label or voice.name,
+                np.array([(note.onset, note.duration, note.pitch) for note in voice.notes], dtype=np.int64),
+                voice.lyrics,
+                bool(voice.chords),
+                _CLEFS.get(voice.clef, ""),
+            )
+            for voice in playing
+        ]
+    )
+    if guess:
+        warnings.add("melody_scored")
+    return playing[place]
 
 
 def _symbols(voices: Sequence[AbcVoice]) -> tuple[ChordSpan, ...]:

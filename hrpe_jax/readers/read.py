@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from hrpe_jax.errors import UserError
 from hrpe_jax.readers.find import SongFile, find_songs, is_song_folder
@@ -35,10 +36,24 @@ def read_first(path: str | os.PathLike[str]) -> Song:
 def read_songs(song: SongFile) -> list[Song | SongError]:
     """Reads a file: one song, or the tunes of a book, each of them a song or the error that it gave.
 
+    A song some of whose chords the vocabulary cannot hold has the warning "chords_simplified"; they are shown
+    as they were written, and sound as the nearest chord.
+
     Raises:
         UserError: the file as a whole cannot be read; errors are those of the format's reader (`.reason`
             names the kind where there is one).
     """
+    return [_with_warning(tune) if isinstance(tune, Song) else tune for tune in _read(song)]
+
+
+def _with_warning(song: Song) -> Song:
+    if all(span.chord.is_exact for span in song.score.chords):
+        return song
+    return replace(song, warnings=tuple(sorted({*song.warnings, "chords_simplified"})))
+
+
+def _read(song: SongFile) -> list[Song | SongError]:
+    """Reads a file by the reader of its format."""
     match song.format:
         case "pop909":
             from hrpe_jax.readers.pop909 import read_pop909_song

@@ -27,8 +27,18 @@ _FIELD = re.compile(r"\s*([A-Za-z+]):(.*)", re.DOTALL)
 _NUMBER = re.compile(r"(?:\A|(?<=[\r\n]))[ \t]*X:[ \t]*([^%\r\n]{0,100})[^\r\n]*")
 _COMMENT = re.compile(r"(?<!\\)%.*", re.DOTALL)
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_ACCENTS = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303", "c": "\u0327"}
-_ACCENT = re.compile(r"\\(['`\"^~c])([A-Za-z])")
+_ACCENTS = {
+    "'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303", "c": "\u0327", ",": "\u0327",
+    "v": "\u030c", "u": "\u0306", "=": "\u0304", ".": "\u0307", ";": "\u0328", "H": "\u030b",
+}  # fmt: skip
+_LIGATURES = {
+    "aa": "å", "AA": "Å", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "ss": "ß", "/o": "ø", "/O": "Ø",
+    "o/": "ø", "O/": "Ø", "DH": "Ð", "dh": "ð", "TH": "Þ", "th": "þ",
+}  # fmt: skip
+_ESCAPE = re.compile(
+    r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(aa|AA|ae|AE|oe|OE|ss|/o|/O|o/|O/|DH|dh|TH|th)"
+    r"|(['`\"^~c,vu=.;H])([A-Za-z]))"
+)
 _FILE_FIELDS = frozenset("LMKQUIP")
 """Fields before the first tune that hold for all of them."""
 
@@ -125,9 +135,21 @@ def split_field(line: str) -> tuple[str, str]:
 
 
 def plain_text(value: str) -> str:
-    """A field's text for people: accents (\\'e), entities (&eacute;) and blanks put right."""
-    accented = _ACCENT.sub(lambda m: unicodedata.normalize("NFC", m[2] + _ACCENTS[m[1]]), value)
+    """A field's text for people: accents (\\'e), ligatures (\\ss), code points (\\u00e9), entities (&eacute;)
+    and blanks put right."""
+    accented = _ESCAPE.sub(_unescaped, value)
     return " ".join(html.unescape(accented).split())[:200]
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1] or match[2]
+    if code:
+        number = int(code, 16)
+        return chr(number) if 0x20 <= number < 0x110000 and not 0xD800 <= number < 0xE000 else match[0]
+    if match[3]:
+        return _LIGATURES[match[3]]
+    letter = unicodedata.normalize("NFC", match[5] + _ACCENTS[match[4]])
+    return letter if len(letter) == 1 else match[0]
 
 
 def split_tunes(text: str, first: int = 0, stop: int | None = None) -> list[AbcText]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -44,6 +44,14 @@ class AbcKey:
     alters: tuple[tuple[str, int], ...] = ()
     mode_named: bool = False
     modal: bool = False
+
+    def sounding(self, semitones: int) -> AbcKey:
+        """The key that is heard where a transposing instrument reads this one; the signature's alterations
+        stay those of the page."""
+        if not semitones:
+            return self
+        fifths = None if self.fifths is None else (self.fifths + 7 * semitones + 6) % 12 - 6
+        return replace(self, key=self.key and self.key.transpose(semitones), fifths=fifths)
 
 
 def parse_key(text: str) -> AbcKey | None:
@@ -155,21 +163,93 @@ def parse_tempo(text: str, unit: Fraction) -> float | None:
     return bpm if 10 <= bpm <= 1000 else None
 
 
-def parse_shift(text: str) -> int | None:
-    """Semitones by which a `V:` or `K:` field moves the notes: octave=, transpose=, clefs with -8 or +8.
+class AbcShift(NamedTuple):
+    """Semitones by which sounds lie over what is written.
+
+    Attributes:
+        octaves: of the notes alone: octave=, clefs with -8 or +8.
+        transpose: of notes, chords and key: a transposing instrument. None where nothing is said of it.
+    """
+
+    octaves: int = 0
+    transpose: int | None = None
+
+
+def parse_shift(text: str) -> AbcShift | None:
+    """Read octave=, clefs with -8 or +8, and transposition from a `V:` or `K:` field.
+
+    Transposition is `transpose=-2`, or the sounding note for a written one: `sound=c_B`, `shift=CD`,
+    `shift-sound=c_B`, `instrument=_B`.
 
     Returns:
-        None where it says nothing of it.
+        None where the field says nothing of it.
     """
-    shift, said = 0, False
+    octaves, transpose, said = 0, None, False
     for name, value in re.findall(r"\b(octave|transpose)\s*=\s*([+-]?\d{1,2})", text):
-        shift += int(value) * (12 if name == "octave" else 1)
+        if name == "octave":
+            octaves += 12 * int(value)
+        else:
+            transpose = (transpose or 0) + int(value)
         said = True
+    for value in re.findall(r"(?<![\w-])(?:shift-sound|sound|shift|instrument)\s*=\s*([A-Ga-g^_=,']+)", text):
+        interval = _interval(value)
+        if interval is not None:
+            transpose, said = (transpose or 0) + interval, True
     octave = re.search(r"\b(?:treble|bass|alto|tenor|soprano|mezzo|baritone|[GFC])[1-5]?([+-])8", text)
     if octave is not None:
-        shift += 12 if octave[1] == "+" else -12
+        octaves += 12 if octave[1] == "+" else -12
         said = True
-    return max(-60, min(60, shift)) if said else None
+    if not said:
+        return None
+    transpose = None if transpose is None else max(-60, min(60, transpose))
+    return AbcShift(max(-60, min(60, octaves)), transpose)
+
+
+_NOTE = re.compile(r"(\^{1,2}|_{1,2}|=)?([A-Ga-g])([,']{0,4})")
+
+
+def _interval(value: str) -> int | None:
+    """Semitones from the first note of a value to its second, or from c to the only one: `_B` is -2."""
+    notes = [
+        LETTERS[letter.upper()] + 12 * (letter.islower() + marks.count("'") - marks.count(","))
+        + _ALTERS.get(sign, 0)
+        for sign, letter, marks in _NOTE.findall(value)
+    ]  # fmt: skip
+    if not 1 <= len(notes) <= 2:
+        return None
+    return notes[-1] - (notes[0] if len(notes) == 2 else 12)
+
+
+def parse_midi_transpose(value: str) -> int | None:
+    """Semitones of a directive such as `MIDI transpose -2`; None where it is another."""
+    match = re.match(r"MIDI\s+(?:rtranspose|transpose)\s*=?\s*([+-]?\d{1,2})\b", value)
+    return max(-60, min(60, int(match[1]))) if match is not None else None
+
+
+_CLEF = re.compile(
+    r"(?:\bclef\s*=\s*|(?<=\s))(treble|bass|alto|tenor|soprano|mezzo|baritone|perc)\w*", re.IGNORECASE
+)
+
+
+class AbcVoiceField(NamedTuple):
+    """What a `V:` field says of its voice: a name for people and its clef ("treble", "bass", ...); both may
+    be empty."""
+
+    name: str
+    clef: str
+
+
+def parse_voice(text: str) -> AbcVoiceField:
+    """Read name= (or nm=) and clef of a `V:` field."""
+    match = re.search(r"\b(?:name|nm)\s*=\s*(?:\"([^\"]*)\"?|(\S+))", text)
+    name = "" if match is None else (match[1] if match[1] is not None else match[2] or "")
+    bare = re.sub(r'"[^"]*"?', " ", text)
+    clef = re.search(
+        r"(?:\bclef\s*=\s*|(?<=\s))(treble|bass|alto|tenor|soprano|mezzo|baritone|perc)\w*",
+        bare,
+        re.IGNORECASE,
+    )
+    return AbcVoiceField(" ".join(name.replace("\\n", " ").split())[:100], clef[1].lower() if clef else "")
 
 
 def parse_part_order(text: str) -> tuple[str, ...] | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hrpe_jax.formats.abc.fields import AbcKey
-from hrpe_jax.formats.abc.voice import UNITS_PER_TICK, Measure
+from hrpe_jax.formats.abc.tokens import UNITS_PER_TICK
+from hrpe_jax.formats.abc.voice import Measure
 from hrpe_jax.formats.repeat_signs import Signs, play_order
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord
@@ -137,6 +138,8 @@ def place_voice(
     changes: dict[int, Chord] = {}
     ties: dict[int, int] = {}  # pitch -> the note that goes on where the next event begins
     for i, now in zip(order, starts, strict=True):
+        for place, chord in voice[i].overlaid:
+            changes.setdefault(to_tick(now + place), chord)
         for event in voice[i].events:
             if event.chord is not None:
                 changes[to_tick(now)] = event.chord
@@ -164,8 +167,8 @@ def _spans(changes: dict[int, Chord], end: int) -> tuple[ChordSpan, ...]:
     spans: list[ChordSpan] = []
     ticks = sorted(tick for tick in changes if tick < end)
     for tick, until in zip(ticks, [*ticks[1:], end], strict=False):
-        if spans and spans[-1].chord == changes[tick]:
-            spans[-1] = ChordSpan(spans[-1].onset, until - spans[-1].onset, changes[tick])
+        if spans and spans[-1].chord.is_same(changes[tick]):
+            spans[-1] = replace(spans[-1], duration=until - spans[-1].onset)
         else:
             spans.append(ChordSpan(tick, until - tick, changes[tick]))
     return tuple(spans)

@@ -1,8 +1,9 @@
 """Tunes in ABC notation (standard 2.1) as notes, chord symbols and measures in playing order.
 
 Times are ticks (12 to the quarter), rounded once from the exact place in the piece. Repeats, endings, jumps
-and an order of parts are played out, tied notes are one note; grace notes, lyrics and second voices inside a
-voice (`&`) are left out. What a tune means as a Score is for `hrpe_jax.readers.abc` to decide.
+and an order of parts are played out, tied notes are one note; grace notes, lyrics and the notes of second
+voices inside a voice (`&`) are left out. Notes, chords and keys are at sounding pitch. What a tune means as a
+Score is for `hrpe_jax.readers.abc` to decide.
 
 Reference: abcnotation.com/wiki/abc:standard:v2.1.
 """
@@ -10,20 +11,26 @@ Reference: abcnotation.com/wiki/abc:standard:v2.1.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from hrpe_jax.formats.abc.book import MAX_VALUE, AbcError, AbcText, split_field
 from hrpe_jax.formats.abc.fields import (
     AbcKey,
     AbcMeter,
+    AbcShift,
+    AbcVoiceField,
     default_unit,
     parse_key,
     parse_meter,
+    parse_midi_transpose,
     parse_part_order,
     parse_shift,
     parse_tempo,
     parse_unit,
+    parse_voice,
 )
 from hrpe_jax.formats.abc.layout import (
     MAX_NOTES,
@@ -36,9 +43,12 @@ from hrpe_jax.formats.abc.layout import (
     part_labels,
     place_voice,
 )
-from hrpe_jax.formats.abc.tokens import tokens
-from hrpe_jax.formats.abc.voice import UNITS_PER_WHOLE, Measure, VoiceWriter, looks_like_text
+from hrpe_jax.formats.abc.symbols import find_tune_naming
+from hrpe_jax.formats.abc.tokens import UNITS_PER_WHOLE, looks_like_text, tokens
+from hrpe_jax.formats.abc.voice import Measure, VoiceWriter
+from hrpe_jax.formats.tempo import main_tempo
 from hrpe_jax.score.score import ChordSpan
+from hrpe_jax.theory.note_names import Naming
 
 __all__ = ["AbcMeasure", "AbcNote", "AbcTune", "AbcVoice", "read_abc_tune"]
 
@@ -51,12 +61,23 @@ MAX_EVENTS = 100_000
 
 @dataclass(frozen=True)
 class AbcVoice:
-    """One voice: notes sorted by onset and pitch (several at once in chords), chord symbols each lasting
-    until the next."""
+    """One voice.
+
+    Attributes:
+        name: its id.
+        notes: sorted by onset and pitch, several at once in chords.
+        chords: symbols, each lasting until the next.
+        label: its name for people; may be empty.
+        clef: "treble", "bass" ...; empty where none is said.
+        lyrics: how many lines of words stand under it.
+    """
 
     name: str
     notes: tuple[AbcNote, ...]
     chords: tuple[ChordSpan, ...]
+    label: str = ""
+    clef: str = ""
+    lyrics: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +90,8 @@ class AbcTune:
         composer: may be empty.
         voices: in the order in which they are named; each has notes or chord symbols.
         measures: of the first voice.
-        tempo_bpm: quarters a minute; None where the tune names none.
+        tempo_bpm: quarters a minute; None where the tune names none, or only for a lesser part of it.
+        naming: whose note names its chord symbols are.
         warnings: codes of what could not be followed to the letter; sorted.
     """
 
@@ -80,6 +102,7 @@ class AbcTune:
     measures: tuple[AbcMeasure, ...]
     tempo_bpm: float | None
     warnings: tuple[str, ...]
+    naming: Naming = "english"
 
     @property
     def end(self) -> int:
@@ -103,7 +126,7 @@ def read_abc_tune(text: AbcText, where: str) -> AbcTune:
     """
     if sum(map(len, text.lines)) > MAX_CHARACTERS:
         raise AbcError("abc_too_long", f"{where}: expected at most {MAX_CHARACTERS} characters")
-    reader = _TuneReader(where)
+    reader = _TuneReader(where, find_tune_naming(text.lines))
     for line in text.lines[: text.header]:
         reader.header_line(line)
     reader.begin_music()
@@ -114,8 +137,8 @@ def read_abc_tune(text: AbcText, where: str) -> AbcTune:
         raise AbcError("abc_no_notes", f"{where}: no notes: expected music after the K: field")
     warnings = reader.warnings.union(*(writer.warnings for writer in writers.values()))
     voices, measures = _play(writers, reader.parts, warnings, where)
-    tempos = (measure.tempo for writer in writers.values() for measure in writer.measures)
-    tempo = reader.tempo if reader.tempo is not None else next((t for t in tempos if t is not None), None)
+    voices = tuple(replace(voice, **reader.about(voice.name)) for voice in voices)
+    tempo = reader.tempo if reader.tempo is not None else _inline_tempo(writers, measures)
     return AbcTune(
         number=text.number,
         title=text.field("T").replace("\\%", "%").replace("\\\\", "\\"),
@@ -124,14 +147,32 @@ def read_abc_tune(text: AbcText, where: str) -> AbcTune:
         measures=measures,
         tempo_bpm=tempo,
         warnings=tuple(sorted(warnings)),
+        naming=reader.naming,
     )
+
+
+def _inline_tempo(writers: dict[str, VoiceWriter], measures: Sequence[AbcMeasure]) -> float | None:
+    """The tempo by marks among the notes, at their measures."""
+    marks: dict[int, float] = {}
+    for measure in measures:
+        for writer in writers.values():
+            tempo = writer.measures[measure.written].tempo if measure.written < len(writer.measures) else None
+            if tempo is not None:
+                marks.setdefault(measure.start, tempo)
+    if not marks:
+        return None
+    first = measures[0]
+    full = 48 * first.meter.numerator // first.meter.denominator if first.meter is not None else 0
+    opening = first.length if first.length < full else 0
+    return main_tempo(sorted(marks.items()), opening, measures[-1].start + measures[-1].length)
 
 
 class _TuneReader:
     """Fields and voices of one tune while its lines are read."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, naming: Naming) -> None:
         self.where = where
+        self.naming = naming
         self.voices: dict[str, VoiceWriter] = {}
         self.warnings: set[str] = set()
         self.parts: tuple[str, ...] | None = None
@@ -139,8 +180,11 @@ class _TuneReader:
         self._key = AbcKey()
         self._meter: AbcMeter | None = None
         self._unit: Fraction | None = None
-        self._shift = 0
-        self._shifts: dict[str, int] = {}  # by voice
+        self._shift = AbcShift()
+        self._shifts: dict[str, AbcShift] = {}  # by voice
+        self._about: dict[str, AbcVoiceField] = {}
+        self._midi_transpose = 0
+        self._line = 0
         self._propagate = "pitch"
         self._tempo_text = ""
         self._declared: list[str] = []
@@ -179,6 +223,7 @@ class _TuneReader:
         if looks_like_text(line):
             self.warnings.add("text_skipped")
             return
+        self._line += 1
         for kind, parts in tokens(line):
             self._signs += 1
             if self._signs > MAX_SIGNS:
@@ -187,6 +232,7 @@ class _TuneReader:
                 self._field(parts[0], parts[1][:MAX_VALUE].strip())
                 continue
             voice = self._voice()
+            voice.begin_line(self._line)
             before = voice.count
             voice.sign(kind, parts)
             self._events += voice.count - before
@@ -201,13 +247,17 @@ class _TuneReader:
         return self._current
 
     def _declare(self, value: str) -> str:
-        """Take note of a voice's clef; returns its name."""
+        """Take note of a voice's name and clef; returns its id."""
         name = value.split()[0][:40] if value.split() else "1"
+        said, known = parse_voice(value), self._about.get(name)
+        if known is not None:
+            said = AbcVoiceField(said.name or known.name, said.clef or known.clef)
+        self._about[name] = said
         shift = parse_shift(value)
         if shift is not None:
             self._shifts[name] = shift
             if name in self.voices:
-                self.voices[name].shift = shift
+                self._move(self.voices[name], shift)
         if name not in self._declared and len(self._declared) < MAX_VOICES:
             self._declared.append(name)
         return name
@@ -218,10 +268,21 @@ class _TuneReader:
             if len(self.voices) >= MAX_VOICES:
                 raise AbcError("abc_too_long", f"{self.where}: expected at most {MAX_VOICES} voices")
             writer = VoiceWriter(self._meter, self._key, self._unit or Fraction(1, 8))
-            writer.shift = self._shifts.get(name, self._shift)
-            writer.propagate = self._propagate
+            writer.propagate, writer.naming = self._propagate, self.naming
+            self._move(writer, self._shifts.get(name, self._shift))
             self.voices[name] = writer
         self._current = self.voices[name]
+
+    def _move(self, voice: VoiceWriter, shift: AbcShift) -> None:
+        """Gives a voice its octaves and its transposition: its own, or what holds for the tune."""
+        own = shift.transpose if shift.transpose is not None else self._shift.transpose
+        voice.octaves = shift.octaves
+        voice.set_transpose((own or 0) + self._midi_transpose)
+
+    def about(self, name: str) -> dict[str, Any]:
+        """What is known of a voice besides its music, as fields of `AbcVoice`."""
+        said = self._about.get(name, AbcVoiceField("", ""))
+        return {"label": said.name, "clef": said.clef, "lyrics": self.voices[name].lyrics}
 
     def _field(self, letter: str, value: str) -> None:
         """A field in the body: for the present voice, or for all of them where none has begun."""
@@ -239,10 +300,10 @@ class _TuneReader:
             self._set(letter, value)
         elif letter == "K":
             key, shift = parse_key(value), parse_shift(value)
+            if shift is not None:
+                self._move(voice, shift)
             if key is not None:
                 voice.set_key(key)
-            if shift is not None:
-                voice.shift = shift
         elif letter == "M":
             meter = parse_meter(value)
             if meter is not None:
@@ -251,21 +312,29 @@ class _TuneReader:
             unit_length = parse_unit(value)
             if unit_length is not None:
                 voice.unit = round(unit_length * UNITS_PER_WHOLE)
+        elif letter == "s":
+            voice.symbol_line(value)
+        elif letter == "w":
+            voice.lyrics += 1
         elif letter == "I":
             self._directive(value)
             voice.propagate = self._propagate
+            semitones = parse_midi_transpose(value)
+            if semitones is not None:  # in the body it is for this voice
+                voice.set_transpose(semitones)
 
     def _set(self, letter: str, value: str) -> None:
         """A field that holds for every voice."""
         if letter == "K":
             self._key = parse_key(value) or self._key
-            self._shift = parse_shift(value) or 0
+            self._shift = parse_shift(value) or AbcShift()
         elif letter == "M":
             self._meter = parse_meter(value) or self._meter
         elif letter == "L":
             self._unit = parse_unit(value) or self._unit
         elif letter == "I":
             self._directive(value)
+            self._midi_transpose = parse_midi_transpose(value) or self._midi_transpose
 
     def _directive(self, value: str) -> None:
         match = re.match(r"propagate-accidentals\s+(not|octave|pitch)\b", value)

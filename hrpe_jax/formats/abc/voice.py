@@ -12,31 +12,11 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from hrpe_jax.formats.abc.fields import LETTERS, AbcKey, AbcMeter
+from hrpe_jax.formats.abc.symbols import is_remark, read_symbol, symbol_signs
+from hrpe_jax.formats.abc.tokens import UNITS_PER_WHOLE, length_units
 from hrpe_jax.formats.repeat_signs import MAX_PASSES, Signs
-from hrpe_jax.theory.chord import Chord, ChordError, parse_lead_sheet
-
-UNITS_PER_TICK = 10_080
-"""Time inside a tune is counted in integers that divide a tick by 2^5 3^2 5 7: dotted, tripled and quintupled
-notes down to 1/512 are exact, and no sum grows as fractions do."""
-UNITS_PER_WHOLE = 48 * UNITS_PER_TICK
-
-
-def length_units(unit: int, parts: tuple[str, ...]) -> int:
-    """Length in units of "3", "3/2", "/", "//" or "/4" times the unit note length."""
-    numerator, slashes, denominator = parts
-    units = unit * (int(numerator) if numerator else 1)
-    if not slashes:
-        return units
-    divisor = (int(denominator) or 1) << (len(slashes) - 1) if denominator else 1 << len(slashes)
-    return (2 * units + divisor) // (2 * divisor)
-
-
-def looks_like_text(line: str) -> bool:
-    """Whether a line is more likely words than music: letters that are no notes abound."""
-    bare = re.sub(r'"[^"]*"?|![^!]*!|\[[A-Za-z]:[^\]]*\]?', "", line)
-    other = len(re.findall(r"[h-wyH-WY]", bare))
-    return other > 3 and other > 0.3 * len(re.sub(r"\s", "", bare))
-
+from hrpe_jax.theory.chord import Chord
+from hrpe_jax.theory.note_names import Naming
 
 MAX_EVENT_UNITS = 64 * UNITS_PER_WHOLE
 _MAX_REST_MEASURES = 500
@@ -71,13 +51,15 @@ class Event:
 
 @dataclass(slots=True)
 class Measure:
-    """What stands between two bar lines, and what was in force at the first of them."""
+    """What stands between two bar lines, and what was in force at the first of them; `overlaid` are chord
+    symbols over a second voice (`&`), with their places in units."""
 
     meter: AbcMeter | None
     key: AbcKey
     part: str = ""
     tempo: float | None = None
     events: list[Event] = field(default_factory=list)
+    overlaid: list[tuple[int, Chord]] = field(default_factory=list)
     signs: Signs = field(default_factory=Signs)
 
     @property
@@ -93,7 +75,11 @@ class VoiceWriter:
         measures: so far; the last is the one being written.
         warnings: codes of what could not be followed to the letter.
         unit: unit note length in units.
-        shift: semitones that sounds lie over what is written.
+        octaves: semitones that notes lie over what is written, chords and key not.
+        transpose: semitones that notes, chords and key lie over what is written.
+        written_key: the key as it is on the page.
+        naming: whose note names the chord symbols are.
+        lyrics: lines of words so far.
         count: events so far.
     """
 
@@ -101,7 +87,10 @@ class VoiceWriter:
         self.measures: list[Measure] = [Measure(meter, key)]
         self.warnings: set[str] = set()
         self.unit = round(unit * UNITS_PER_WHOLE)
-        self.shift = 0
+        self.octaves = self.transpose = 0
+        self.written_key = key
+        self.naming: Naming = "english"
+        self.lyrics = 0
         self.count = 0
         self.propagate = "pitch"
         self._alters = dict(key.alters)
@@ -113,7 +102,9 @@ class VoiceWriter:
         self._symbol_given = False  # whether a symbol already waits for the next note
         self._tuplet = (1, 1, 0)  # time of q for p, and notes left
         self._broken = 0
-        self._overlay = False
+        self._overlay: VoiceWriter | None = None  # a second voice in this bar
+        self._line: list[Event | None] = []  # notes of the last line of music; None for a bar line
+        self._line_number = -1
         self._inside: list[tuple[int, int, bool]] | None = None  # of [CEG]: pitch, units, tie
         self._inside_written: list[_Written] = []
         self._endings: frozenset[int] = frozenset()
@@ -126,9 +117,16 @@ class VoiceWriter:
 
     def set_key(self, key: AbcKey) -> None:
         """A new key, from the next note on."""
+        self.written_key = key
         self._alters = dict(key.alters)
         self._accidentals.clear()
-        self._state(key=key)
+        self._state(key=key.sounding(self.transpose))
+
+    def set_transpose(self, semitones: int) -> None:
+        """Notes, chords and key sound so many semitones over what is written, from the next note on."""
+        if semitones != self.transpose:
+            self.transpose = semitones
+            self._state(key=self.written_key.sounding(semitones))
 
     def set_meter(self, meter: AbcMeter) -> None:
         """A new meter."""
@@ -144,6 +142,28 @@ class VoiceWriter:
         """A tempo in quarters a minute."""
         self.now.tempo = bpm
 
+    def begin_line(self, number: int) -> None:
+        """A line of music, told apart by its number, begins or goes on: what `symbol_line` counts."""
+        if number != self._line_number:
+            self._line, self._line_number = [], number
+
+    def symbol_line(self, text: str) -> None:
+        """Chord symbols under the last line of music, as an `s:` field has them: one for each note, `*` for
+        none, `|` for the next bar."""
+        place = 0
+        for symbol in symbol_signs(text):
+            if symbol == "|":
+                while place < len(self._line) and self._line[place] is not None:
+                    place += 1
+                place += 1
+                continue
+            while place < len(self._line) and self._line[place] is None:
+                place += 1
+            event = self._line[place] if place < len(self._line) else None
+            if event is not None and symbol is not None and event.chord is None:
+                event.chord = self._read_symbol(symbol)
+            place += 1
+
     def _state(self, key: AbcKey | None = None, meter: AbcMeter | None = None) -> None:
         """Key and meter belong to measures: of one with notes already, what follows is another."""
         if self.now.events:
@@ -158,8 +178,14 @@ class VoiceWriter:
         elif kind == "double":
             colons = ":" * (len(parts[0]) // 2)
             self._bar(colons, "||", colons, "")
-        elif self._overlay:
-            return
+        elif kind == "overlay":
+            self._end_overlay()
+            self._overlay = VoiceWriter(self.now.meter, self.now.key, Fraction(self.unit, UNITS_PER_WHOLE))
+            self._overlay.naming, self._overlay.transpose = self.naming, self.transpose
+        elif self._overlay is not None:
+            before = self._overlay.count
+            self._overlay.sign(kind, parts)
+            self.count += self._overlay.count - before
         elif kind == "note":
             self._note(parts[0], parts[1], parts[2], length_units(self.unit, parts[3:]))
         elif kind == "rest":
@@ -181,9 +207,6 @@ class VoiceWriter:
             self._inside, self._inside_written = [], []
         elif kind == "close":
             self._close(parts)
-        elif kind == "overlay":
-            self._overlay = True
-            self.warnings.add("overlay_skipped")
         elif kind == "decoration":
             self._jump((parts[0] or parts[-1]).strip().lower().replace(" ", ""))
 
@@ -201,7 +224,7 @@ class VoiceWriter:
             alter = self._ties[place]
         else:
             alter = self._accidentals.get(shared, self._alters.get(place[0], 0))
-        pitch = 60 + LETTERS[place[0]] + 12 * octave + alter + self.shift
+        pitch = 60 + LETTERS[place[0]] + 12 * octave + alter + self.octaves + self.transpose
         while pitch < 0:
             pitch += 12
         while pitch > 127:
@@ -259,6 +282,8 @@ class VoiceWriter:
         self._last = Event(units, pitches, self._chord)
         self._chord, self._symbol_given = None, False
         self.now.events.append(self._last)
+        if pitches:
+            self._line.append(self._last)
         self.count += 1
 
     def _begin_tuplet(self, p: str, q: str, r: str) -> None:
@@ -290,17 +315,22 @@ class VoiceWriter:
     def _symbol(self, text: str) -> None:
         """A chord symbol before a note; of several before one note the first counts, the rest are for other
         times through."""
-        if self._symbol_given or text[:1] in ("^", "_", "<", ">", "@"):
+        if self._symbol_given or is_remark(text):
             return
         text = text.split(";")[0].split("\n")[0].strip()
         if not text:  # nothing the first time, something the next
             self._symbol_given = True
             return
-        try:
-            self._chord = parse_lead_sheet(text[:40])
-            self._symbol_given = True
-        except ChordError:
+        chord = self._read_symbol(text)
+        if chord is not None:
+            self._chord, self._symbol_given = chord, True
+
+    def _read_symbol(self, text: str) -> Chord | None:
+        """A chord at sounding pitch; of one that cannot be read a warning is kept."""
+        chord = read_symbol(text, self.naming)
+        if chord is None:
             self.warnings.add("chord_symbol_unread")  # the chord before it goes on
+        return chord and chord.transpose(self.transpose)
 
     # Bar lines, repeats and jumps
 
@@ -308,8 +338,23 @@ class VoiceWriter:
         last = self.now
         self.measures.append(Measure(last.meter, last.key, signs=Signs(endings=self._endings)))
 
+    def _end_overlay(self) -> None:
+        """The second voice of a bar is over: its chords are kept, its notes are not."""
+        over, self._overlay = self._overlay, None
+        if over is None:
+            return
+        place = 0
+        for event in (event for measure in over.measures for event in measure.events):
+            if event.chord is not None and place < self.now.units:
+                self.now.overlaid.append((place, event.chord))
+            if event.pitches:
+                self.warnings.add("overlay_skipped")
+            place += event.units
+        self.warnings |= over.warnings
+
     def _bar(self, left: str, strokes: str, right: str, passes: str) -> None:
-        self._overlay = False
+        self._end_overlay()
+        self._line.append(None)
         self._accidentals.clear()
         if self._inside:  # "[CE|": the bracket was never closed
             self._close(_NO_LENGTH)

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from hrpe_jax.theory.chord import (
-    Chord,
-    ChordError,
-    Written,
-    lead_sheet_suffix,
-    nearest_quality,
-    parse_lead_sheet,
-)
+from hrpe_jax.theory.chord import Chord, Written, lead_sheet_suffix, nearest_quality
 from hrpe_jax.theory.chord_parser import parse_lead_sheet_text
 from hrpe_jax.theory.quality import INTERVALS, QUALITIES
 
@@ -132,12 +125,8 @@ def _pitch_class(element: Element | None, name: str) -> int | None:
 
 def _text_intervals(text: str) -> frozenset[int] | None:
     """Intervals of a chord suffix such as "m7b5"; None where it is empty or no suffix."""
-    if not text:
-        return None
-    try:
-        return INTERVALS[parse_lead_sheet(f"C{text}").quality]
-    except ChordError:
-        return None
+    parsed = parse_lead_sheet_text(f"C{text}") if text else None
+    return None if parsed is None else parsed.intervals | {0}
 
 
 def _with_degrees(intervals: frozenset[int], degrees: list[Element]) -> set[int]:

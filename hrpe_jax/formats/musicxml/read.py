@@ -365,7 +365,7 @@ def _place_chords(
     ticks = sorted(tick for tick in changes if tick < end)
     for tick, until in zip(ticks, [*ticks[1:], end], strict=False):
         if spans and spans[-1].chord.is_same(changes[tick]) and spans[-1].end == tick:
-            spans[-1] = ChordSpan(spans[-1].onset, until - spans[-1].onset, changes[tick])
+            spans[-1] = replace(spans[-1], duration=until - spans[-1].onset)
         else:
             spans.append(ChordSpan(tick, until - tick, changes[tick]))
     return tuple(spans)

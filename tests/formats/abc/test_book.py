@@ -92,3 +92,15 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     file.write_bytes(b"X:1\nK:C\nC\n" * 3)
     with pytest.raises(AbcError, match="expected at most 2"):
         read_abc_book(file)
+
+
+@pytest.mark.parametrize(
+    ("escaped", "plain"),
+    [
+        (r"Caf\u00e9", "Café"), (r"\'Etude", "Étude"), ("L&apos;&eacute;t&eacute;", "L'été"),
+        (r"Gro\ss", "Groß"), (r"\AAse", "Åse"), (r"Dvo\vr\'ak", "Dvořák"), (r"\ud800", r"\ud800"),
+        (r"a\qb", r"a\qb"), (r"S\/oren", "Søren"),
+    ],
+)  # fmt: skip
+def test_escaped_titles(escaped: str, plain: str) -> None:
+    assert plain_text(escaped) == plain

@@ -8,14 +8,19 @@ import pytest
 
 from hrpe_jax.formats.abc.fields import (
     MAX_PARTS,
+    AbcShift,
+    AbcVoiceField,
     default_unit,
     parse_key,
     parse_meter,
+    parse_midi_transpose,
     parse_part_order,
     parse_shift,
     parse_tempo,
     parse_unit,
+    parse_voice,
 )
+from hrpe_jax.theory.key import Key
 
 
 @pytest.mark.parametrize(
@@ -115,9 +120,29 @@ def test_tempos(text: str, bpm: float | None) -> None:
 
 
 def test_shifts() -> None:
-    assert parse_shift("T1 clef=treble-8 name=Tenor") == -12
-    assert parse_shift("B octave=-1 transpose=+2") == -10
+    assert parse_shift("T1 clef=treble-8 name=Tenor") == AbcShift(-12)
+    assert parse_shift("B octave=-1 transpose=+2") == AbcShift(-12, 2)
     assert parse_shift("S clef=treble") is None
+    assert parse_shift("1 sound=c_B") == AbcShift(0, -2)
+    assert parse_shift("1 instrument=_E") == AbcShift(0, -9)  # an alto saxophone
+    assert parse_shift("D shift=CD") == AbcShift(0, 2)
+    assert parse_shift('1 name="transposed" snm="sound"') is None
+    assert parse_midi_transpose("MIDI transpose -12") == -12
+    assert parse_midi_transpose("MIDI program 40") is None
+
+
+def test_a_transposed_key_sounds_elsewhere_and_is_written_as_it_is() -> None:
+    written = parse_key("Dm")
+    assert written is not None
+    heard = written.sounding(-2)
+    assert (heard.key, heard.fifths, heard.alters) == (Key(0, "minor"), -3, written.alters)
+
+
+def test_voices() -> None:
+    assert parse_voice('M clef=treble name="The melody" snm="M"') == AbcVoiceField("The melody", "treble")
+    assert parse_voice("B bass nm=Tuba") == AbcVoiceField("Tuba", "bass")
+    assert parse_voice('1 name="bass drum"') == AbcVoiceField("bass drum", "")
+    assert parse_voice("") == AbcVoiceField("", "")
 
 
 def test_part_orders() -> None:
