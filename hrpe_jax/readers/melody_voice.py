@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrpe_jax.analysis.melody.features import Notes
+from hrpe_jax.analysis.melody.note_features import Notes
 from hrpe_jax.analysis.melody.find_melody import track_scores
 
 _LEADING = re.compile(

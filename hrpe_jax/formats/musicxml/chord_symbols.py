@@ -60,12 +60,12 @@ def parse_harmony(element: Element) -> Chord | None:
     if root is None:
         return None
     degrees = element.findall("degree")
-    written = _text_intervals(text)
+    said = _text_intervals(text)
     intervals = _KINDS.get(kind) or _text_intervals(kind)
     if intervals is None:
-        intervals = written or INTERVALS["maj"]
-    elif written and not degrees and intervals - _OMITTABLE <= written:
-        intervals = written
+        intervals = said or INTERVALS["maj"]
+    elif said and not degrees and intervals - _OMITTABLE <= said:
+        intervals = said
     notes = frozenset(_with_degrees(intervals, degrees))
     quality = nearest_quality(notes)
     bass = _pitch_class(element.find("bass"), "bass")
