@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrpe_jax.analysis.melody.note_features import Notes
 from hrpe_jax.analysis.melody.find_melody import track_scores
+from hrpe_jax.analysis.melody.note_features import Notes
 
 _LEADING = re.compile(
     r"voice|vocal|\bvoc\b|\bvox\b|melod|\blead|solo|sopran|cantus|canto|sing|gesang|chant|voz|lyric|descant"
