@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -16,6 +17,7 @@ MAX_TICKS = 4096
 """Longer notes and later onsets in a bar are taken for this."""
 
 
+@lru_cache(maxsize=64)
 def bar_ids(piece: Piece, of: Content) -> np.ndarray:
     """A number for the content of each bar, equal for bars with equal content.
 
@@ -25,10 +27,12 @@ def bar_ids(piece: Piece, of: Content) -> np.ndarray:
             "rhythm": onsets alone. "chords": the chord on each beat.
 
     Returns:
-        int64 `[bars]`, 0 and up; `EMPTY` for bars in which no note begins, or no chord sounds on a beat.
+        int64 `[bars]`, read-only, 0 and up; `EMPTY` for bars in which no note begins, or no chord sounds on a
+        beat.
     """
     if of == "chords":
-        return _numbered(bar_chords(piece), bar_chords(piece).max(axis=1, initial=-1) < 0)
+        chords = bar_chords(piece)
+        return _numbered(chords, chords.max(axis=1, initial=-1) < 0)
     columns = {
         "notes": (piece.offset, piece.duration, piece.pitch),
         "pitches": (piece.offset, piece.pitch),
@@ -41,6 +45,7 @@ def bar_ids(piece: Piece, of: Content) -> np.ndarray:
     for bar, (begin, end) in enumerate(pairwise(first.tolist())):
         if end > begin:
             ids[bar] = known.setdefault(events[begin:end].tobytes(), len(known))
+    ids.setflags(write=False)
     return ids
 
 
@@ -64,7 +69,9 @@ def _numbered(rows: np.ndarray, empty: np.ndarray) -> np.ndarray:
     ids = np.full(len(rows), EMPTY, np.int64)
     if len(rows):
         _, ids = np.unique(rows, axis=0, return_inverse=True)
-    return np.where(empty, EMPTY, ids.reshape(-1))
+    found = np.where(empty, EMPTY, ids.reshape(-1))
+    found.setflags(write=False)
+    return found
 
 
 def bar_similarity(piece: Piece, of: Literal["notes", "pitches", "rhythm"], empty: float = 0) -> np.ndarray:

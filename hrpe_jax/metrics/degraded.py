@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -192,3 +193,44 @@ def _silence(piece: Piece) -> Piece:
         piece, onset=none, duration=none, pitch=none,
         chord_onset=spans, chord_end=spans, chord=spans, chord_tones=piece.chord_tones[:0],
     )  # fmt: skip
+
+
+def markov_melodies(pieces: Sequence[Piece], rng: np.random.Generator) -> list[Piece]:
+    """For each piece a melody of a first-order Markov chain over the same bars and chords.
+
+    A state is a note's pitch above the tonic, its duration and the time to the next onset; chains are counted
+    over all pieces, and begin where the piece's melody begins.
+
+    Args:
+        pieces: windows of real music, each with a melody.
+        rng: source of chance.
+    """
+    parts = []
+    for piece in pieces:
+        later = np.append(np.diff(piece.onset), piece.duration[-1:])
+        parts.append(np.stack([piece.pitch - piece.tonic, piece.duration, np.maximum(later, 1)], axis=1))
+    if not parts:
+        return []
+    states, flat = np.unique(np.concatenate(parts), axis=0, return_inverse=True)
+    own = np.split(flat.reshape(-1), np.cumsum([len(part) for part in parts])[:-1])
+    follows: dict[int, list[int]] = {}
+    for chain in own:
+        for state, after in pairwise(chain.tolist()):
+            follows.setdefault(state, []).append(after)
+    starts = [int(chain[0]) for chain in own]
+
+    def draw(among: list[int]) -> int:
+        return among[int(rng.integers(len(among)))]
+
+    made = []
+    for piece in pieces:
+        end, tick = int(piece.starts[-1] + piece.lengths[-1]), int(piece.onset[0])
+        state, notes = draw(starts), []
+        while tick < end:
+            degree, duration, later = states[state].tolist()
+            notes.append((tick, min(duration, later), degree + piece.tonic))
+            tick += later
+            state = draw(follows.get(state) or starts)
+        onset, length, pitch = np.array(notes, np.int64).T
+        made.append(replace(piece, onset=onset, duration=length, pitch=np.clip(pitch, 0, 127)))
+    return made

@@ -10,6 +10,7 @@ from hrpe_jax.report import sections
 from hrpe_jax.report.faults import fault_section
 from hrpe_jax.report.svg import STYLE
 from hrpe_jax.report.tables import copied, meter_of, predictions
+from hrpe_jax.report.two_sample import two_sample_section
 from hrpe_jax.score.score import Score
 
 SETS = ("varied", "shuffled", "random", "loop", "silence", "transposed")
@@ -93,7 +94,8 @@ def page(
 
     Args:
         comparison: what `metrics.compare.Comparison.to_dict` gives, and under "faults" what
-            `metrics.faults.FaultTable.to_dict` gives, or the latter alone.
+            `metrics.faults.FaultTable.to_dict` gives, under "classifier" what `metrics.two_sample` gives for
+            each length; these may stand alone.
         about: "generated" and "reference": counts, see `collect.Collection.about`.
         pieces: "generated" and "reference": the scores themselves.
         show_pieces: draw the nearest, the median and the furthest piece; music under copyright is better not
@@ -104,7 +106,10 @@ def page(
     """
     generated, reference = about["generated"]["name"], about["reference"]["name"]
     title = title or f"{generated} against {reference}"
-    tunes = [fault_section(comparison["faults"]) if "faults" in comparison else ""]
+    tunes = [
+        fault_section(comparison["faults"]) if "faults" in comparison else "",
+        two_sample_section(comparison["classifier"]) if "classifier" in comparison else "",
+    ]
     if "metrics" not in comparison:
         return _framed(title, [predictions(stages, split) if stages else "", *tunes])
     settings = comparison["settings"]

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from hrpe_jax.score.score import Score
 
 Path_ = str | os.PathLike[str]
-TABLES = ("faults", "comparison")
-"""What pieces are measured by: the faults of tunes, and every metric beside its controls."""
+TABLES = ("faults", "classifier", "comparison")
+"""What pieces are measured by: the faults of tunes, whether a classifier can tell them from real music, and
+every metric beside its controls."""
+CLASSIFIER_BARS = (16, 32)
 
 
 def judge_pieces(
@@ -120,6 +122,7 @@ def compared(
         tables: some of `TABLES`.
     """
     from hrpe_jax.metrics.faults import fault_table
+    from hrpe_jax.metrics.two_sample import two_sample
 
     about = {name: collection.about() for name, collection in sets.items()}
     music = {name: collection.music() for name, collection in sets.items()}
@@ -129,6 +132,11 @@ def compared(
     of_tunes: dict[str, Any] = {"meter": meter or None, "draws": draws, "seed": seed}
     if "faults" in tables:
         found["faults"] = fault_table(music["generated"], music["reference"], **of_tunes).to_dict()
+    if "classifier" in tables:
+        found["classifier"] = [
+            two_sample(music["generated"], music["reference"], bars=length, **of_tunes)
+            for length in CLASSIFIER_BARS
+        ]
     return found, about
 
 
@@ -168,12 +176,15 @@ def tables_text(found: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """The tables for a terminal."""
     from hrpe_jax.report.faults import fault_text
     from hrpe_jax.report.tables import comparison_table
+    from hrpe_jax.report.two_sample import two_sample_text
 
     parts = []
     if "metrics" in found:
         parts.append(comparison_table(found, about))
     if "faults" in found:
         parts.append(fault_text(found["faults"]))
+    if "classifier" in found:
+        parts.append(two_sample_text(found["classifier"]))
     return "\n\n".join(parts)
 
 
@@ -191,6 +202,10 @@ def headline(found: Mapping[str, Any]) -> dict[str, Any]:
 
         rows = found["faults"]["rows"]
         tunes["faults_apart"] = sum(bool(apart(row["generated"], row["reference"])) for row in rows)
+    for test in found.get("classifier", ()):
+        if test["rows"]:
+            row = {name: test["rows"][0][name] for name in ("value", "low", "high")}
+            tunes[f"auc_{test['settings']['bars']}_bars"] = row
     if "metrics" not in found:
         return tunes
     values = {
