@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -26,6 +27,8 @@ from hrpe_jax.models.config import (
 from hrpe_jax.utils.schema import build
 
 Stage = Literal["backbone", "melody"]
+
+_WEIGHTS = re.compile(r"[a-z][a-z0-9_-]*=\d+(\.\d+)?(,[a-z][a-z0-9_-]*=\d+(\.\d+)?)*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +243,10 @@ class DataConfig:
       input: folder of the corpus, where it does not come with a package ("pop909").
       splits: JSON file that assigns songs to train, valid and test; "" to split by hash.
       workers: processes that read and prepare songs.
+      crops: whether training pieces that begin at sung sections are trained on: "none", "also" beside the
+        songs, or "only" instead of them (``preprocess --crops`` makes them).
+      balance: how much of training each style is: "" as much as of the data, "sqrt" in proportion to the
+        square root of its events, "equal", or weights such as "pop=2,folk=1", which leave out other styles.
     """
 
     path: str = ""
@@ -247,9 +254,16 @@ class DataConfig:
     input: str = ""
     splits: str = ""
     workers: int = 2
+    crops: Literal["none", "also", "only"] = "none"
+    balance: str = ""
 
     def __post_init__(self) -> None:
         at_least(self, 0, "workers")
+        balance = self.balance
+        check(
+            balance in ("", "sqrt", "equal") or bool(_WEIGHTS.fullmatch(balance)),
+            f'balance: "sqrt", "equal", weights such as pop=2,folk=1, or nothing expected, got {balance!r}',
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,11 +16,11 @@ LOWEST_SHIFT, HIGHEST_SHIFT = -5, 6
 """Semitones of the twelve transpositions: each key once, and as near to the written pitch as possible."""
 
 # What the random draws of an epoch are for; each purpose has a stream of its own.
-SHUFFLE, SHIFT, CROP = 0, 1, 2
+SHUFFLE, SHIFT, CROP, PLAY = 0, 1, 2, 3
 
 
 def epoch_generator(seed: int, epoch: int, purpose: int) -> np.random.Generator:
-    """The random generator of one purpose (`SHUFFLE`, `SHIFT`, `CROP`) in one epoch."""
+    """The random generator of one purpose (`SHUFFLE`, `SHIFT`, `CROP`, `PLAY`) in one epoch."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch, purpose])))
 
 

@@ -9,13 +9,15 @@ on with another number of hosts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
+from hrpe_jax.data.balance import NATURAL, times_per_epoch
 from hrpe_jax.data.batches import Batch, BatchShape, Piece, Plan, backbone_batch, melody_batch
 from hrpe_jax.data.features import Song, SongCache, backbone_song, melody_song
 from hrpe_jax.data.rows import EvalPacking, EvalStreams, TrainPacking, TrainStreams
+from hrpe_jax.data.shards import UseOfCrops
 from hrpe_jax.errors import UserError
 
 Stage = Literal["backbone", "melody"]
@@ -35,6 +37,18 @@ class Songs(Protocol):
 
     def lengths(self, stage: str, split: str) -> np.ndarray:
         """Tokens of each song, start and end included, int `[songs]`."""
+        ...
+
+
+class SongsByStyle(Songs, Protocol):
+    """What is needed besides where crops are used or styles balanced; `shards.Dataset` is one."""
+
+    def records(
+        self, stage: str, split: str, *, crops: UseOfCrops = "none"
+    ) -> Sequence[Mapping[str, Any]]: ...
+    def lengths(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> np.ndarray: ...
+    def styles(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> list[str]:
+        """The style of each song; "" where it has none."""
         ...
 
 
@@ -134,29 +148,34 @@ class BatchIterator(Iterator[Batch]):
         self._iterator.set_state({"next_index": int(step)})
 
 
-def _songs(dataset: Songs, stage: Stage, split: str, limit: int) -> tuple[SongCache, np.ndarray]:
-    records = dataset.records(stage, split)
+def _songs(
+    dataset: Songs | SongsByStyle, stage: Stage, split: str, limit: int, crops: UseOfCrops = "none"
+) -> tuple[SongCache, np.ndarray]:
+    more: dict[str, Any] = {} if crops == "none" else {"crops": crops}
+    records = dataset.records(stage, split, **more)
     decode: Callable[[Mapping[str, Any]], Song] = backbone_song if stage == "backbone" else melody_song
     # The manifest counts tokens; the last one is only ever predicted.
-    lengths = np.asarray(dataset.lengths(stage, split), np.int64) - 1
+    lengths = np.asarray(dataset.lengths(stage, split, **more), np.int64) - 1
     return SongCache(records.__getitem__, decode, limit), lengths
 
 
 def train_batches(
-    dataset: Songs,
+    dataset: Songs | SongsByStyle,
     stage: Stage,
     batch: ShapeLike,
     *,
     seed: int,
     num_steps: int,
     split: str = "train",
+    crops: UseOfCrops = "none",
+    balance: str = NATURAL,
     rows: Sequence[int] | None = None,
     augment: bool = True,
     threads: int = 1,
     prefetch: int = 8,
     cache_bytes: int = DEFAULT_CACHE_BYTES,
 ) -> BatchIterator:
-    """Training batches: `num_steps` of them, epoch after epoch, every song once in each.
+    """Training batches: `num_steps` of them, epoch after epoch, every song once in each by default.
 
     Args:
         dataset: What `open_dataset` returned.
@@ -165,6 +184,8 @@ def train_batches(
         seed: Seed of order, stretches and transpositions.
         num_steps: The step after the last.
         split: Split to read.
+        crops: Whether training pieces cut from songs are read too, or alone.
+        balance: How often each style is played (see `balance.style_shares`); "" as often as it is there.
         rows: The rows that this host reads, ascending; all of them by default.
         augment: Whether every song is transposed to a random key in every epoch.
         threads: Grain's reading threads.
@@ -176,14 +197,22 @@ def train_batches(
         `set_state(int)`.
 
     Raises:
-        UserError: The split has no song.
+        UserError: The split has no song, or `balance` names a style that it has not.
     """
     shape = BatchShape(batch.rows, batch.length, batch.segments)
     rows = range(shape.rows) if rows is None else rows
-    songs, lengths = _songs(dataset, stage, split, cache_bytes)
+    songs, lengths = _songs(dataset, stage, split, cache_bytes, crops)
     if not len(lengths):
-        raise UserError(f"the data set has no {stage} song in its {split} split; preprocess more files")
-    plan = (TrainPacking if stage == "backbone" else TrainStreams)(lengths, shape, seed, augment)
+        raise UserError(
+            f"the data set has no {stage} crop: preprocess it with --crops"
+            if crops == "only"
+            else f"the data set has no {stage} song in its {split} split; preprocess more files"
+        )
+    times = None
+    if balance != NATURAL:
+        styles = cast(SongsByStyle, dataset).styles(stage, split, crops=crops)
+        times = times_per_epoch(styles, lengths, balance)
+    plan = (TrainPacking if stage == "backbone" else TrainStreams)(lengths, shape, seed, augment, times)
     return BatchIterator(Batches(plan, songs, stage, shape, rows, num_steps), threads, prefetch)
 
 

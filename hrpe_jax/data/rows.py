@@ -4,15 +4,16 @@ Backbone batches: several songs to a row where they fit.
 
 Every epoch shuffles the songs, packs them first fit, and lays its rows behind those of the epoch before: row
 number `g` of this endless list is row `g % rows` of segment `g // rows % segments` of batch `g // (rows *
-segments)`. No row is dropped or left empty where epochs meet, so every song is seen exactly once per epoch. A
-song longer than a row keeps its prefix (start, key, meter) and shows one stretch of the rest, drawn anew in
-each epoch.
+segments)`. No row is dropped or left empty where epochs meet, so every song is seen exactly once per epoch
+(or as often as `balance.Plays` says). A song longer than a row keeps its prefix (start, key, meter) and shows
+one stretch of the rest, drawn anew in each epoch.
 
 Melody batches: parallel rows, each an endless stream of whole songs cut into segments. Row r of a segment
 continues row r of the segment before unless it resets, so that a memory carried along the row is the memory
 of the song. A song starts at a segment boundary and its last segment is padded. Every epoch shuffles the
-songs and gives each to the row that is then the shortest (rows never drift apart by more than one song,
-across epochs too), so that songs change rows, never segments.
+songs (each as often as `balance.Plays` says, once by default) and gives each to the row that is then the
+shortest (rows never drift apart by more than one song, across epochs too), so that songs change rows, never
+segments.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 
 from hrpe_jax.codec.backbone_tokens import PREFIX_LENGTH
 from hrpe_jax.data.augment import CROP, SHUFFLE, draw_shifts, epoch_generator
+from hrpe_jax.data.balance import Plays
 from hrpe_jax.data.batches import BatchShape, Piece
 
 PREFIX = PREFIX_LENGTH
@@ -85,9 +87,17 @@ class TrainPacking:
         shape: Size of the whole batch.
         seed: Seed of order, stretches and transpositions.
         augment: Whether songs are transposed.
+        times: How often each song is played in an epoch on average, float `[songs]`; once by default.
     """
 
-    def __init__(self, lengths: np.ndarray, shape: BatchShape, seed: int, augment: bool = True) -> None:
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        shape: BatchShape,
+        seed: int,
+        augment: bool = True,
+        times: np.ndarray | None = None,
+    ) -> None:
         _check_capacity(shape.length)
         if not len(lengths):
             raise ValueError("there is no song to train on")
@@ -95,6 +105,7 @@ class TrainPacking:
         self._shape = shape
         self._seed = seed
         self._augment = augment
+        self._plays = Plays(np.ones(len(lengths)) if times is None else times, seed)
         self._first_rows = [0]  # number of the first row of every epoch planned so far, and of the next one
         self._lock = threading.Lock()
         # Batches of a prefetch window touch at most a few epochs at a time.
@@ -102,15 +113,19 @@ class TrainPacking:
         self._epoch_draws = functools.lru_cache(maxsize=4)(self._draw_epoch)
 
     def _pack_epoch(self, epoch: int) -> list[list[int]]:
-        order = epoch_generator(self._seed, epoch, SHUFFLE).permutation(len(self._lengths))
-        return _rows_of(order, self._lengths, self._shape.length)
+        """The rows of an epoch, as numbers of its plays."""
+        lengths = self._lengths[self._plays.of(epoch)]
+        order = epoch_generator(self._seed, epoch, SHUFFLE).permutation(len(lengths))
+        return _rows_of(order, lengths, self._shape.length)
 
-    def _draw_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        songs = len(self._lengths)
-        shifts = draw_shifts(self._seed, epoch, songs) if self._augment else np.zeros(songs, np.int32)
+    def _draw_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of every play of an epoch the song, the semitones, and where its stretch starts."""
+        songs = self._plays.of(epoch)
+        plays = len(songs)
+        shifts = draw_shifts(self._seed, epoch, plays) if self._augment else np.zeros(plays, np.int32)
         # A stretch starts at any event from which a full row is left.
-        last = np.maximum(self._lengths - (self._shape.length - PREFIX), PREFIX)
-        return shifts, epoch_generator(self._seed, epoch, CROP).integers(PREFIX, last + 1)
+        last = np.maximum(self._lengths[songs] - (self._shape.length - PREFIX), PREFIX)
+        return songs, shifts, epoch_generator(self._seed, epoch, CROP).integers(PREFIX, last + 1)
 
     def _locate(self, number: int) -> tuple[int, int]:
         """Epoch and row within it of an endless row number."""
@@ -128,10 +143,11 @@ class TrainPacking:
         for segment in range(shape.segments):
             for row in rows:
                 epoch, index = self._locate((step * shape.segments + segment) * shape.rows + row)
-                shifts, starts = self._epoch_draws(epoch)
+                songs, shifts, starts = self._epoch_draws(epoch)
                 column = 0
-                for number, song in enumerate(self._epoch_rows(epoch)[index], start=1):
-                    length, shift, start = int(self._lengths[song]), int(shifts[song]), int(starts[song])
+                for number, play in enumerate(self._epoch_rows(epoch)[index], start=1):
+                    song, shift, start = int(songs[play]), int(shifts[play]), int(starts[play])
+                    length = int(self._lengths[song])
                     place = (segment, row)
                     if length <= shape.length or start == PREFIX:
                         stop = min(length, shape.length)
@@ -192,7 +208,7 @@ class EvalPacking:
 
 
 Row = list[tuple[int, int]]
-"""What one row plays: (first segment, song), in order."""
+"""What one row plays: (first segment, number of a song, or of a play of an epoch), in order."""
 
 
 def deal(order: np.ndarray, segments: np.ndarray, ends: list[int]) -> tuple[list[Row], list[int]]:
@@ -216,19 +232,9 @@ def deal(order: np.ndarray, segments: np.ndarray, ends: list[int]) -> tuple[list
     return rows, [end for end, _ in sorted(heap, key=lambda entry: entry[1])]
 
 
-def _piece_at(
-    row_songs: Row,
-    at: int,
-    length: int,
-    lengths: np.ndarray,
-    segment: int,
-    row: int,
-    shifts: np.ndarray | None,
-) -> Piece:
-    first, song = row_songs[bisect.bisect_right(row_songs, at, key=lambda entry: entry[0]) - 1]
-    start = (at - first) * length
-    stop = min(start + length, int(lengths[song]))
-    return Piece(segment, row, 0, song, start, stop, 0 if shifts is None else int(shifts[song]), 1, True)
+def _entry_at(row: Row, at: int) -> tuple[int, int]:
+    """What a row plays in a segment: the first segment of it, and its number."""
+    return row[bisect.bisect_right(row, at, key=lambda entry: entry[0]) - 1]
 
 
 class TrainStreams:
@@ -239,9 +245,17 @@ class TrainStreams:
         shape: Size of the whole batch.
         seed: Seed of order and transpositions.
         augment: Whether songs are transposed.
+        times: How often each song is played in an epoch on average, float `[songs]`; once by default.
     """
 
-    def __init__(self, lengths: np.ndarray, shape: BatchShape, seed: int, augment: bool = True) -> None:
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        shape: BatchShape,
+        seed: int,
+        augment: bool = True,
+        times: np.ndarray | None = None,
+    ) -> None:
         if not len(lengths):
             raise ValueError("there is no song to train on")
         self._lengths = np.asarray(lengths, dtype=np.int64)
@@ -249,18 +263,24 @@ class TrainStreams:
         self._shape = shape
         self._seed = seed
         self._augment = augment
+        self._plays = Plays(np.ones(len(lengths)) if times is None else times, seed)
         self._ends = [[0] * shape.rows]  # where every row stands at the start of each epoch planned so far
         self._lock = threading.Lock()
         # A small corpus with many rows gives a row nothing in some epochs: a batch may touch several.
         self._epoch_rows = functools.lru_cache(maxsize=64)(self._deal_epoch)
-        self._epoch_shifts = functools.lru_cache(maxsize=64)(self._draw_epoch)
+        self._epoch_draws = functools.lru_cache(maxsize=64)(self._draw_epoch)
 
     def _deal_epoch(self, epoch: int) -> tuple[list[Row], list[int]]:
-        order = epoch_generator(self._seed, epoch, SHUFFLE).permutation(len(self._lengths))
-        return deal(order, self._segments, self._ends[epoch])
+        """The rows of an epoch, of numbers of its plays, and where they end."""
+        segments = self._segments[self._plays.of(epoch)]
+        order = epoch_generator(self._seed, epoch, SHUFFLE).permutation(len(segments))
+        return deal(order, segments, self._ends[epoch])
 
-    def _draw_epoch(self, epoch: int) -> np.ndarray | None:
-        return draw_shifts(self._seed, epoch, len(self._lengths)) if self._augment else None
+    def _draw_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of every play of an epoch the song and the semitones."""
+        songs = self._plays.of(epoch)
+        plays = len(songs)
+        return songs, draw_shifts(self._seed, epoch, plays) if self._augment else np.zeros(plays, np.int32)
 
     def _epoch_of(self, row: int, at: int) -> int:
         with self._lock:
@@ -275,10 +295,12 @@ class TrainStreams:
             for segment in range(self._shape.segments):
                 at = step * self._shape.segments + segment
                 epoch = self._epoch_of(row, at)
-                row_songs, shifts = self._epoch_rows(epoch)[0][row], self._epoch_shifts(epoch)
-                found.append(
-                    _piece_at(row_songs, at, self._shape.length, self._lengths, segment, row, shifts)
-                )
+                played, (songs, shifts) = self._epoch_rows(epoch)[0][row], self._epoch_draws(epoch)
+                first, play = _entry_at(played, at)
+                song, shift = int(songs[play]), int(shifts[play])
+                start = (at - first) * self._shape.length
+                stop = min(start + self._shape.length, int(self._lengths[song]))
+                found.append(Piece(segment, row, 0, song, start, stop, shift, 1, True))
         return found
 
 
@@ -299,9 +321,14 @@ class EvalStreams:
 
     def pieces(self, step: int, rows: Sequence[int]) -> list[Piece]:
         """The pieces of batch `step` that lie in `rows`."""
-        return [
-            _piece_at(self._rows[row], at, self._shape.length, self._lengths, segment, row, None)
-            for row in rows
-            for segment in range(self._shape.segments)
-            if (at := step * self._shape.segments + segment) < self._ends[row]
-        ]
+        found = []
+        for row in rows:
+            for segment in range(self._shape.segments):
+                at = step * self._shape.segments + segment
+                if at >= self._ends[row]:
+                    continue
+                first, song = _entry_at(self._rows[row], at)
+                start = (at - first) * self._shape.length
+                stop = min(start + self._shape.length, int(self._lengths[song]))
+                found.append(Piece(segment, row, 0, song, start, stop, 0, 1, True))
+        return found

@@ -23,7 +23,8 @@ from hrpe_jax.baselines.fit import ngram_baseline
 from hrpe_jax.checkpoints.format import Record, check_workdir, checkpoint_folder, whole_steps
 from hrpe_jax.checkpoints.release import export_model
 from hrpe_jax.codec.vocabulary import vocabulary_hashes
-from hrpe_jax.config import Config, DataConfig
+from hrpe_jax.config import Config, DataConfig, Stage
+from hrpe_jax.data.balance import style_shares
 from hrpe_jax.data.batches import BatchShape, blank_batch
 from hrpe_jax.data.loader import eval_batches, train_batches
 from hrpe_jax.data.shards import Dataset, open_dataset, read_manifest
@@ -155,9 +156,13 @@ def _train(config: Config, workdir: Path, initial: Mapping[str, Any]) -> list[St
             stage_config.batch,
             seed=config.seed,
             num_steps=stage_config.steps,
+            crops=config.data.crops,
+            balance=config.data.balance,
             augment=stage_config.batch.augment,
             rows=here,
         )
+        if config.data.balance and is_first():
+            cli.say(f"{stage}: {shares_text(dataset, stage, config.data)}")
         valid = eval_batches(dataset, stage, stage_config.batch, split="valid", rows=here)
         task = build_task(stage, stage_config.model, stage_config.label_smoothing)
         result = train_stage(
@@ -244,6 +249,15 @@ def prepare_data(config: DataConfig, workdir: Path) -> Dataset:
             f"{path}: holds {found}, config.data.corpus is {config.corpus}; use another --workdir"
         )
     return dataset
+
+
+def shares_text(dataset: Dataset, stage: Stage, config: DataConfig) -> str:
+    """How much of a stage's training each style is, such as "events of training: folk 40 %, pop 60 %"."""
+    styles = dataset.styles(stage, "train", crops=config.crops)
+    lengths = dataset.lengths(stage, "train", crops=config.crops)
+    shares = style_shares(styles, lengths, config.balance)
+    parts = (f"{style or 'no style'} {100 * share:.0f} %" for style, share in shares.items())
+    return f"events of training: {', '.join(parts)}"
 
 
 def make_record(config: Config, dataset: Dataset) -> Record:
