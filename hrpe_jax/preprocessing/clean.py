@@ -30,8 +30,9 @@ MOST_BARS = 4000
 def trim(score: Score) -> Score:
     """The score without no-chord spans at its ends, and without silence at its beginning.
 
-    Silent bars are left out. Silence of half the first bar or more is left out too, in whole beats: what
-    follows is a pickup, and stands in a short bar as pickups are written. A shorter rest is meant.
+    Silent bars are left out. Silence before a pickup is left out too, in whole beats, so that the pickup
+    stands in a short bar, as pickups are written: silence of half the first bar or more, and shorter where
+    the chords begin in the next bar. Any other rest is meant. The last chord fills its bar.
     """
     spans: list[ChordSpan] = list(score.chords)
     while spans and spans[-1].chord.is_none:
@@ -39,8 +40,6 @@ def trim(score: Score) -> Score:
     while spans and spans[0].chord.is_none:
         spans.pop(0)
     first = min((line[0].onset for line in (score.melody, spans) if line), default=0)
-    if first == 0 and len(spans) == len(score.chords):
-        return score
     form, score = score.form, replace(score, chords=tuple(spans), form=())
     silent = [start for start, _ in bar_spans(score) if start <= first]
     dropped = len(silent) - 1
@@ -48,10 +47,27 @@ def trim(score: Score) -> Score:
         score = _earlier(score, silent[dropped])
         first -= silent[dropped]
     bar = bar_spans(score)[0][1] if first else 0
-    if first and 2 * first >= bar:
+    waits = bool(score.chords) and score.chords[0].onset >= bar
+    if first and (waits or 2 * first >= bar):
         rest = first // score.meter.beat_ticks * score.meter.beat_ticks
         score = _earlier(score, rest, bar - rest)
+    score = fill_last_bar(score)
     return replace(score, form=crop_form(form, max(dropped, 0), len(score.bar_starts())))
+
+
+def fill_last_bar(score: Score) -> Score:
+    """The score with its last chord held to the end of its bar, where nothing but silence follows in it.
+
+    A last bar is short where it makes up for a pickup, or where the last chord was played shorter; written as
+    a full bar it would end with a chord that is none.
+    """
+    if not score.chords:
+        return score
+    *before, last = score.chords
+    end = next(
+        (start + length for start, length in bar_spans(score) if start < last.end <= start + length), 0
+    )
+    return replace(score, chords=(*before, replace(last, duration=max(end, last.end) - last.onset)))
 
 
 def _earlier(score: Score, ticks: int, pickup: int = 0) -> Score:

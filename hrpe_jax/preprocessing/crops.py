@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hrpe_jax.codec.bars import bar_spans
+from hrpe_jax.preprocessing.clean import fill_last_bar
 from hrpe_jax.score.form import crop_form
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.key import Key
@@ -115,6 +116,7 @@ def crop(score: Score, first_bar: int, keys: Sequence[tuple[int, Key]] = ()) -> 
         bar_resets=(*((pickup,) if pickup else ()), *resets),
         form=(),
     )
+    piece = fill_last_bar(piece)
     form = crop_form(score.form, first_bar, end_bar - first_bar)
     moved = (replace(section, first_bar=section.first_bar + bool(pickup)) for section in form)
     return replace(piece, form=crop_form(moved, 0, len(piece.bar_starts())))

@@ -10,6 +10,7 @@ Reference: Z. Wang et al., "POP909: A Pop-song Dataset for Music Arrangement Gen
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -82,12 +83,14 @@ class Pop909Song(NamedTuple):
         melody: with the quantisation error.
         warnings: "form_unreadable" or "form_not_aligned" where labels could not be used.
         forms: the form by each labelling that lies on the song; the first is the score's.
+        keys: (tick, key) from the bar line where each key begins, the first at 0; () of a song in one key.
     """
 
     score: Score
     melody: QuantizedMelody
     warnings: tuple[str, ...] = ()
     forms: tuple[tuple[Section, ...], ...] = ()
+    keys: tuple[tuple[int, Key], ...] = ()
 
 
 def read_pop909_song(folder: str | Path, form: str | Path = "") -> Pop909Song:
@@ -153,7 +156,9 @@ def read_pop909_song(folder: str | Path, form: str | Path = "") -> Pop909Song:
         forms = [sections for sections in placed if sections]
     if forms:
         score = replace(score, form=forms[0])
-    return Pop909Song(score, melody, warnings, tuple(forms))
+    ticks = (_to_beats(labels.beats, np.array([row.start for row in labels.keys])) - start) * beat_ticks
+    keys = _key_changes(labels.keys, ticks.tolist(), score.bar_starts())
+    return Pop909Song(score, melody, warnings, tuple(forms), keys)
 
 
 def _form_labels(
@@ -223,13 +228,37 @@ def _bar_beats(downbeats: np.ndarray, bar_beats: int, first: float) -> list[int]
     return [bar for i, bar in enumerate(given) if i + 1 == len(given) or given[i + 1] > first + _EARLY]
 
 
+def _key(row: TimedLabel) -> Key:
+    try:
+        return Key.parse(row.label)
+    except ValueError as error:
+        raise LabelError("bad_label", f"key_audio.txt: {error}") from None
+
+
+def _key_changes(
+    rows: Sequence[TimedLabel], ticks: Sequence[float], bars: Sequence[int]
+) -> tuple[tuple[int, Key], ...]:
+    """(tick, key) of a song that modulates, each from the nearest bar line; () of any other.
+
+    Args:
+        rows: the keys in order.
+        ticks: where each begins.
+        bars: ticks of the bar lines.
+    """
+    held: dict[int, Key] = {}  # of keys that begin at one line, the last
+    for row, tick in zip(rows, ticks, strict=True):
+        held[min(bars, key=lambda bar: abs(bar - tick)) if held else 0] = _key(row)
+    changes: list[tuple[int, Key]] = []
+    for tick, key in held.items():
+        if not changes or changes[-1][1] != key:
+            changes.append((tick, key))
+    return tuple(changes) if len(changes) > 1 else ()
+
+
 def _longest_key(keys: tuple[TimedLabel, ...]) -> Key:
     """The key that holds longest in all; the earlier of equals."""
     seconds: dict[Key, float] = {}
     for row in keys:
-        try:
-            key = Key.parse(row.label)
-        except ValueError as error:
-            raise LabelError("bad_label", f"key_audio.txt: {error}") from None
+        key = _key(row)
         seconds[key] = seconds.get(key, 0.0) + row.end - row.start
     return max(seconds, key=seconds.__getitem__)

@@ -61,7 +61,7 @@ def _read(song: SongFile) -> list[Song | SongError]:
             read = read_pop909_song(song.path, song.form)
             source = "labels" if read.score.form else ""
             error = read.melody.mean_error
-            return [Song(read.score, warnings=read.warnings, error=error, form_source=source)]
+            return [Song(read.score, warnings=read.warnings, keys=read.keys, error=error, form_source=source)]
         case "chorales":
             from hrpe_jax.readers.chorales import read_chorale
 

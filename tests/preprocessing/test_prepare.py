@@ -62,7 +62,7 @@ def test_silence_before_the_music_is_cut_by_whole_bars():
     assert trim(_score(first=48)) == trim(_score(first=96)) == _score()
     none = (ChordSpan(0, 96, Chord.NONE), *_score(first=96).chords, ChordSpan(192, 480, Chord.NONE))
     spans = Score("x", "", Key(0, "major"), Meter(4, 4), 100.0, (), none, bar_resets=(20, 68, 300))
-    assert trim(spans).end == trim(trim(spans)).end == 96 + 96 - 68 - 24
+    assert trim(spans).end == trim(trim(spans)).end == 24 + 2 * 48  # to the end of the bar
     assert trim(spans).bar_resets == (24, 208)
 
 
@@ -81,10 +81,36 @@ def test_a_bar_that_is_mostly_silent_becomes_a_pickup(first: int, onset: int, re
     cut = trim(late)
     assert (cut.melody[0].onset, cut.chords[0].onset, cut.bar_resets) == (onset, onset, resets)
     assert trim(cut) == cut
+    assert cut.chords[-1].end in cut.bar_starts()  # it fills its bar
     # Bar lines stay where they were, seen from the notes.
     assert (cut.bar_starts()[1] - onset) % 48 == -first % 48
     form = replace(late, form=(Section("A", len(late.bar_starts()) - 3, 2),))
     assert trim(form).form == (Section("A", len(cut.bar_starts()) - 3, 2),)
+
+
+def test_a_short_rest_before_the_first_chord_is_no_part_of_a_pickup():
+    """Two notes of three beats lead in, written in a full bar of which the chords know nothing."""
+    notes = (Note(12, 12, 74), Note(24, 12, 72), *(Note(36 + 12 * at, 12, 60 + at) for at in range(12)))
+    chords = tuple(ChordSpan(36 + 36 * at, 36, Chord(at, "maj")) for at in range(4))
+    score = Score("x", "", Key(7, "major"), Meter(3, 4), 100.0, notes, chords)
+    assert trim(score).bar_starts()[:2] == (0, 24)
+    assert [note.onset for note in trim(score).melody[:3]] == [0, 12, 24]
+    # With a chord under the rest it is a rest.
+    under = replace(score, chords=(ChordSpan(0, 36, Chord(9, "maj")), *chords))
+    assert trim(under).melody == under.melody
+    # And so it is where there are no chords at all.
+    assert trim(replace(score, chords=())).melody == score.melody
+
+
+@pytest.mark.parametrize(("ends", "end"), [(84, 96), (96, 96), (97, 144)])
+def test_the_last_chord_fills_its_bar(ends: int, end: int):
+    chords = ChordSpan(0, 48, Chord(7, "maj")), ChordSpan(48, ends - 48, Chord(0, "maj"))
+    score = replace(_score(notes=7), chords=chords)
+    assert trim(score).chords[-1].end == end
+    assert trim(score).melody == score.melody
+    # Nothing is added behind a bar that is short.
+    short = replace(score, bar_resets=(ends,))
+    assert trim(short).chords == short.chords
 
 
 def test_cut_bars_move_the_form():

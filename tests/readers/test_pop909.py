@@ -72,6 +72,19 @@ def test_a_regular_song(tmp_path: Path) -> None:
     assert score.bar_resets == ()
 
 
+def test_a_song_that_modulates_has_its_keys_from_bar_lines(tmp_path: Path) -> None:
+    def keys(name: str, text: str) -> tuple[tuple[int, Key], ...]:
+        chords = [(4, 12, "C:maj"), (12, 20, "D:maj")]
+        return read_pop909_song(write(tmp_path / name, [4] * 5, [(4, 20, 60)], chords, keys=text)).keys
+
+    # Beat 12 is the third bar of the score, 7.5 s into the song; labels lie a little beside it.
+    assert keys("001", "0 7.2 C:maj\n7.2 12 D:maj\n") == ((0, Key(0, "major")), (96, Key(2, "major")))
+    assert keys("002", "0 7.8 C:maj\n7.8 9 D:maj\n9 12 D:maj\n")[1:] == ((96, Key(2, "major")),)
+    # A key that is not heard before the next begins is none, and one key is no modulation.
+    assert keys("003", "0 0.4 G:maj\n0.4 7.5 C:maj\n7.5 12 D:maj\n")[0] == (0, Key(0, "major"))
+    assert keys("004", "0 7 C:maj\n7 12 C:maj\n") == ()
+
+
 def test_irregular_bars(tmp_path: Path) -> None:
     score = read_pop909(write(tmp_path / "a", [4, 6, 4, 2, 4], [(0, 20, 60)], [(0, 20, "C:maj")]))
     assert score.bar_starts() == (0, 48, 96, 120, 168, 192)
