@@ -71,7 +71,8 @@ def parser() -> argparse.ArgumentParser:
     add("--split", default="", choices=("train", "valid", "test"), help=split)
     many = "pieces that --model composes (default: 64), 0 for none"
     add("--num_pieces", type=cli.at_least(0), metavar="N", help=many)
-    add("--tables", metavar="NAMES", help="some of faults,classifier,comparison (default: all)")
+    tables = "some of faults,classifier,comparison, and of --model foreign_chords (default: all)"
+    add("--tables", metavar="NAMES", help=tables)
     add("--output", type=cli.path, metavar="FILE.json", help="where all numbers go")
     add(
         "--report",

@@ -109,7 +109,14 @@ def test_a_model_beside_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert found["ids"]["generated"] == ["piece-01", "piece-02", "piece-03"]
     assert "floor" in next(row["reason"] for row in found["metrics"][0]["rows"])  # one real song is no floor
     page = html.read_text()
-    for heading in ("Predictions", "Structure", "Distributions", "Copying", "Pieces"):
+    for heading in (
+        "Predictions",
+        "Faults",
+        "Can a classifier tell?",
+        "Structure",
+        "Distributions",
+        "Pieces",
+    ):
         assert f"<h2>{heading}</h2>" in page
     assert run(*where, "--num_pieces=0") == 0
     page = html.read_text()

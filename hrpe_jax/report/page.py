@@ -8,6 +8,7 @@ from typing import Any
 
 from hrpe_jax.report import sections
 from hrpe_jax.report.faults import fault_section
+from hrpe_jax.report.foreign_chords import foreign_section
 from hrpe_jax.report.svg import STYLE
 from hrpe_jax.report.tables import copied, meter_of, predictions
 from hrpe_jax.report.two_sample import two_sample_section
@@ -107,6 +108,7 @@ def page(
     generated, reference = about["generated"]["name"], about["reference"]["name"]
     title = title or f"{generated} against {reference}"
     tunes = [
+        foreign_section(comparison.get("foreign_chords", {})),
         fault_section(comparison["faults"]) if "faults" in comparison else "",
         two_sample_section(comparison["classifier"]) if "classifier" in comparison else "",
     ]
@@ -135,9 +137,18 @@ def page(
     return _framed(title, parts)
 
 
-def model_page(title: str, stages: Mapping[str, Any], split: str) -> str:
-    """A page of predictions alone, of a model whose pieces are not judged."""
-    return _framed(title, [predictions(stages, split)])
+def model_page(
+    title: str, stages: Mapping[str, Any], split: str, foreign: Mapping[str, Any] | None = None
+) -> str:
+    """A page of predictions alone, of a model whose pieces are not judged.
+
+    Args:
+        title: of the page.
+        stages: the model's figures by stage.
+        split: that they were measured on.
+        foreign: what `workflows.foreign_chords` found; None where it was not measured.
+    """
+    return _framed(title, [predictions(stages, split), foreign_section(foreign or {})])
 
 
 def _framed(title: str, parts: Sequence[str]) -> str:

@@ -73,6 +73,18 @@ def evaluate_params(
     Returns:
       As ``evaluate``.
     """
+    return evaluate_sets(task, config, params, [batches], limit)[0]
+
+
+def evaluate_sets(
+    task: Any, config: StageConfig, params: Any, sets: Iterable[Iterable[Batch]], limit: int | None = None
+) -> list[dict[str, float]]:
+    """`evaluate_params` of several sets of songs, each from an empty carry, by one compiled program.
+
+    Args:
+      task, config, params, limit: as there.
+      sets: by set its batches, all made with ``config.batch``.
+    """
     wanted, here = config.mesh, jax.device_count()
     if max(wanted.data, 1) * wanted.model > here or (wanted.data == -1 and config.batch.rows % here):
         rows = replace(config.batch, accumulate=1)
@@ -81,4 +93,5 @@ def evaluate_params(
     programs = make_programs(task, config, mesh)
     target = jax.tree.map(lambda leaf: leaf.sharding, programs.abstract[0].params)
     limit = config.eval_batches if limit is None else limit
-    return evaluate(programs, task, mesh, jax.device_put(params, target), batches, limit)
+    placed = jax.device_put(params, target)
+    return [evaluate(programs, task, mesh, placed, batches, limit) for batches in sets]

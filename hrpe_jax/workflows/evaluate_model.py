@@ -90,6 +90,8 @@ def evaluate_model(
 INTRODUCTION = 4
 """Bars that composed pieces have beyond the window: it begins where the melody does."""
 NUM_PIECES = 64
+MODEL_TABLES = (*TABLES, "foreign_chords")
+"""Those of pieces, and how much likelier melodies are under their own chords than under others."""
 
 
 def judge_model(
@@ -106,7 +108,7 @@ def judge_model(
     meter: str = "",
     draws: int = 1000,
     seed: int = 0,
-    tables: Sequence[str] = TABLES,
+    tables: Sequence[str] = MODEL_TABLES,
     say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Measures a trained model on a split, composes pieces with it and compares them with the split's songs.
@@ -128,7 +130,7 @@ def judge_model(
         meter: of the pieces; "" takes the commonest of the split, "all" lets the model choose.
         draws: for intervals.
         seed: of the pieces, of draws and controls.
-        tables: some of `evaluate_pieces.TABLES`.
+        tables: some of `MODEL_TABLES`.
         say: told what a person wants to know while waiting.
 
     Returns:
@@ -140,11 +142,13 @@ def judge_model(
             cannot be written.
     """
     from hrpe_jax.checkpoints.release import load_model
+    from hrpe_jax.report.foreign_chords import foreign_text
     from hrpe_jax.report.page import model_page, page
+    from hrpe_jax.workflows.foreign_chords import foreign_chords
 
     check_file(output, "--output")
     check_file(report, "--report")
-    check_tables(tables)
+    check_tables(tables, MODEL_TABLES)
     meter = check_meter(meter)
     dataset = open_dataset(Path(data))
     loaded = load_model(model)
@@ -156,8 +160,13 @@ def judge_model(
         stage: {name: found["model"][name] for name in ("nll", "accuracy")} for stage, found in stages.items()
     }
     print_predictions(stages, split)
+    foreign = foreign_chords(loaded, dataset, split, seed) if "foreign_chords" in tables else {"rows": {}}
+    if foreign["rows"]:
+        print(f"\n{foreign_text(foreign)}", flush=True)
+        result["foreign_chords"] = foreign
+        summary["foreign_chords"] = foreign["rows"]
     title = f"{model} on {data}, {split} split"
-    text = model_page(title, stages, split)
+    text = model_page(title, stages, split, foreign)
     if num_pieces and loaded.backbone is None:
         say(f"{model} has no backbone stage: no pieces are composed")
     elif num_pieces:
@@ -172,6 +181,7 @@ def judge_model(
         say(f"composed in {seconds:.0f} s; comparing with {len(sets['reference'].pieces)} songs")
         found, about = compared(sets, bars=bars, meter=meter, seed=seed, draws=draws, tables=tables)
         print(f"\n{tables_text(found, about)}", flush=True)
+        found["foreign_chords"] = foreign
         result |= {**found, "sources": about, "composed": composed}
         summary |= {**headline(found), "composed": composed}
         text = page(found, about, pieces_of(sets), show_pieces, title=title, stages=stages, split=split)

@@ -249,15 +249,19 @@ def check_meter(text: str) -> str:
         raise UserError(f"--meter={text}: expected a meter such as 4/4 or 6/8, or all") from None
 
 
-def check_tables(tables: Sequence[str]) -> None:
+def check_tables(tables: Sequence[str], known: Sequence[str] = TABLES) -> None:
     """Checks the names of tables.
+
+    Args:
+        tables: names.
+        known: those that there are.
 
     Raises:
         UserError: one is none.
     """
     for name in tables:
-        if name not in TABLES:
-            raise UserError(f"--tables={name}: no such table; {suggestion(name, TABLES)}")
+        if name not in known:
+            raise UserError(f"--tables={name}: no such table; {suggestion(name, known)}")
 
 
 def check_file(path: Path_ | None, option: str) -> None:
