@@ -3,6 +3,7 @@
     python tools/inspect_shard.py DATASET [--split=train]              counts
     python tools/inspect_shard.py DATASET --id=SONG                    a song
     python tools/inspect_shard.py DATASET --split=test --index=0       the first song of a split
+    python tools/inspect_shard.py DATASET --style=folk [--crops]       songs (or training pieces) of a style
     python tools/inspect_shard.py DATASET --html=FILE [--id=SONG ...]  piano rolls and counts as one page
     python tools/inspect_shard.py DATASET/melody/train-00000-of-00001.arrayrecord
 
@@ -35,6 +36,10 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--split", default="", choices=SPLITS, help="this one only")
     options.add_argument("--stage", default="", choices=STAGES, help="this one only")
+    options.add_argument("--style", default="", help="songs of this style only")
+    options.add_argument(
+        "--crops", action="store_true", help="the training pieces cut from songs, in place of the songs"
+    )
     options.add_argument("--id", action="append", default=[], metavar="SONG", help="a song; may be repeated")
     options.add_argument("--index", type=cli.at_least(0), metavar="N", help="a song by its number, from 0")
     options.add_argument("--html", default="", metavar="FILE", help="write a page")
@@ -54,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # titles have any letters, terminals do not
-    shelf = Shelf(Path(args.data), args.split, args.stage)
+    shelf = Shelf(Path(args.data), args.split, args.stage, args.style, args.crops)
     if args.html:
         from inspect_page import page
 

@@ -15,7 +15,16 @@ from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.codec.vocabulary import STAGES
-from hrpe_jax.data.shards import REJECTS, SPLITS, Dataset, Record, Records, open_dataset, token_count
+from hrpe_jax.data.shards import (
+    REJECTS,
+    SPLITS,
+    Dataset,
+    Record,
+    Records,
+    UseOfCrops,
+    open_dataset,
+    token_count,
+)
 from hrpe_jax.errors import UserError
 from hrpe_jax.score.form import crop_form, form_from_values
 from hrpe_jax.score.score import Score
@@ -85,12 +94,16 @@ class Shelf:
         path: a data set's folder, or an .arrayrecord file.
         split: one of `SPLITS`, or "" for all of them.
         stage: one of `STAGES`, or "" for both.
+        style: songs of this style only, or "" for all of them.
+        crops: the training pieces cut from songs, in place of the songs.
 
     Raises:
         UserError: there is no such data set or shard, or it is damaged.
     """
 
-    def __init__(self, path: Path, split: str = "", stage: str = "") -> None:
+    def __init__(
+        self, path: Path, split: str = "", stage: str = "", style: str = "", crops: bool = False
+    ) -> None:
         self.path, self.stage = path, stage
         self.dataset: Dataset | None = None
         self._index: list[
@@ -102,19 +115,25 @@ class Shelf:
             self._open_shard(path)
             return
         self.dataset = open_dataset(path)
-        for part in [split] if split else SPLITS:
+        use: UseOfCrops = "only" if crops else "none"
+        for part in ["train"] if crops else [split] if split else SPLITS:
             places = Counter[str]()
-            for song in self.dataset.songs(part):
+            for song in self.dataset.songs(part, crops=use):
                 here = {}
                 for name in STAGES:
                     if name in song:
                         here[name] = places[name]
                         places[name] += 1
-                if not stage or stage in here:
+                if (not stage or stage in here) and style in ("", song.get("style", "")):
                     self._index.append((song["id"], part, {stage: here[stage]} if stage else here))
                     self._listed[part, song["id"]] = song
             for name in STAGES:
-                self._records[part, name] = self.dataset.records(name, part)
+                self._records[part, name] = self.dataset.records(name, part, crops=use)
+        if style and not self._index:
+            styles = ", ".join(self.dataset.manifest["counts"].get("styles", {})) or "none"
+            raise UserError(f"{path}: no {'crop' if crops else 'song'} of style {style!r}; it has {styles}")
+        if crops and not self._index:
+            raise UserError(f"{path}: no crops; prepare the data set with --crops")
 
     def _open_shard(self, path: Path) -> None:
         from array_record.python.array_record_module import ArrayRecordReader
@@ -192,6 +211,7 @@ class Counts:
     """Counts over songs: how many have, or how many chords are, what each name says."""
 
     songs: int = 0
+    styles: Counter[str] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
     keys: Counter[str] = field(default_factory=Counter)
@@ -211,6 +231,8 @@ class Counts:
         """Counts a song."""
         score, about = song.score(), song.about
         self.songs += 1
+        if about.get("style"):
+            self.styles[about["style"]] += 1
         self.formats[song.listed.get("format") or about.get("source") or "unknown"] += 1
         self.stages["both" if len(song.records) == 2 else f"{next(iter(song.records))} only"] += 1
         self.keys[str(score.key)] += 1

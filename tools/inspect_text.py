@@ -156,6 +156,7 @@ def tables(shelf: Shelf, counts: Counts) -> list[Table]:
                 rows.append((f"{stage} {split}", float(songs), f"{songs} songs, {tokens} tokens"))
         found.append(("Songs by stage and split", rows))
     found += [
+        ("Songs by style", _of(counts.styles, counts.songs)),
         ("Songs by format", _of(counts.formats, counts.songs)),
         ("Songs by stage", _of(counts.stages, counts.songs)),
         ("Keys", _of(counts.keys, counts.songs, 24)),

@@ -21,7 +21,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "songs" / "chords").mkdir()
     (root / "songs" / "chords" / "a.lab").write_text("0 2 Bb:maj\n2 4 F:7\n4 8 Bb:maj\n8 12 Eb:maj\n")
     (root / "songs" / "empty.mid").write_bytes(b"")
-    build_dataset(root / "songs", root / "data", workers=0)
+    build_dataset(root / "songs", root / "data", styles=["pop", "chords:jazz"], crops=4, workers=0)
     return root / "data"
 
 
@@ -44,6 +44,18 @@ def test_a_summary_counts_everything(dataset: Path, monkeypatch, capsys) -> None
         assert text in out
     code, out, _ = inspect(monkeypatch, capsys, dataset, "--sample=2")
     assert "counted over 2 of them" in out
+
+
+def test_songs_of_a_style_and_crops(dataset: Path, monkeypatch, capsys) -> None:
+    _, out, _ = inspect(monkeypatch, capsys, dataset)
+    assert re.search(r"Songs by style\n +pop .*4 \(80.0 %\)\n +jazz .*1 \(20.0 %\)", out)
+    _, out, _ = inspect(monkeypatch, capsys, dataset, "--style=jazz")
+    assert "1 songs, " in out
+    assert "pop909 " not in out
+    code, out, _ = inspect(monkeypatch, capsys, dataset, "--crops", "--style=pop", "--index=0")
+    assert (code, "#bar=0" in out) == (0, True)
+    code, _, err = inspect(monkeypatch, capsys, dataset, "--style=folk")
+    assert (code, err) == (1, f"error: {dataset}: no song of style 'folk'; it has jazz, pop\n")
 
 
 def test_a_song_is_shown_bar_by_bar(dataset: Path, monkeypatch, capsys) -> None:
