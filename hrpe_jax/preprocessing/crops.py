@@ -28,6 +28,8 @@ MOST_SHORT_BARS = 32
 """Crops of `LEAST_BARS` to so many bars are preferred: they are as long as what people ask for."""
 MOST_CROPS = 4
 """Crops of a song, if not said otherwise."""
+_FARTHER = 0.75
+"""Ticks that a gap must be longer for every tick that it lies before the bar line."""
 
 
 def crop_starts(score: Score) -> list[int]:
@@ -126,7 +128,8 @@ def pickup_ticks(score: Score, bar: int) -> int:
     """How long before a bar line the phrase of that bar begins, in whole beats; 0 where it is on it.
 
     The phrase begins behind the longest gap from note to note, silence counting twice, among those that lie
-    less than a bar before the line. A gap of less than a beat is none.
+    less than a bar before the line; the farther from the line, the longer it must be. A gap of less than a
+    beat is none.
 
     Args:
         score: any score.
@@ -137,14 +140,15 @@ def pickup_ticks(score: Score, bar: int) -> int:
     reach = min(score.meter.bar_ticks - beat, line)
     first = bisect_left(notes, line, key=_onset)
     # The first note behind the line is compared too, so that a phrase that begins there has no pickup.
-    best, largest = first, _gap(notes, first, line) if first < len(notes) else 0
+    best, largest = first, float(_gap(notes, first, line)) if first < len(notes) else 0.0
     for index in range(first - 1, -1, -1):
-        if notes[index].onset < line - reach:
+        before = line - notes[index].onset
+        if before > reach:
             break
         gap = _gap(notes, index, line)
-        if gap > largest:
-            best, largest = index, gap
-    if best == first or largest < beat:
+        if gap >= beat and gap - _FARTHER * before > largest:
+            best, largest = index, gap - _FARTHER * before
+    if best == first:
         return 0
     return -(-(line - notes[best].onset) // beat) * beat
 

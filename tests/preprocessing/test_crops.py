@@ -104,7 +104,9 @@ def test_a_pickup_stands_in_a_short_first_bar():
         ([(0, 12), (42, 6)], 12),  # an eighth, in a bar of one beat
         ([(0, 12), (36, 6), (42, 6)], 12),
         ([(0, 12), (24, 12), (36, 12)], 24),
-        ([(0, 3), (12, 12), (24, 12), (36, 12)], 36),
+        ([(12, 12), (24, 12), (36, 12)], 36),
+        ([(0, 3), (12, 12), (24, 12), (36, 12)], 0),  # a small gap far from the line
+        ([(0, 6), (24, 18)], 0),  # the last, held note of the phrase before
         ([(0, 12), (12, 12), (24, 12), (36, 12)], 0),  # a line without a gap begins on the bar line
         ([(0, 6), (6, 6), (12, 6), (18, 6), (24, 24)], 0),
         ([(0, 12), (42, 12)], 12),  # a downbeat that comes an eighth too early
