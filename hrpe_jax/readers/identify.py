@@ -53,7 +53,8 @@ def identify(path: str | Path) -> str:
     path = os.fspath(path)
     with open(path, "rb", buffering=0) as stream:
         head = stream.read(HEAD_BYTES) or b""
-        if head.startswith(b"MThd") or (head.startswith(b"RIFF") and head[8:12] == b"RMID"):
+        wrapped = head[8:12] if head.startswith(b"RIFF") else head[128:132] if head[:1] == b"\0" else b""
+        if head.startswith(b"MThd") or wrapped in (b"RMID", b"MThd"):
             return "midi"
         if head.startswith(_OTHERS):
             return ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from hrpe_jax.analysis.keys import score_keys
-from hrpe_jax.score.score import ChordSpan
+from hrpe_jax.score.score import ChordSpan, Note
 from hrpe_jax.theory.key import Key, Mode, key_scores
 from hrpe_jax.theory.meter import Meter
 
@@ -62,6 +62,9 @@ _CHORD_WEIGHT = 0.5
 """Of a chord's note against a melody note of the same length."""
 _PLAIN = 10.0
 """Nats that a distance of 1 between profiles is worth."""
+_OUTSIDE = 30.0
+"""Nats that a melody has against it all of whose notes are outside of the scale; chosen on openings of
+Nottingham's tunes."""
 # In nats, as `score_keys` counts: how much likelier a key is for what the file says.
 _SAID = 3.0
 _SIGNATURE = ((0, "major", 4.0), (9, "minor", 4.0), (2, "minor", 2.0), (7, "major", 1.5))
@@ -107,6 +110,23 @@ def find_written_key(
             scores[Key((7 * fifths + step) % 12, mode).index] += bonus  # type: ignore[arg-type]
     if said is not None:
         scores[said.index] += _SAID
+    return Key.from_index(int(np.argmax(scores)))
+
+
+def find_melody_key(notes: Sequence[Note]) -> Key:
+    """The key of a short melody alone: what `score_keys` says, less for every note outside of a key's scale.
+
+    Args:
+        notes: at least one.
+    """
+    onset, duration, pitch = np.array([(note.onset, note.duration, note.pitch) for note in notes]).T
+    scores = score_keys(onset, duration, pitch, ())
+    sounding = np.bincount(pitch % 12, weights=duration, minlength=12)
+    for index in range(24):
+        key = Key.from_index(index)
+        raised = {(key.tonic + step) % 12 for step in (9, 11)} if key.mode == "minor" else set()
+        outside = [pitch_class for pitch_class in range(12) if pitch_class not in raised.union(key.scale)]
+        scores[index] -= _OUTSIDE * sounding[outside].sum() / sounding.sum()
     return Key.from_index(int(np.argmax(scores)))
 
 

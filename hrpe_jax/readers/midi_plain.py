@@ -18,7 +18,7 @@ from hrpe_jax.analysis.melody.find_melody import find_melody
 from hrpe_jax.analysis.melody.line import skyline
 from hrpe_jax.analysis.quantize import QuantizedMelody, quantize_melody
 from hrpe_jax.formats.midi.read import MidiFile, read_midi
-from hrpe_jax.readers.key_and_meter import find_written_key
+from hrpe_jax.readers.key_and_meter import find_melody_key, find_written_key
 from hrpe_jax.readers.song import Song, SongError, song_title
 from hrpe_jax.score.score import ChordSpan, Note, Score, resets_from_bars
 from hrpe_jax.theory.key import Key
@@ -32,6 +32,8 @@ MIN_CHORDS = 3
 MIN_BARS = 4
 ALONE_BARS = 16
 """Longest lead-in or tail with chords alone or melody alone, and longest silence within."""
+SHORT_BARS = 16
+"""Bars up to which a melody alone has one key, in whose scale its notes are."""
 MAX_BEATS = 20_000
 MELODY_WEIGHT = 0.3
 """How much a melody note counts as evidence for a chord."""
@@ -58,7 +60,7 @@ def plain_song(midi: MidiFile, path: str | Path) -> Song:
     """The lead sheet behind the notes.
 
     The melody is what `find_melody` finds, or the upper line where that is next to nothing, as in pieces for
-    the piano. All chord qualities are looked for.
+    the piano. Chords are those that the file names; where it names none, all qualities are looked for.
 
     Tick 0 is the bar line at or before the first chord or melody note. Of a lead-in or tail in which only
     chords or only the melody sound, the last or first `ALONE_BARS` bars stay; where all is silent for longer
@@ -89,8 +91,8 @@ def plain_song(midi: MidiFile, path: str | Path) -> Song:
     line = melody.notes
     if len(line) < MIN_NOTES or len({note.pitch for note in line}) < MIN_PITCHES:
         line = ()
-    chords = _chords(midi, beats, notes, owner, sung)
-    if sum(not span.chord.is_none for span in chords) < MIN_CHORDS:
+    chords = _named_chords(midi, beats) if midi.chords else _chords(midi, beats, notes, owner, sung)
+    if not midi.chords and sum(not span.chord.is_none for span in chords) < MIN_CHORDS:
         chords = ()
     if not line and not chords:
         reason = "one_pitch" if len(np.unique(notes[:, 2] % 12)) < MIN_PITCHES else "too_short"
@@ -104,18 +106,23 @@ def plain_song(midi: MidiFile, path: str | Path) -> Song:
         raise SongError("too_short", f"{where}: less than {MIN_BARS} bars of music: expected as many or more")
     bars = [bar - start for bar in bars if start <= bar < end]
     line, chords = _clip_notes(line, start, end), _clip_chords(chords, start, end)
-    keys = _weigh_signature(midi, _keys(midi, beats, notes, chords, bars, start), line, chords)
+    keys = _keys(midi, beats, notes, chords, bars, start)
+    if line and not chords and len(bars) <= SHORT_BARS:
+        key = find_melody_key(line)
+        keys = Keys(key, ((0, key),))
+    keys = _weigh_signature(midi, keys, line, chords)
 
     found = {"key", *beats.found}
     if line:
         found.add("melody")
-        if chords and how in ("scored", "skyline"):  # one line alone leaves no choice
+        alone = midi.chords and sum(not track.is_drum for track in midi.tracks) == 1
+        if chords and not alone and how in ("scored", "skyline"):  # one line alone leaves no choice
             warnings.add(f"melody_{how}")
     else:
         warnings.add("no_melody")
-    if chords:
+    if chords and not midi.chords:
         found.add("chords")
-    else:
+    elif not chords:
         warnings.add("no_chords")
     if is_cut:
         warnings.add("cut")
@@ -194,6 +201,23 @@ def _chords(
         tracks=owner,
         params=FULL,
     )
+
+
+def _named_chords(midi: MidiFile, beats: Beats) -> tuple[ChordSpan, ...]:
+    """The chords that the file names, each until the next, the last until the music ends; on half beats."""
+    half = max(1, beats.beat_ticks // 2)
+    places = np.array([tick for tick, _ in midi.chords] + [max(midi.end, midi.chords[-1][0])])
+    ticks = (np.maximum(np.round(_to_ticks(midi, beats, places) / half), 0) * half).astype(np.int64).tolist()
+    ticks[-1] = max(ticks[-1], ticks[-2] + beats.beat_ticks)
+    spans: list[ChordSpan] = []
+    for (_, chord), onset, end in zip(midi.chords, ticks, ticks[1:], strict=False):
+        if end <= onset:
+            continue
+        if spans and spans[-1].chord.is_same(chord) and spans[-1].end == onset:
+            spans[-1] = ChordSpan(spans[-1].onset, end - spans[-1].onset, spans[-1].chord)
+        else:
+            spans.append(ChordSpan(onset, end - onset, chord))
+    return tuple(spans) if any(not span.chord.is_none for span in spans) else ()
 
 
 def _density(notes: np.ndarray) -> float:

@@ -8,6 +8,9 @@ played, so beats, meter and chords are taken as it says them.
 from __future__ import annotations
 
 import math
+import re
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -81,11 +84,30 @@ _LINE_SHARE = 0.75
 _CHORD_NOTES = (3, 7)
 
 
-class ChordTrack(NamedTuple):
-    """The two tracks of such a file."""
+_LOW = 53
+"""Median pitch below which a line under the chords is their bass."""
+_UNDER = 0.9
+"""Share of its notes that no note of the chord that sounds with them is below."""
+_BASSES = range(32, 40)
+_BASS_NAME = re.compile(r"\bbass\b|\bbaixo\b|\bbasse\b|\bbasso\b|ベース", re.IGNORECASE)
+_OFF_BARS, _ON_PHASE = 0.25, 0.75
+"""Share of the changes of chord on the file's bar lines up to which these are not meant, and from which on
+those at another place of the bar are."""
+_FEW_CHANGES, _OPENING = 4, 8
 
-    melody: MidiTrack
+
+class ChordTrack(NamedTuple):
+    """The two tracks of such a file.
+
+    Attributes:
+        line: the melody, or the bass under the chords.
+        chords: blocks of notes.
+        is_bass: whether the line is a bass.
+    """
+
+    line: MidiTrack
     chords: MidiTrack
+    is_bass: bool = False
 
 
 def find_chord_track(midi: MidiFile) -> ChordTrack | None:
@@ -96,10 +118,21 @@ def find_chord_track(midi: MidiFile) -> ChordTrack | None:
     tracks = [track for track in midi.tracks if not track.is_drum]
     if len(tracks) != 2:
         return None
-    for melody, chords in (tracks, tracks[::-1]):
-        if _is_line(melody) and _is_blocks(chords, midi.ticks_per_quarter):
-            return ChordTrack(melody, chords)
+    for line, chords in (tracks, tracks[::-1]):
+        if _is_line(line) and _is_blocks(chords, midi.ticks_per_quarter):
+            return ChordTrack(line, chords, _is_bass(line, chords))
     return None
+
+
+def _is_bass(line: MidiTrack, chords: MidiTrack) -> bool:
+    """Whether a line is the bass of the chords: low, and below them nearly always."""
+    first, _ = _blocks(chords)
+    lowest = chords.rows[first, 2]  # rows are sorted by pitch within an onset
+    block = np.maximum(np.searchsorted(chords.rows[first, 0], line.rows[:, 0], side="right") - 1, 0)
+    under = float((line.rows[:, 2] <= lowest[block]).mean())
+    named = bool(_BASS_NAME.search(line.name)) or line.program in _BASSES
+    low = float(np.median(line.rows[:, 2])) < _LOW
+    return under >= _UNDER and (low or named)
 
 
 def _blocks(track: MidiTrack) -> tuple[np.ndarray, np.ndarray]:
@@ -137,8 +170,11 @@ def chord_track_song(midi: MidiFile, tracks: ChordTrack, path: str | Path) -> So
     """The song of a file with a chord track.
 
     Blocks ring until the next one where less than a bar is between them, and equal neighbours are one chord.
-    The melody is the upper line where there are two. Signatures seldom say the mode, so the key is found,
-    with the signature as evidence; where it changes, every stretch has its own.
+    The melody is the upper line where there are two; a line that is the bass gives the chords their basses,
+    and there is no melody. Signatures seldom say the mode, so the key is found, with the signature as
+    evidence; where it changes, every stretch has its own. Where chords never change on the file's bar lines,
+    but nearly always at another place of its bars, that is where bars begin: some programs put a pickup at
+    the beginning of the file.
 
     Args:
         midi: the file.
@@ -146,8 +182,9 @@ def chord_track_song(midi: MidiFile, tracks: ChordTrack, path: str | Path) -> So
         path: of the file, for the song's name.
 
     Returns:
-        The song. `found` has "key" unless the signature's own key holds, and "meter" where the file has none
-        ("meter_assumed" is a warning then, "meter_split" where its meter is one that scores do not have).
+        The song. `found` has "key" unless the signature's own key holds, "beats" where bars are not the
+        file's ("bars_moved" is a warning then), and "meter" where the file has none ("meter_assumed" is a
+        warning then, "meter_split" where its meter is one that scores do not have). Warning: "no_melody".
 
     Raises:
         SongError: with reason "too_long".
@@ -156,14 +193,23 @@ def chord_track_song(midi: MidiFile, tracks: ChordTrack, path: str | Path) -> So
     def ticks(file_ticks: np.ndarray) -> np.ndarray:
         return np.asarray(np.round(file_ticks * TICKS_PER_QUARTER / midi.ticks_per_quarter), dtype=np.int64)
 
-    melody = _line(tracks.melody, ticks)
-    end = max(melody[-1].end, int(ticks(tracks.chords.rows[:, :2].sum(axis=1)).max()))
+    line = _line(tracks.line, ticks)
+    melody = () if tracks.is_bass else line
+    end = max(line[-1].end, int(ticks(tracks.chords.rows[:, :2].sum(axis=1)).max()))
     if end > MAX_TICKS:
         raise SongError("too_long", f"{path}: {end} ticks: expected at most {MAX_TICKS}")
     changes = [(int(ticks(np.array(tick))), Meter(num, den)) for tick, num, den in midi.meters]
     meter, bars = count_bars(changes, end)
     chords = _spans(tracks.chords, ticks, meter.bar_ticks)
     warnings, found = [], []
+    pickup = _pickup(chords, meter) if len(changes) < 2 else 0
+    if pickup:
+        bars = [0, *range(pickup, max(end, pickup + 1), meter.bar_ticks)]
+        found.append("beats")
+        warnings.append("bars_moved")
+    if tracks.is_bass:
+        chords = _with_basses(chords, line)
+        warnings.append("no_melody")
     if not changes:
         found.append("meter")
         warnings.append("meter_assumed")
@@ -179,13 +225,63 @@ def chord_track_song(midi: MidiFile, tracks: ChordTrack, path: str | Path) -> So
         title=title,
         key=longest_key(keys, end),
         meter=meter,
-        tempo_bpm=round(midi.tempos[0][1], 3),
+        tempo_bpm=round(_opening_tempo(midi), 3),
         melody=melody,
         chords=chords,
         source=Path(path).name,
         bar_resets=resets_from_bars(bars, meter.bar_ticks),
     )
-    return Song(score, tuple(sorted(found)), tuple(warnings), tuple(keys) if len(keys) > 1 else ())
+    return Song(score, tuple(sorted(found)), tuple(sorted(warnings)), tuple(keys) if len(keys) > 1 else ())
+
+
+def _opening_tempo(midi: MidiFile) -> float:
+    """The tempo at the first note: some files set it a little after tick 0."""
+    first = min(int(track.rows[0, 0]) for track in midi.tracks)
+    return [bpm for tick, bpm in midi.tempos if tick <= first][-1]
+
+
+def _pickup(chords: Sequence[ChordSpan], meter: Meter) -> int:
+    """Ticks before the first bar line where the chords show that bars do not begin at tick 0; else 0."""
+    places = [span.onset % meter.bar_ticks for span in chords]
+    count = Counter(places)
+    opening = places[:_OPENING]  # later on, sections that begin with a pickup move what follows
+    if len(places) < _FEW_CHANGES or any(part.count(0) > _OFF_BARS * len(part) for part in (places, opening)):
+        return 0
+    most = max(count.values())
+    # Where chords change twice a bar, the first of them begins one.
+    phase = next(place for place in places if count[place] >= 0.7 * most)
+    half = (phase + meter.bar_ticks // 2) % meter.bar_ticks if meter.beats_per_bar % 2 == 0 else phase
+    on = count[phase] + (count[half] if half != phase else 0)
+    return phase if on >= _ON_PHASE * len(places) else 0
+
+
+_WITH_ROOT = ("7", "maj7", "min7", "hdim7", "minmaj7")
+"""Sevenths whose upper three notes are a chord too: C over a bass A is Am7."""
+
+
+def _with_basses(chords: Sequence[ChordSpan], line: Sequence[Note]) -> tuple[ChordSpan, ...]:
+    """Every chord cut where its bass changes to another note that it is held over, with that bass."""
+    onsets = [note.onset for note in line]
+    spans: list[ChordSpan] = []
+    for span in chords:
+        first = max(0, bisect_right(onsets, span.onset) - 1)
+        under = line[first] if onsets[first] <= span.onset < line[first].end else None
+        if under is None and bisect_left(onsets, span.end) > first:
+            under = next((note for note in line[first:] if span.onset <= note.onset < span.end), None)
+        chord = span.chord if under is None or span.chord.is_none else _over(span.chord, under.pitch % 12)
+        spans.append(ChordSpan(span.onset, span.duration, chord))
+    return tuple(spans)
+
+
+def _over(chord: Chord, bass: int) -> Chord:
+    """A chord over a bass: an inversion, a seventh chord whose root the bass is, or a slash."""
+    above = chord.pitch_classes - {chord.bass} | {chord.root}
+    if bass in above:
+        return Chord(chord.root, chord.quality, bass)
+    whole = _with_bass(frozenset(above | {bass}), bass)
+    if whole is not None and whole.root == bass and whole.quality in _WITH_ROOT:
+        return whole
+    return Chord(chord.root, chord.quality, bass)
 
 
 def count_bars(changes: list[tuple[int, Meter]], end: int) -> tuple[Meter, list[int]]:

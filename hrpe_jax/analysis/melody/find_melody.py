@@ -130,6 +130,8 @@ CHORDS = 0.2
 """Share of notes that are struck with a higher one from which on a track is searched note by note."""
 SILENT = 0.35
 """Share of a track's time with melody below which the notes were chosen too strictly."""
+_SILENCE = 8
+"""Quarters of silence in a singer's line from which on another singer may have them."""
 SUNG = 0.75
 """Least agreement (F1 of places) of a track with the lyrics to be the one that is sung."""
 
@@ -195,7 +197,9 @@ def find_melody(midi: MidiFile) -> FoundMelody:
             scores = track_scores(notes, [midi.tracks[index].program for index in places])
             best = max(some, key=lambda index: scores[places.index(index)])
         if len(some) < len(places):
-            return FoundMelody(_highest(midi, tables[best]), "named", best)
+            line = _highest(midi, tables[best])
+            others = [_highest(midi, tables[i]) for i in places if i != best and _is_singer(midi, i, best)]
+            return FoundMelody(_with_silences_filled(midi, line, others), "named", best)
         if _chords(notes[places.index(best)]) <= CHORDS:
             return FoundMelody(_highest(midi, tables[best]), "scored", best)
     else:
@@ -211,7 +215,7 @@ def find_melody(midi: MidiFile) -> FoundMelody:
 def _named(names: list[str]) -> list[int]:
     """Places of the names that say melody best; none where all tracks have one name (the song's)."""
     common, count = Counter(names).most_common(1)[0]
-    names = ["" if count > 1 and name == common else name for name in names]
+    names = ["" if count > 1 and count == len(names) and name == common else name for name in names]
     words = [re.sub(r"[_\-.:/]+", " ", name) for name in names]
     for pattern in _PATTERNS:
         found = [
@@ -220,6 +224,29 @@ def _named(names: list[str]) -> list[int]:
         if found:
             return found
     return []
+
+
+def _is_singer(midi: MidiFile, index: int, best: int) -> bool:
+    """Whether a track is named as the best one is, but for a number: "Voice 2" beside "Voice 1"."""
+    name, other = (re.sub(r"[\d\W_]+", " ", midi.tracks[i].name.lower()).strip() for i in (index, best))
+    return bool(name) and name == other and any(pattern.search(name) for pattern in _PATTERNS)
+
+
+def _with_silences_filled(midi: MidiFile, line: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
+    """A line with what others of its name sing where it is silent for long, as in a duet."""
+    long = _SILENCE * midi.ticks_per_quarter
+    for other in others:
+        if not len(line) or not len(other):
+            continue
+        ends = np.maximum.accumulate(line[:, 0] + line[:, 1])
+        before = np.searchsorted(line[:, 0], other[:, 0], side="right") - 1
+        begins = np.where(before >= 0, ends[np.maximum(before, 0)], -long)
+        after = np.append(line[:, 0], np.iinfo(np.int64).max)[before + 1]
+        alone = (other[:, 0] >= begins) & (other[:, 0] + other[:, 1] <= after) & (after - begins >= long)
+        if alone.sum() >= FEWEST:
+            line = np.concatenate([line, other[alone]])
+            line = line[np.argsort(line[:, 0], kind="stable")]
+    return line
 
 
 def sung_tracks(midi: MidiFile, places: list[int]) -> list[int]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from hrpe_jax.formats.midi.read import MidiError, MidiFile, read_midi
-from hrpe_jax.formats.midi.write import MELODY_TRACK, NO_CHORD_NAME
+from hrpe_jax.formats.midi.write import BASS_TRACK, CHORD_TRACK, MELODY_TRACK, NO_CHORD_NAME
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
 from hrpe_jax.theory.chord import ChordError, parse_lead_sheet
 from hrpe_jax.theory.key import Key
@@ -44,13 +44,13 @@ def lead_sheet_score(midi: MidiFile, path: str | os.PathLike[str]) -> Score:
 def is_lead_sheet(midi: MidiFile) -> bool:
     """Whether a file says all that `score_from_midi` needs, and means it.
 
-    That is: its lyrics are chord names, or it has none and consists of nothing but a MELODY track, with its
-    key and meter said.
+    That is: its tracks are those that `write_midi` makes, and its lyrics are chord names, the last of them no
+    chord; or it has none and consists of nothing but a MELODY track, with its key and meter said.
     """
     if midi.lyrics:
-        return any(text != NO_CHORD_NAME for _, text in midi.lyrics) and all(
-            _is_chord(text) for _, text in midi.lyrics
-        )
+        ours = {track.name for track in midi.tracks} <= {MELODY_TRACK, CHORD_TRACK, BASS_TRACK}
+        closed = max(midi.lyrics)[1] == NO_CHORD_NAME
+        return ours and closed and all(_is_chord(text) for _, text in midi.lyrics)
     names = [track.name for track in midi.tracks]
     return names == [MELODY_TRACK] and bool(midi.keys) and bool(midi.meters)
 

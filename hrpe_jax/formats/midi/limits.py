@@ -6,6 +6,8 @@ here.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from hrpe_jax.errors import UserError
@@ -122,3 +124,35 @@ def _variable_length(data: bytes, position: int) -> tuple[int, int]:
         if byte < 0x80:
             break
     return value, position
+
+
+def read_tempos(parsed: Any, where: str) -> tuple[tuple[int, float], ...]:
+    """(tick, quarters a minute) of the parser's tempos, starting with MIDI's default of 120 where the file
+    does not say; MidiError for one outside the limits."""
+    columns = parsed.tempos.numpy()
+    ticks, length = columns["time"].tolist(), columns["mspq"].astype(np.float64)
+    bpm = np.divide(6e7, length, out=np.full(len(length), np.inf), where=length > 0)
+    wrong = np.flatnonzero(~((bpm >= MIN_BPM) & (bpm <= MAX_BPM)))
+    if len(wrong):
+        raise MidiError(
+            "midi_bad_tempo",
+            where,
+            f"tempo {bpm[wrong[0]]:.4g} at tick {ticks[wrong[0]]}: expected 10 to 1000 bpm",
+        )
+    tempos = {0: 120.0, **dict(zip(ticks, bpm.tolist(), strict=True))}
+    return tuple(sorted(tempos.items()))
+
+
+def read_meters(parsed: Any, where: str) -> tuple[tuple[int, int, int], ...]:
+    """(tick, numerator, denominator) of the parser's meters; MidiError for one outside the limits."""
+    meters = {}
+    for meter in parsed.time_signatures:
+        if not 1 <= meter.numerator <= MAX_NUMERATOR or meter.denominator not in DENOMINATORS:
+            raise MidiError(
+                "midi_bad_meter",
+                where,
+                f"meter {meter.numerator}/{meter.denominator} at tick {meter.time}: expected numerator 1 to "
+                f"{MAX_NUMERATOR} and denominator 1, 2, 4, 8, 16 or 32",
+            )
+        meters[int(meter.time)] = (int(meter.numerator), int(meter.denominator))
+    return tuple((tick, *meters[tick]) for tick in sorted(meters))

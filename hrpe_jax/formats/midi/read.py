@@ -16,15 +16,20 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hrpe_jax.formats.midi import limits as guard
+from hrpe_jax.formats.midi.chord_names import find_chord_names
 from hrpe_jax.formats.midi.limits import MidiError
-from hrpe_jax.formats.midi.salvage import file_title, is_pattern_file, salvage, split_patterns, unwrap
+from hrpe_jax.formats.midi.salvage import clamp, file_title, is_pattern_file, salvage, split_patterns, unwrap
+from hrpe_jax.formats.midi.voices import find_pieces, join_pieces
 from hrpe_jax.formats.midi.words import syllable_ticks
 from hrpe_jax.formats.midi.write import midi_bytes, write_midi
+from hrpe_jax.theory.chord import Chord
+from hrpe_jax.theory.note_names import Naming
 
 __all__ = ["MidiError", "MidiFile", "MidiNote", "MidiTrack", "midi_bytes", "read_midi", "write_midi"]
 
@@ -45,20 +50,22 @@ class MidiNote(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class MidiTrack:
-    """One track and channel.
+    """One voice: a track and channel, or all channels of a track that play one voice.
 
     Attributes:
         name: as in the file; often empty, never unique.
-        program: General MIDI program 0..127.
+        program: General MIDI program 0..127; of several, that of most notes.
         is_drum: whether its notes are percussion (channel 10).
         rows: [notes, 4] int64, not writable: onset, duration, pitch, velocity; sorted by onset, then pitch;
             overlaps are usual. Sequences of `MidiNote` are taken too, and made into this.
+        channel: 0 to 15, the first of several; -1 where nobody asked.
     """
 
     name: str
     program: int
     is_drum: bool
     rows: np.ndarray
+    channel: int = -1
 
     def __post_init__(self) -> None:
         rows = np.asarray(self.rows, dtype=np.int64).reshape(-1, 4)
@@ -91,6 +98,10 @@ class MidiFile:
         title: what the file calls the piece (see `file_title`); often empty or without meaning.
         syllables: ticks at which the words of a karaoke file are sung, increasing (see `syllable_ticks`).
         damage: what of the file was lost, in words; empty for a sound file.
+        joined: how many voices were put together from several channels.
+        clamped: how many data bytes over 127 were taken as 127.
+        chords: (tick, chord) that the file names, sorted; see `find_chord_names`.
+        chord_naming: whose note names these are.
     """
 
     ticks_per_quarter: int
@@ -103,6 +114,10 @@ class MidiFile:
     title: str = ""
     syllables: tuple[int, ...] = ()
     damage: str = ""
+    joined: int = 0
+    clamped: int = 0
+    chords: tuple[tuple[int, Chord], ...] = ()
+    chord_naming: Naming = "english"
 
     @cached_property
     def end(self) -> int:
@@ -186,9 +201,21 @@ def parse_midi(data: bytes, where: str = "MIDI data", *, damaged: bool = False) 
         except MidiError as error:
             if not damaged or error.reason != "midi_corrupt":
                 raise
-            midi = _salvaged(data, where, error)
+            midi = _clamped(data, where) or _salvaged(data, where, error)
         return midi
     return _checked(_in_a_row([_parse(pattern, where) for pattern in split_patterns(data)], where), where)
+
+
+def _clamped(data: bytes, where: str) -> MidiFile | None:
+    """The file with its data bytes over 127 taken as 127, as players do; None where that is not what is
+    wrong with it."""
+    fixed, count = clamp(data)
+    if not count:
+        return None
+    try:
+        return replace(_parse(fixed, where), clamped=count)
+    except MidiError:
+        return None
 
 
 def _salvaged(data: bytes, where: str, error: MidiError) -> MidiFile:
@@ -229,8 +256,10 @@ def _parse(data: bytes, where: str) -> MidiFile:
     count = parsed.note_num()
     if count > guard.MAX_NOTES:
         raise MidiError("midi_too_many_notes", where, f"{count} notes: expected at most {guard.MAX_NOTES}")
-    tempos, meters = _tempos(parsed, where), _meters(parsed, where)
+    tempos, meters = guard.read_tempos(parsed, where), guard.read_meters(parsed, where)
     tracks, dropped, last = _tracks(parsed, where)
+    tracks, joined = _voices(data, tracks)
+    named = find_chord_names(data, int(parsed.ticks_per_quarter))
     keys = {int(key.time): (int(key.key), int(key.tonality)) for key in parsed.key_signatures}
     midi = MidiFile(
         ticks_per_quarter=int(parsed.ticks_per_quarter),
@@ -244,6 +273,9 @@ def _parse(data: bytes, where: str) -> MidiFile:
         dropped_notes=dropped,
         title=file_title(data),
         syllables=syllable_ticks(data),
+        joined=joined,
+        chords=named.chords,
+        chord_naming=named.naming,
     )
     slowest = min(bpm for _, bpm in tempos)
     # Nearly every file is shorter at its slowest tempo throughout, which costs nothing to say.
@@ -251,36 +283,63 @@ def _parse(data: bytes, where: str) -> MidiFile:
     return midi if is_short else _checked(midi, where)
 
 
+def _voices(data: bytes, tracks: tuple[MidiTrack, ...]) -> tuple[tuple[MidiTrack, ...], int]:
+    """The parser's tracks put together where they are one voice, and how many are from several channels."""
+    names = [track.name for track in tracks]
+    cut = data[8:10] == b"\0\0" or any(name == after for name, after in pairwise(names))
+    pieces = find_pieces(data) if cut else None  # elsewhere every track is from a chunk of its own
+    if pieces is None or len(pieces) != len(tracks):
+        return tracks, 0
+    voices: list[MidiTrack] = []
+    joined = 0
+    for places, is_joined in join_pieces(pieces, [track.rows for track in tracks]):
+        joined += is_joined
+        first, channel = tracks[places[0]], pieces[places[0]].channel
+        if len(places) == 1:
+            voices.append(replace(first, channel=channel))
+            continue
+        rows = np.concatenate([tracks[place].rows for place in places])
+        rows = rows[np.lexsort((rows[:, 2], rows[:, 0]))]
+        most = max(places, key=lambda place: len(tracks[place].rows))
+        voices.append(MidiTrack(first.name, tracks[most].program, first.is_drum, rows, channel))
+    return tuple(voices), joined
+
+
 def _in_a_row(patterns: list[MidiFile], where: str) -> MidiFile:
     """The patterns one after the other; each begins on a bar line, with the tempo and meter it says
     itself."""
-    tracks: list[MidiTrack] = []
+    voices: dict[tuple[int, bool], MidiTrack] = {}
     tempos: list[tuple[int, float]] = []
     meters: list[tuple[int, int, int]] = []
     keys: list[tuple[int, int, int]] = []
     lyrics: list[tuple[int, str]] = []
     syllables: list[int] = []
+    chords: list[tuple[int, Chord]] = []
     begin = 0
     for midi in patterns:
         if not midi.tracks:
             continue
-        for track in midi.tracks:
-            tracks.append(replace(track, rows=track.rows + np.array([begin, 0, 0, 0])))
+        for track in midi.tracks:  # a channel is one voice in all patterns
+            moved = track.rows + np.array([begin, 0, 0, 0])
+            known = voices.get((track.channel, track.is_drum))
+            rows = moved if known is None else np.concatenate([known.rows, moved])
+            voices[track.channel, track.is_drum] = replace(known or track, rows=rows)
         tempos.extend((begin + tick, bpm) for tick, bpm in midi.tempos)
         meters.extend((begin + tick, num, den) for tick, num, den in (midi.meters or ((0, 4, 4),)))
         keys.extend((begin + tick, fifths, minor) for tick, fifths, minor in midi.keys)
         lyrics.extend((begin + tick, text) for tick, text in midi.lyrics)
         syllables.extend(begin + tick for tick in midi.syllables)
+        chords.extend((begin + tick, chord) for tick, chord in midi.chords)
         start, numerator, denominator = meters[-1]
         bar = max(1, midi.ticks_per_quarter * 4 * numerator // denominator)
         begin = start + -((start - begin - midi.end) // bar) * bar
-        if begin > guard.MAX_TICKS or sum(len(track.rows) for track in tracks) > guard.MAX_NOTES:
+        if begin > guard.MAX_TICKS or sum(len(track.rows) for track in voices.values()) > guard.MAX_NOTES:
             raise MidiError(
                 "midi_too_long", where, f"patterns of {begin} ticks in all: expected at most 2^31"
             )
     return MidiFile(
         ticks_per_quarter=patterns[0].ticks_per_quarter if patterns else 1,
-        tracks=tuple(tracks),
+        tracks=tuple(voices.values()),
         tempos=tuple(tempos) or ((0, 120.0),),
         meters=tuple(meters),
         keys=tuple(keys),
@@ -288,41 +347,12 @@ def _in_a_row(patterns: list[MidiFile], where: str) -> MidiFile:
         dropped_notes=sum(midi.dropped_notes for midi in patterns),
         title=patterns[0].title if patterns else "",
         syllables=tuple(syllables),
+        chords=tuple(chords),
     )
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-def _tempos(parsed: Any, where: str) -> tuple[tuple[int, float], ...]:
-    """Tempos by tick, starting with MIDI's default of 120 where the file does not say."""
-    columns = parsed.tempos.numpy()
-    ticks, length = columns["time"].tolist(), columns["mspq"].astype(np.float64)
-    bpm = np.divide(6e7, length, out=np.full(len(length), np.inf), where=length > 0)
-    wrong = np.flatnonzero(~((bpm >= guard.MIN_BPM) & (bpm <= guard.MAX_BPM)))
-    if len(wrong):
-        raise MidiError(
-            "midi_bad_tempo",
-            where,
-            f"tempo {bpm[wrong[0]]:.4g} at tick {ticks[wrong[0]]}: expected 10 to 1000 bpm",
-        )
-    tempos = {0: 120.0, **dict(zip(ticks, bpm.tolist(), strict=True))}
-    return tuple(sorted(tempos.items()))
-
-
-def _meters(parsed: Any, where: str) -> tuple[tuple[int, int, int], ...]:
-    meters = {}
-    for meter in parsed.time_signatures:
-        if not 1 <= meter.numerator <= guard.MAX_NUMERATOR or meter.denominator not in guard.DENOMINATORS:
-            raise MidiError(
-                "midi_bad_meter",
-                where,
-                f"meter {meter.numerator}/{meter.denominator} at tick {meter.time}: expected numerator 1 to "
-                f"{guard.MAX_NUMERATOR} and denominator 1, 2, 4, 8, 16 or 32",
-            )
-        meters[int(meter.time)] = (int(meter.numerator), int(meter.denominator))
-    return tuple((tick, *meters[tick]) for tick in sorted(meters))
 
 
 def _tracks(parsed: Any, where: str) -> tuple[tuple[MidiTrack, ...], int, int]:

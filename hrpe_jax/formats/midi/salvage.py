@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import NamedTuple
 
 HEADER = b"MThd"
+_MACBINARY = 128
+"""Bytes of the header that old Macintosh programs put before a file."""
 _TITLE_SPAN = 4096
 """Bytes of a track in which its name is looked for."""
 _TITLE_LENGTH = 200
 
 
 def unwrap(data: bytes) -> bytes:
-    """The MIDI file inside a RIFF file of type RMID; any other data as it is."""
+    """The MIDI file inside a RIFF file of type RMID, or behind a header of MacBinary; any other data as it
+    is."""
+    if data[:1] == b"\0" and data[_MACBINARY : _MACBINARY + 4] == HEADER:
+        return data[_MACBINARY:]
     if data[:4] != b"RIFF" or data[8:12] != b"RMID":
         return data
     position = 12
@@ -54,30 +60,61 @@ def split_patterns(data: bytes) -> list[bytes]:
     ]
 
 
-_KARAOKE_TITLE = re.compile(rb"\xff\x01[\x03-\x7f]@T([^\xff\x00-\x1f]{1,200})")
+_KARAOKE_TITLE = re.compile(rb"\xff\x01([\x03-\x7f])@T")
 _NAME = re.compile(rb"\xff\x03([\x01-\x7f])")
 
 
 def file_title(data: bytes) -> str:
     """What the file calls the piece: karaoke's first "@T" text, else the name of its first track.
 
-    The name may say nothing ("untitled", "Track 1"). Bytes that are no UTF-8 are read as Latin 1.
+    The name may say nothing ("untitled", "Track 1"). What is no UTF-8 is read in the encoding of the language
+    that a karaoke file names, or in the likeliest one.
     """
     karaoke = _KARAOKE_TITLE.search(data) if b"@T" in data else None
     if karaoke is not None:
-        return _text(karaoke[1])
+        language = _LANGUAGE.search(data)
+        title = data[karaoke.end() : karaoke.end() + karaoke[1][0] - 2]
+        return _text(title, _ENCODINGS.get(language[1].upper(), "") if language else "")
     begin, end = next(track_chunks(data), (0, 0))
     name = _NAME.search(data, begin, min(end, begin + _TITLE_SPAN))
     return "" if name is None else _text(data[name.end() : min(name.end() + name[1][0], end)])
 
 
-def _text(raw: bytes) -> str:
-    """Text of unknown encoding, in one line, without control characters."""
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", errors="replace")
+_LANGUAGE = re.compile(rb"\xff\x01[\x03-\x10]@L([A-Za-z]{4})")
+_ENCODINGS = {
+    b"JAPA": "cp932", b"KORE": "cp949", b"CHIN": "gb18030", b"TAIW": "big5", b"RUSS": "cp1251",
+    b"GREE": "cp1253", b"POLI": "cp1250", b"CZEC": "cp1250", b"HUNG": "cp1250", b"TURK": "cp1254",
+    b"HEBR": "cp1255", b"ARAB": "cp1256", b"THAI": "cp874",
+}  # fmt: skip
+"""By the languages that karaoke files name."""
+_KANA = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uff66-\uff9f]")
+
+
+def _text(raw: bytes, encoding: str = "") -> str:
+    """Text in one line, without control characters: UTF-8, else in the encoding given, else Shift-JIS where
+    that makes it Japanese, else in the Latin letters of Windows."""
+    text = None
+    for name in filter(None, ("utf-8", encoding)):
+        try:
+            text = raw.decode(name)
+            break
+        except UnicodeDecodeError:
+            continue
+    text = _japanese(raw) if text is None else text
+    text = unescape(raw.decode("cp1252", errors="replace") if text is None else text)
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_TITLE_LENGTH]
+
+
+def _japanese(raw: bytes) -> str | None:
+    """Text in Shift-JIS; None where it is unlikely to be one: most of what is no ASCII must be in pairs of
+    bytes that are kana or common signs."""
+    try:
+        text = raw.decode("cp932")
+    except UnicodeDecodeError:
+        return None
+    other = [c for c in text if not c.isascii()]
+    wide = [c for c in other if _KANA.match(c) and not "\uff66" <= c <= "\uff9f"]
+    return text if len(wide) >= 2 and len(wide) >= 0.7 * len(other) else None
 
 
 _TRACK = b"MTrk"
@@ -129,8 +166,36 @@ def salvage(data: bytes) -> Salvage:
     return Salvage(header + b"".join(chunks), sum(map(len, tracks)), len(tracks), cut, missing)
 
 
-def _events(data: bytes, begin: int, limit: int) -> tuple[int, bool]:
-    """(where the last whole event ends, whether the track says its end there); the end itself is left out."""
+MOST_CLAMPED = 16
+"""Data bytes over 127 from which on a file is too damaged to believe the rest."""
+
+
+def clamp(data: bytes) -> tuple[bytes, int]:
+    """The file with data bytes over 127 taken as 127, where all its tracks are sound then.
+
+    Returns:
+        The bytes, and how many were changed; 0 where there is none, or where that does not mend the file.
+    """
+    wrong: list[int] = []
+    for begin, end in track_chunks(data):
+        whole, is_whole = _events(data, begin, end, wrong)
+        if not is_whole or end - whole > len(_END) + 3 or len(wrong) > MOST_CLAMPED:
+            return data, 0
+    fixed = bytearray(data)
+    for position in wrong:
+        fixed[position] = 0x7F
+    return bytes(fixed), len(wrong)
+
+
+def _events(data: bytes, begin: int, limit: int, wrong: list[int] | None = None) -> tuple[int, bool]:
+    """(where the last whole event ends, whether the track says its end there); the end itself is left out.
+
+    Args:
+        data: of the file.
+        begin: of the track's events.
+        limit: their end.
+        wrong: takes the places of data bytes over 127, which are passed over; None for none.
+    """
     whole, running = begin, 0
     while True:
         position = _past_number(data, whole, limit)
@@ -152,7 +217,13 @@ def _events(data: bytes, begin: int, limit: int) -> tuple[int, bool]:
             running = status
             length = 1 if status & 0xE0 == 0xC0 else 2
             values = data[position : min(position + length, limit)]
-            position = position + length if len(values) == length and max(values) < 0x80 else -1
+            high = [position + place for place, value in enumerate(values) if value >= 0x80]
+            sound = len(values) == length and (
+                not high or (wrong is not None and len(wrong) < MOST_CLAMPED + 1)
+            )
+            if wrong is not None and sound:
+                wrong.extend(high)
+            position = position + length if sound else -1
         else:
             return whole, False
         if not 0 <= position <= limit:

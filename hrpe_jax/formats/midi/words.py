@@ -38,7 +38,7 @@ def syllable_ticks(data: bytes) -> tuple[int, ...]:
         if max(counts) <= max(MIN_SYLLABLES, len(best)):
             continue
         times: dict[int, list[int]] = {kind: [] for kind in _KINDS}
-        for tick, kind, text in _texts(track):
+        for tick, kind, text in meta_texts(track):
             if kind in times and _is_syllable(text) and tick not in times[kind][-1:]:
                 times[kind].append(tick)
         best = max(best, *times.values(), key=len)
@@ -49,7 +49,7 @@ def _is_syllable(text: bytes) -> bool:
     return not text.startswith((b"@", b"#")) and _LETTER.search(text) is not None
 
 
-def _texts(track: bytes) -> Iterator[tuple[int, int, bytes]]:
+def meta_texts(track: bytes) -> Iterator[tuple[int, int, bytes]]:
     """(tick, kind, content) of the meta events of a track."""
     tick = position = status = 0
     try:

@@ -96,7 +96,8 @@ def test_riff_files_hold_midi_files() -> None:
 def test_patterns_of_format_2_follow_each_other_on_bar_lines() -> None:
     first = meter(3, 2) + tempo(600_000) + key(1) + notes([(0, 480, 60), (1440, 480, 62)])
     file = parse_midi(midi(first, b"", text(3, b"B") + tempo(400_000) + notes([(240, 480, 64)]), form=2))
-    assert [track.notes[0].onset for track in file.tracks] == [0, 2880 + 240]  # after two bars of 3/4
+    (track,) = file.tracks  # one channel is one voice
+    assert [note.onset for note in track.notes] == [0, 1440, 2880 + 240]  # after two bars of 3/4
     assert file.tempos == ((0, 100.0), (2880, 150.0))
     assert file.meters == ((0, 3, 4), (2880, 4, 4))
     assert file.keys == ((0, 1, 0),)
