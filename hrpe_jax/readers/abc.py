@@ -25,6 +25,7 @@ from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter
 from hrpe_jax.readers.melody_voice import Voice, choose_melody
 from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
 from hrpe_jax.readers.song import Song, SongError
+from hrpe_jax.readers.written_form import with_repeats
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError, most_common, resets_from_bars
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter
@@ -82,7 +83,8 @@ def iterate_abc(path: str | Path, first: int = 0, stop: int | None = None) -> It
     first of equals). Chords are the symbols of the voice that has most. Where no voice has any and the voices
     make full chords, as in a hymn for four, chords are found from them, and the key is found where the tune
     names no mode: hymn books write "K:F" over D minor. Other tunes keep the key that they name. Modes go to
-    the major or minor key on the same tonic with the same third. Repeats and orders of parts are played out.
+    the major or minor key on the same tonic with the same third. Repeats and orders of parts are played out,
+    and give the form.
 
     Warnings: "chord_names_german", "chord_names_dutch" and "chord_names_latin" (H is B natural; Sol is G),
     "chord_symbol_unread" (the chord before it went on), "melody_scored" (the notes alone say which voice is
@@ -169,7 +171,11 @@ def _song(tune: AbcTune, path: Path, name: str) -> Song:
         source=path.name,
         bar_resets=resets,
     )
-    return Song(score, tuple(sorted(found)), tuple(sorted(warnings)), keys=keys, tune=name)
+    score = with_repeats(score, [(measure.start, measure.written) for measure in tune.measures])
+    source = "file" if score.form else ""
+    return Song(
+        score, tuple(sorted(found)), tuple(sorted(warnings)), keys=keys, tune=name, form_source=source
+    )
 
 
 def _id(stem: str, tune: str) -> str:

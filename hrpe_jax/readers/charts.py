@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from hrpe_jax.analysis.beats.given_beats import find_label_beats
-from hrpe_jax.formats.charts.billboard import Chart, read_chart
+from hrpe_jax.formats.charts.billboard import Chart, ChartLine, read_chart
 from hrpe_jax.formats.charts.lab import read_chord_labels
 from hrpe_jax.readers.key_and_meter import find_mode, find_written_key, regular_meter
 from hrpe_jax.readers.song import Song, SongError
+from hrpe_jax.readers.written_form import with_form
+from hrpe_jax.score.form import ENDING, INTERLUDE, INTRO, MAX_MARKS, OTHER
 from hrpe_jax.score.score import ChordSpan, Score, ScoreError, resets_from_bars
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
@@ -27,6 +30,12 @@ MAX_SILENCE = 8
 """Bars that a silence in the middle may last."""
 _BILLBOARD_NAME = "salami_chords.txt"
 """The name of every file of the collection; its folder tells songs apart."""
+_WITHOUT_MELODY = {
+    INTRO: ("intro", "pre-intro", "fadein", "fade in"),
+    INTERLUDE: ("interlude", "instrumental", "solo", "trans", "noise", "applause"),
+    ENDING: ("outro", "coda", "fadeout", "ending"),
+}
+"""Beginnings of the words for sections without melody, by their letters."""
 _SLOW, _FAST = 20.0, 400.0
 """Quarters a minute that are believed."""
 
@@ -34,6 +43,7 @@ _SLOW, _FAST = 20.0, 400.0
 def read_billboard(path: str | Path) -> Song:
     """Read a chord chart in the syntax of the Billboard annotations (see `formats.charts.billboard`).
 
+    Letters and words before the bars give the form; sections that begin in silence are interludes.
     Bars of other meters than the most common become `bar_resets`. Silence before and after the music is left
     out; in the middle it lasts as many bars as its seconds say. The tempo is the median over the lines. The
     tonic is given; whether it is major or minor is found for every stretch with one tonic.
@@ -63,15 +73,16 @@ def read_billboard(path: str | Path) -> Song:
     if rate is None:
         warnings.add("tempo_assumed")
 
-    starts, tonics, spans = _lay_out(chart, meter.bar_ticks, rate)
+    starts, tonics, spans, sections = _lay_out(chart, meter.bar_ticks, rate)
     chords = _merged(spans)
     end = chords[-1].end
     keys = _keys(tonics, chords, end)
     tempo = TEMPO_BPM if rate is None else 60 * rate / TICKS_PER_QUARTER
     title = " - ".join(filter(None, (chart.artist, chart.title)))
-    return _song(
-        path, title, meter, tempo, keys, chords, resets_from_bars(starts, meter.bar_ticks), found, warnings
-    )
+    resets = resets_from_bars(starts, meter.bar_ticks)
+    song = _song(path, title, meter, tempo, keys, chords, resets, found, warnings)
+    score = with_form(song.score, sections)
+    return replace(song, score=score, form_source="file" if score.form else "")
 
 
 def read_lab(path: str | Path) -> Song:
@@ -183,15 +194,18 @@ def _ticks_a_second(chart: Chart) -> float | None:
 
 def _lay_out(
     chart: Chart, bar_ticks: int, rate: float | None
-) -> tuple[list[int], list[tuple[int, int | None]], list[ChordSpan]]:
-    """Ticks of the bar lines, (tick, tonic) of every bar, and the chords as written."""
+) -> tuple[list[int], list[tuple[int, int | None]], list[ChordSpan], list[tuple[int, str]]]:
+    """Ticks of bar lines, (tick, tonic) of every bar, chords as written, (tick, letter) of sections."""
     with_bars = [index for index, line in enumerate(chart.lines) if line.bars]
     starts: list[int] = []
     tonics: list[tuple[int, int | None]] = []
     spans: list[ChordSpan] = []
+    sections: list[tuple[int, str]] = []
     now = 0
     for index in range(with_bars[0], with_bars[-1] + 1):
         line = chart.lines[index]
+        if line.section is not None or not line.bars:
+            sections.append((now, _letter(line)))
         for bar in line.bars:
             starts.append(now)
             tonics.append((now, bar.tonic))
@@ -203,7 +217,17 @@ def _lay_out(
                 starts.append(now)
                 spans.append(ChordSpan(now, bar_ticks, Chord.NONE))
                 now += bar_ticks
-    return starts, tonics, spans
+    return starts, tonics, spans, sections if any(chart.lines[i].section for i in with_bars) else []
+
+
+def _letter(line: ChartLine) -> str:
+    """The letter of a section: small where its word says that nobody sings."""
+    letter, word = line.section or ("", "")
+    if not line.bars:
+        return INTERLUDE
+    small = next((small for small, words in _WITHOUT_MELODY.items() if word.startswith(words)), "")
+    marks = letter.count("'")
+    return small or (letter[0] + "'" * min(marks, MAX_MARKS) if letter else OTHER)
 
 
 def _merged(spans: Sequence[ChordSpan]) -> tuple[ChordSpan, ...]:

@@ -21,6 +21,7 @@ from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter, said
 from hrpe_jax.readers.melody_voice import Voice, choose_melody
 from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
 from hrpe_jax.readers.song import Song, SongError
+from hrpe_jax.readers.written_form import with_repeats
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError, resets_from_bars
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -101,9 +102,9 @@ _PLACEHOLDERS = ("", "music21 fragment", "title", "untitled", "untitled score", 
 def read_lead_sheet(path: str | Path) -> Song:
     """Read a MusicXML file (.musicxml, .xml, .mxl) of any shape.
 
-    Repeats and endings are played out. Bars that are shorter or longer than the most common meter says,
-    pickups and changes of meter included, become `bar_resets`. The key is found, with the signature as
-    evidence; where the signature changes, every stretch has its own.
+    Repeats and endings are played out, and give the form. Bars that are shorter or longer than the most
+    common meter says, pickups and changes of meter included, become `bar_resets`. The key is found, with the
+    signature as evidence; where the signature changes, every stretch has its own.
 
     Args:
         path: the file.
@@ -172,8 +173,10 @@ def read_lead_sheet(path: str | Path) -> Song:
         )
     except ScoreError as error:
         raise SongError("bad_score", f"{path}: {error}") from None
+    score = with_repeats(score, [(measure.start, measure.written) for measure in document.measures])
     return Song(
         score=score,
+        form_source="file" if score.form else "",
         found=tuple(sorted(found)),
         warnings=tuple(sorted(warnings)),
         keys=tuple(keys) if len(keys) > 1 else (),

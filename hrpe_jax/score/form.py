@@ -4,7 +4,9 @@ Letters follow the people who labelled POP909:
 
     A B C     a section with melody; the same letter is the same section, perhaps varied
     A' A''    a return that is known to be varied
-    a b i x o a section without melody: `i` introduction, `x` interlude, `o` ending, `b` the chords of B
+    X         a section with melody that is like no other, however often the letter comes: often an insertion
+              of a few bars
+    i x o     a section without melody: introduction, interlude, ending; so is any other lower-case letter
 
 Bars are indices into `Score.bar_starts()`. Bars between sections belong to none: nothing is known of them.
 As text a section is its letter and its number of bars: "i4A8B8A'8o2".
@@ -22,6 +24,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 INTRO, INTERLUDE, ENDING = "i", "x", "o"
+OTHER = "X"
+"""With melody, and no return of an earlier X."""
 MAX_MARKS = 3
 """Marks behind a letter, as in A'''."""
 
@@ -128,9 +132,9 @@ def crop_form(form: Iterable[Section], first_bar: int, bars: int) -> tuple[Secti
 
 
 def first_occurrence(form: Sequence[Section], index: int) -> int:
-    """Index of the first section with the same name; the section's own where it is new."""
+    """Index of the first section with the same name; the section's own where it is new, as an X always is."""
     names = [section.name for section in form]
-    return names.index(names[index])
+    return index if names[index] == OTHER else names.index(names[index])
 
 
 def form_text(form: Iterable[Section]) -> str:

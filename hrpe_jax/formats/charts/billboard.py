@@ -26,6 +26,7 @@ from hrpe_jax.theory.pitch import parse_pitch_class
 MAX_BARS = 5_000
 _LINE = re.compile(r"(?:(\d+(?:\.\d*)?(?:[eE][+-]?\d{1,3})?)\s+)?(\S.*)")
 _HEADER = re.compile(r"#\s*([A-Za-z]+)\s*:\s*(.*)")
+_LETTER = re.compile(r"[A-Z]'*")
 _METER = re.compile(r"\((\d{1,2}/\d{1,2})\)")
 _REPEATS = re.compile(r"\s*x\s?(\d{1,3})\b")
 _UNKNOWN = ("*", "X", "?")
@@ -61,10 +62,13 @@ class ChartLine:
     Attributes:
         seconds: where it begins; None where the file does not say.
         bars: empty for silence.
+        section: what stands before the bars where a section begins: its letter and a word, such as
+            ("A", "intro"), either of them may be empty; None where the section goes on.
     """
 
     seconds: float | None
     bars: tuple[ChartBar, ...]
+    section: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ class _Reader:
             raise TextFileError(
                 "bad_number", f"{self.where}: {match[1][:20]} s: expected seconds below 1000000"
             )
-        _section, bar_line, rest = match[2].partition("|")
+        section, bar_line, rest = match[2].partition("|")
         if not bar_line:
             return ChartLine(seconds, ())
         cells = rest.split("|")
@@ -180,7 +184,7 @@ class _Reader:
         if self.bars > MAX_BARS:
             raise TextFileError("too_long", f"{self.where}: more than {MAX_BARS} bars")
         bars = tuple(self.bar(cell) for cell in cells)
-        return ChartLine(seconds, bars * count)
+        return ChartLine(seconds, bars * count, _section(section))
 
     def bar(self, cell: str) -> ChartBar:
         labels = cell.split()
@@ -218,3 +222,12 @@ class _Reader:
                 return Chord.NONE
             self.known[label] = chord
         return chord
+
+
+def _section(text: str) -> tuple[str, str] | None:
+    """The letter and the word before the first bar line: "A', pre-chorus," is ("A'", "pre-chorus")."""
+    fields = [field.strip() for field in text.split(",") if field.strip()]
+    if not fields:
+        return None
+    letter = fields.pop(0) if _LETTER.fullmatch(fields[0]) else ""
+    return letter, fields[0].lower() if fields else ""

@@ -57,6 +57,7 @@ class XmlMeasure:
         meter: None where the file names none.
         fifths: sharps (positive) or flats of the signature at concert pitch; None where the file names none.
         mode: what the file calls it, in lower case: nearly always "major", whatever the key is; may be empty.
+        written: index of the measure as written.
     """
 
     number: str
@@ -65,6 +66,7 @@ class XmlMeasure:
     meter: Meter | None
     fifths: int | None
     mode: str = ""
+    written: int = 0
 
 
 @dataclass(frozen=True)
@@ -297,7 +299,8 @@ def _lay_out(
         now += length
         if now * TICKS_PER_QUARTER > MAX_TICKS * units:
             raise MusicXmlError("too_long", f"{where}: longer than {MAX_TICKS} ticks")
-        measures.append(XmlMeasure(here[0].number, tick, _tick(now, units) - tick, meter, fifths, mode))
+        ticks = _tick(now, units) - tick
+        measures.append(XmlMeasure(here[0].number, tick, ticks, meter, fifths, mode, i))
     return starts, tuple(measures)
 
 
