@@ -37,12 +37,26 @@ def test_inner_product_depends_on_the_difference_only(m: int, n: int, offset: in
     assert product(m, n) == pytest.approx(product(m + offset, n + offset), abs=2e-5)
 
 
-@given(st.integers(0, rope.STEP**2 - 1), st.sampled_from([6, 32, 80]))
-def test_far_positions_are_as_exact_as_near_ones(position: int, width: int) -> None:
-    turn = rope.rotation(jnp.asarray([[position]]), width)
-    angles = position * 10000.0 ** (-np.arange(0, width, 2) / width)
-    np.testing.assert_allclose(turn.cos[0, 0], np.cos(angles), atol=2e-7)
-    np.testing.assert_allclose(turn.sin[0, 0], np.sin(angles), atol=2e-7)
+@pytest.mark.parametrize("width", [6, 32, 80])
+def test_far_and_negative_positions_are_as_exact_as_near_ones(width: int) -> None:
+    rng = np.random.default_rng(0)
+    edges = [0, 1, rope.STEP - 1, rope.STEP, rope.STEP**2 - 1, rope.STEP**2, rope.STEP**3 - 1]
+    far = np.concatenate([edges, *(rng.integers(0, rope.STEP**power, 50) for power in (1, 2, 3))])
+    positions = np.concatenate([far, -far])
+    turn = rope.rotation(jnp.asarray(positions), width)
+    angles = positions[:, None] * 10000.0 ** (-np.arange(0, width, 2) / width)
+    np.testing.assert_allclose(turn.cos, np.cos(angles), atol=4e-7)
+    np.testing.assert_allclose(turn.sin, np.sin(angles), atol=4e-7)
+
+
+def test_one_program_serves_all_positions_and_keeps_the_bits_of_near_ones() -> None:
+    """Pieces of before the third table are the same: for them it turns by nothing, exactly."""
+    near = jnp.arange(5000)
+    far, close = (jnp.asarray(table).reshape(rope.STEP, 32) for table in rope._tables(32, 10000.0)[1::-1])
+    a, b = jnp.split(far[near // rope.STEP], 2, axis=-1), jnp.split(close[near % rope.STEP], 2, axis=-1)
+    turn = rope.rotation(near, 32)
+    np.testing.assert_array_equal(turn.cos, a[0] * b[0] - a[1] * b[1])
+    np.testing.assert_array_equal(turn.sin, a[1] * b[0] + a[0] * b[1])
 
 
 def test_position_zero_is_the_identity() -> None:

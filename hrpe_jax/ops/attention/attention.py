@@ -11,8 +11,9 @@ H-RPE reaches the last three as extra features of queries and keys (``hrpe.fold`
 array of query times key.
 
 What a query may see is described by two ``Side``s, not by an array: keys of the same song, not later, at most
-``window - 1`` events back; never padding. Keys stand in order of time, and the queries are the last of the
-keys' slots, or with ``start`` those from there on.
+``window - 1`` events back; never padding, which may hold anything ("reference" and "xla": also NaN). Keys
+stand in order of time, and the queries are the last of the keys' slots, or with ``start`` those from there
+on.
 """
 
 from __future__ import annotations
@@ -68,6 +69,10 @@ def attention(
     """
     _check(q, k, v, queries, keys, window, bias, features)
     chosen = choose(implementation, q, k, features, bias, start)
+    if not q.size:  # no query, or no row of them
+        return jnp.zeros((*q.shape[:3], v.shape[-1]), v.dtype)
+    if chosen in ("reference", "xla") and q.shape[2] > 1 and start is None:
+        k, v, features = _without_padding(k, v, features, keys)
     if chosen == "reference":
         return _reference(q, k, v, mask(queries, keys, window), bias, features)
     if chosen == "xla":
@@ -81,6 +86,20 @@ def attention(
     from hrpe_jax.ops.attention.splash import attention_splash
 
     return attention_splash(q, k, v, queries, keys, window=window, features=features)
+
+
+def _without_padding(
+    k: Array, v: Array, features: Features | None, keys: Side
+) -> tuple[Array, Array, Features | None]:
+    """Zeros where keys are padding: a NaN there times a weight of zero would be NaN in every query.
+
+    Not in decoding, whose cache is ours, and where a copy of it for every event is felt.
+    """
+    held = keys.segments[:, None, :, None] > 0
+    k, v = jnp.where(held, k, 0), jnp.where(held, v, 0)
+    if features is not None:
+        features = Features(features.query, jnp.where(held, features.key, 0))
+    return k, v, features
 
 
 def choose(

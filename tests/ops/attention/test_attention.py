@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hrpe_jax.ops.attention import cudnn as attention_cudnn_module
 from hrpe_jax.ops.attention.attention import attention, choose
-from hrpe_jax.ops.attention.attention import cudnn as attention_cudnn_module
 from hrpe_jax.ops.attention.cudnn import attention_cudnn
 from hrpe_jax.ops.attention.padding import song_bits, song_features
 from hrpe_jax.ops.attention.splash import attention_splash
@@ -292,3 +292,32 @@ def test_shapes_that_do_not_match_are_refused_before_compilation() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             jax.jit(attention)(*wrong)
+
+
+@pytest.mark.parametrize("name", ["reference", "xla"])
+def test_padding_may_hold_anything(name: str) -> None:
+    """Also NaN, which a weight of zero does not silence; neither in the value nor in the gradient."""
+    q, k, v, queries, keys, features = draw(9, 9)
+    segments = keys.segments.at[:, 3:5].set(0)
+    keys, queries = keys._replace(segments=segments), queries._replace(segments=segments)
+    dirty = [x.at[:, :, 3:5].set(jnp.nan) for x in (k, v)]
+    spoiled = Features(features.query, features.key.at[:, :, 3:5].set(jnp.inf))
+
+    def loss(q, k, v, features):
+        out = attention(q, k, v, queries, keys, features=features, implementation=name)
+        return jnp.sum(out**2 * (segments > 0)[:, None, :, None]), out
+
+    clean = jax.grad(loss, (0, 1, 2), has_aux=True)(q, k, v, features)
+    found = jax.grad(loss, (0, 1, 2), has_aux=True)(q, *dirty, spoiled)
+    for a, b in zip(jax.tree.leaves(clean), jax.tree.leaves(found), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["auto", "reference", "xla"])
+def test_no_queries_give_nothing(name: str) -> None:
+    q, k, v, queries, keys, _ = draw(5, 7)
+    none = Side(*(x[:, :0] for x in queries))
+    out = attention(q[:, :, :0], k, v, none, keys, implementation=name)
+    assert (out.shape, out.dtype) == ((*q.shape[:2], 0, v.shape[-1]), v.dtype)
+    empty = attention(q[:, :, :0], k[:, :, :0], v[:, :, :0], none, none, implementation=name)
+    assert empty.shape == out.shape
