@@ -118,7 +118,7 @@ def main(args: argparse.Namespace) -> None:
     from hrpe_jax.preprocessing.build import build_dataset
 
     try:
-        with cli.progress("preparing", "files") as tell:
+        with cli.progress("preparing", "files (large books in parts)") as tell:
             counts = build_dataset(
                 args.input or "",
                 args.output,

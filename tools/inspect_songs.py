@@ -23,6 +23,7 @@ from hrpe_jax.data.shards import (
     Records,
     UseOfCrops,
     open_dataset,
+    open_records,
     token_count,
 )
 from hrpe_jax.errors import UserError
@@ -91,7 +92,7 @@ class Shelf:
     """The songs of a data set, or of one shard of it, that were asked for.
 
     Args:
-        path: a data set's folder, or an .arrayrecord file.
+        path: a data set's folder, or a shard.
         split: one of `SPLITS`, or "" for all of them.
         stage: one of `STAGES`, or "" for both.
         style: songs of this style only, or "" for all of them.
@@ -136,17 +137,13 @@ class Shelf:
             raise UserError(f"{path}: no crops; prepare the data set with --crops")
 
     def _open_shard(self, path: Path) -> None:
-        from array_record.python.array_record_module import ArrayRecordReader
-
         try:
-            reader = ArrayRecordReader(str(path))
-            count = reader.num_records()
-            reader.close()
+            count = len(open_records([str(path)]))
         except (RuntimeError, ValueError, OSError) as error:
+            if isinstance(error, UserError):
+                raise
             detail = str(error).partition(";")[0][:120]
-            raise UserError(
-                f"{path}: expected a shard (.arrayrecord) or a data set's folder ({detail})"
-            ) from None
+            raise UserError(f"{path}: expected a shard or a data set's folder ({detail})") from None
         records = Records([path], count)
         for at in range(count):
             record = records[at]

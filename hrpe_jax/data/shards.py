@@ -4,6 +4,9 @@
     DIR/rejects.jsonl     what was left out, one {"file", "tune", "reason", "detail"} a line
     DIR/backbone/train-00000-of-00001.arrayrecord
                           one JSON record a song; likewise valid and test, and melody/
+    DIR/backbone/train-00000-of-00001.jsonl
+                          the same, a record a line, where array_record has no wheels (Windows); either is
+                          read everywhere, so a data set may be carried from one machine to another
 
 A song without chords is in melody/ alone, one without a melody in backbone/ alone. Where `preprocess --crops`
 was given, training pieces cut from songs of train stand in shards of their own, and only who asks for them
@@ -67,6 +70,8 @@ __all__ = ["STAGES", "Record", "from_bytes", "records_of", "to_bytes", "token_co
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 REJECTS = "rejects.jsonl"
+ARRAYS, LINES = ".arrayrecord", ".jsonl"
+"""Suffixes of shards."""
 SPLITS = ("train", "valid", "test")
 CROPS = "crops"
 """Name of the training pieces cut from songs, among the shards and in the manifest."""
@@ -74,6 +79,59 @@ UseOfCrops = Literal["none", "also", "only"]
 """Which records are meant: songs, songs and then crops, or crops alone."""
 
 _PREPARE = "prepare one with: python -m hrpe_jax.preprocess --input=... --output="
+
+
+class Lines(Sequence[bytes]):
+    """The lines of files of text, read one by one when asked for.
+
+    Args:
+        files: in order; each line ends with a newline.
+    """
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self._files = list(files)
+        self._places: list[tuple[int, int, int]] = []  # file, first byte, length
+        for number, name in enumerate(self._files):
+            with open(name, "rb") as file:
+                at = 0
+                for line in file:
+                    self._places.append((number, at, len(line)))
+                    at += len(line)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(len(self))[index]]
+        number, at, length = self._places[index]
+        with open(self._files[number], "rb") as file:
+            file.seek(at)
+            return file.read(length)
+
+
+def open_records(files: Sequence[str]) -> Sequence[bytes]:
+    """The stored records of some shards, by random access.
+
+    Raises:
+        UserError: they need array_record, which is not here.
+        RuntimeError: a file is damaged; so does an access later on.
+    """
+    if all(name.endswith(LINES) for name in files):
+        return Lines(files)
+    try:
+        from array_record.python.array_record_data_source import ArrayRecordDataSource
+    except ImportError:
+        raise UserError(
+            f"{files[0]}: reading this needs the package array-record, which has no wheels for Windows; "
+            f"prepare the data set on this machine: its shards are then {LINES}"
+        ) from None
+    source: Sequence[bytes] = ArrayRecordDataSource(list(files))
+    return source
 
 
 class Records(Sequence[Record]):
@@ -89,9 +147,7 @@ class Records(Sequence[Record]):
 
     @cached_property
     def _source(self) -> Any:
-        from array_record.python.array_record_data_source import ArrayRecordDataSource
-
-        return ArrayRecordDataSource(self._files)
+        return open_records(self._files)
 
     def __len__(self) -> int:
         return self._count
@@ -106,7 +162,10 @@ class Records(Sequence[Record]):
         at = range(self._count)[index]  # IndexError before a shard is opened: there may be none
         try:
             return from_bytes(self._source[at])
-        except (RuntimeError, ValueError) as error:  # what the reader of shards raises on a broken block
+        except UserError:
+            raise
+        # What the reader of shards raises on a broken block, and JSON on what is none.
+        except (RuntimeError, ValueError, RecursionError, IndexError) as error:
             detail = str(error).partition(";")[0][:120]
             raise UserError(
                 f"{self._files[0]}: damaged shard ({detail}); prepare the data set again"

@@ -72,7 +72,8 @@ def build_dataset(
         file_megabytes: of memory that one file or part may take.
         runner: "pool" or "beam".
         beam_options: of Beam's pipeline.
-        on_progress: called with (files done, files in all, files rejected).
+        on_progress: called with (done, in all, files rejected); a large tune book counts once for each of its
+            parts.
         say: told what a person wants to know while waiting.
 
     Returns:
@@ -113,7 +114,7 @@ def build_dataset(
             files_left = [(part_keys[place], parts[place][1]) for place in todo]
             run_beam(files_left, journal, beam_options, seconds=file_seconds, megabytes=file_megabytes)
         else:
-            done, rejected, good = kept, 0, set[int]()
+            done, rejected, good = len(parts) - len(todo), 0, set[int]()
             arriving = map_files(
                 prepare_file,
                 [parts[place][1] for place in todo],
@@ -128,10 +129,11 @@ def build_dataset(
                 if not all(isinstance(result, Reject) for result in results):
                     good.add(number)
                 waiting[number] -= 1
-                if not waiting[number]:
-                    done, rejected = done + 1, rejected + (number not in good)
+                done += 1  # parts, not files: one book may be most of the work
+                if not waiting[number] and number not in good:
+                    rejected += 1
                 if on_progress:
-                    on_progress(done, len(songs), rejected)
+                    on_progress(done, len(parts), rejected)
         keys: list[list[bytes]] = [[] for _ in songs]
         for (number, _), key in zip(parts, part_keys, strict=True):
             keys[number].append(key)

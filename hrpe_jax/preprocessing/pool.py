@@ -68,7 +68,8 @@ def map_files(
         workers: processes; 0 does everything here.
         failed: gives the result of an item that failed, from the item, a reason ("too_slow",
             "too_much_memory" or "crash") and a detail.
-        seconds: of processor time that one item may take; None for any.
+        seconds: of processor time that one item may take; None for any. Without alarms (Windows) its process
+            is ended after `PATIENCE` times as long, and with `workers=0` nothing is.
         megabytes: of address space that one item may take beyond what a worker has when it is ready; None
             for any.
 
@@ -183,7 +184,7 @@ class Worker(Generic[Item, Result]):
             if self.pending:
                 index, _ = self.pending.popleft()
                 self._process.join()
-                ended_by_system = self._process.exitcode == -signal.SIGXCPU
+                ended_by_system = self._process.exitcode == -getattr(signal, "SIGXCPU", 0)
                 done.append((index, _TOO_SLOW if ended_by_system else "crash", None))
         else:
             self._failures += 1
@@ -238,7 +239,8 @@ def _serve(connection: Connection, setup: bytes) -> None:
 
 def _guarded(function: Callable[[Item], Result], item: Item, seconds: float | None) -> tuple[str, Any]:
     """What became of an item: ("done", result), or ("too_slow" or "too_much_memory", None)."""
-    if seconds is None or threading.current_thread() is not threading.main_thread():
+    alarms = hasattr(signal, "SIGALRM")  # Windows has none: there the parent ends what takes too long
+    if seconds is None or not alarms or threading.current_thread() is not threading.main_thread():
         return _outcome(function, item)
     alarm = _Alarm(seconds)
     before = signal.signal(signal.SIGALRM, alarm)

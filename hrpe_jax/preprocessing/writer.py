@@ -19,8 +19,10 @@ from typing import Any
 
 from hrpe_jax.codec.vocabulary import STAGES, VERSION, vocabulary_hashes
 from hrpe_jax.data.shards import (
+    ARRAYS,
     CROPS,
     FORMAT_VERSION,
+    LINES,
     MANIFEST,
     REJECTS,
     SPLITS,
@@ -249,24 +251,44 @@ def _reject_line(reject: Reject) -> str:
 
 
 def _write_shards(folder: Path, stage: str, split: str, songs: Sequence[Prepared]) -> list[dict[str, Any]]:
-    from array_record.python.array_record_module import ArrayRecordWriter
-
     (folder / stage).mkdir(exist_ok=True)
     songs = [song for song in songs if stage in song.tokens]
     count = -(-len(songs) // SONGS_PER_SHARD)
+    suffix = shard_suffix()
     shards = []
     for number in range(count):
-        name = f"{stage}/{split}-{number:05d}-of-{count:05d}.arrayrecord"
+        name = f"{stage}/{split}-{number:05d}-of-{count:05d}{suffix}"
         part = songs[number * SONGS_PER_SHARD : (number + 1) * SONGS_PER_SHARD]
-        writer = ArrayRecordWriter(str(folder / name), "group_size:1")  # so that one record is read alone
-        for song in part:
-            writer.write(song.records[stage])
-        writer.close()
         file = folder / name
+        write_records(file, (song.records[stage] for song in part))
         shards.append(
             {"file": name, "records": len(part), "bytes": file.stat().st_size, "sha256": checksum(file)}
         )
     return shards
+
+
+def shard_suffix() -> str:
+    """Of the shards that this machine writes: array_record has no wheels for Windows."""
+    try:
+        import array_record  # noqa: F401
+    except ImportError:
+        return LINES
+    return ARRAYS
+
+
+def write_records(file: Path, records: Iterable[bytes]) -> None:
+    """Writes a shard of either kind, by its suffix. A record is JSON in one line."""
+    if file.suffix == LINES:
+        with file.open("wb") as stream:
+            for record in records:
+                stream.write(record + b"\n")
+        return
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    writer = ArrayRecordWriter(str(file), "group_size:1")  # so that one record is read alone
+    for record in records:
+        writer.write(record)
+    writer.close()
 
 
 def _put_in_place(partial: Path, target: Path) -> None:

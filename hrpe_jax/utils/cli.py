@@ -247,6 +247,13 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def _clock(seconds: int) -> str:
+    """Such as 0:07, 12:30 or 25:10:23, hours only where there are some."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
 @contextmanager
 def progress(what: str, unit: str = "songs") -> Iterator[Progress]:
     """Shows how far long work has come: a bar on a terminal, a plain line every few seconds elsewhere.
@@ -268,7 +275,7 @@ def progress(what: str, unit: str = "songs") -> Iterator[Progress]:
         return (
             rate
             + (f", {rejected} rejected" if rejected else "")
-            + (f", {left // 60}:{left % 60:02d} left" if left and done < total else "")
+            + (f", {_clock(left)} left" if left and done < total else "")
         )
 
     if sys.stderr.isatty():

@@ -14,7 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrpe_jax.data.shards import MANIFEST, SPLITS, from_bytes, open_dataset, records_of, to_bytes, token_count
+from hrpe_jax.data.shards import (
+    ARRAYS,
+    LINES,
+    MANIFEST,
+    SPLITS,
+    from_bytes,
+    open_dataset,
+    records_of,
+    to_bytes,
+    token_count,
+)
 from hrpe_jax.errors import UserError
 from hrpe_jax.preprocessing import writer
 from hrpe_jax.preprocessing.writer import Prepared, Reject, check_target, write_dataset
@@ -43,7 +53,30 @@ def _write(target: Path, **options: bool) -> dict:
     return write_dataset(target, SONGS, REJECTS, {"format": "made up"}, **options)
 
 
-def test_what_is_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture(params=[ARRAYS, LINES])
+def shards(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both kinds of shards."""
+    monkeypatch.setattr(writer, "shard_suffix", lambda: request.param)
+    return str(request.param)
+
+
+def test_both_kinds_of_shards_hold_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sets = []
+    for suffix in (ARRAYS, LINES):
+        monkeypatch.setattr(writer, "shard_suffix", lambda suffix=suffix: suffix)
+        _write(tmp_path / suffix)
+        sets.append(open_dataset(tmp_path / suffix, verify=True))
+    for stage in ("backbone", "melody"):
+        arrays, lines = (dataset.records(stage, "train") for dataset in sets)
+        assert list(arrays) == list(lines)
+        assert {shard["file"].rpartition(".")[2] for shard in sets[1].manifest["shards"][stage]["train"]} == {
+            "jsonl"
+        }
+    for part in ("songs", "counts", "vocabulary"):
+        assert sets[0].manifest[part] == sets[1].manifest[part]
+
+
+def test_what_is_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: str):
     monkeypatch.setattr(writer, "SONGS_PER_SHARD", 3)
     manifest = _write(tmp_path / "deep" / "set")
     dataset = open_dataset(tmp_path / "deep" / "set", verify=True)
@@ -128,7 +161,7 @@ def test_damage_is_named_when_opened(tmp_path: Path, damage: Callable[[Path], ob
     assert "\n" not in str(caught.value)
 
 
-def test_changed_bytes_are_found_by_verify(tmp_path: Path):
+def test_changed_bytes_are_found_by_verify(tmp_path: Path, shards: str):
     _write(tmp_path / "set")
     shard = next((tmp_path / "set" / "melody").glob("train-*"))
     data = bytearray(shard.read_bytes())
@@ -210,7 +243,7 @@ def _free_pid() -> int:
     return done.pid
 
 
-def test_changed_bytes_that_cannot_be_read_are_one_line(tmp_path: Path):
+def test_changed_bytes_that_cannot_be_read_are_one_line(tmp_path: Path, shards: str):
     _write(tmp_path / "set")
     dataset = open_dataset(tmp_path / "set")
     file = tmp_path / "set" / dataset.manifest["shards"]["backbone"]["train"][0]["file"]

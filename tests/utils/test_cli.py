@@ -178,3 +178,10 @@ def test_an_empty_path_is_not_this_folder(capsys: pytest.CaptureFixture[str]):
         cli.run(lambda args: None, parser, ["--output="])
     assert stopped.value.code == 2
     assert "--output: is empty; expected a path" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(7, "0:07"), (750, "12:30"), (3600, "1:00:00"), (90623, "25:10:23")]
+)
+def test_long_times_have_hours(seconds: int, said: str):
+    assert cli._clock(seconds) == said
