@@ -15,9 +15,11 @@ from hypothesis import settings
 from hrpe_jax.codec import backbone_tokens as bt
 from hrpe_jax.codec import melody_tokens as mt
 
-# First calls compile, which a deadline would take for slowness.
-settings.register_profile("hrpe", deadline=None)
-settings.load_profile("hrpe")
+# First calls compile, which a deadline would take for slowness. Before a commit fewer examples do than
+# Hypothesis draws by itself; HYPOTHESIS_PROFILE=thorough draws them all.
+settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=100)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 # GPUs and TPUs round the factors of float32 products unless told not to; a CPU does not.
 jax.config.update("jax_default_matmul_precision", "highest")
 

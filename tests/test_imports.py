@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "hrpe_jax"
 MAX_LINES = 400
@@ -70,6 +69,7 @@ ON_TOP = {"workflows"}  # may import everything, as the commands and `composer` 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
+@functools.cache
 def imported_names(path: Path) -> set[str]:
     """Every module a file imports, anywhere in it, by its dotted name."""
     names: set[str] = set()
@@ -87,37 +87,44 @@ def imported_names(path: Path) -> set[str]:
     return names
 
 
+def name_of(path: Path) -> str:
+    """The path of a file inside the package."""
+    return path.relative_to(PACKAGE).as_posix()
+
+
 def package_of(path: Path) -> str:
     """The package a file belongs to; for a module at the top, its own name."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_one_way(path: Path) -> None:
-    own = package_of(path)
-    if own not in ALLOWED:  # those on top
-        return
-    used = {name.split(".")[1] for name in imported_names(path) if name.startswith("hrpe_jax.")}
-    assert used - ALLOWED[own] - {own} == set(), f"{own} must not import these"
+def test_imports_go_one_way() -> None:
+    wrong = {}
+    for path in MODULES:
+        own = package_of(path)
+        if own in ALLOWED:  # all but those on top
+            used = {name.split(".")[1] for name in imported_names(path) if name.startswith("hrpe_jax.")}
+            wrong[name_of(path)] = used - ALLOWED[own] - {own}
+    assert {path: used for path, used in wrong.items() if used} == {}, "these must not be imported there"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_outside_libraries_stay_where_they_belong(path: Path) -> None:
-    own = package_of(path)
-    outside = {name.split(".")[0] for name in imported_names(path)} - {"hrpe_jax"}
-    if own in WITHOUT_JAX:
-        assert outside & JAX == set(), f"{own} must work without JAX"
-    if own == "ops":
-        assert outside - set(sys.stdlib_module_names) <= {"jax"}, "ops imports nothing but JAX"
-    if own == "theory":
-        assert outside - set(sys.stdlib_module_names) <= {"numpy"}, (
-            "theory is standard library and numpy only"
-        )
+def test_outside_libraries_stay_where_they_belong() -> None:
+    allowed = set(sys.stdlib_module_names) | {"hrpe_jax"}
+    wrong = {}
+    for path in MODULES:
+        own = package_of(path)
+        outside = {name.split(".")[0] for name in imported_names(path)}
+        if own in WITHOUT_JAX:
+            wrong[f"{name_of(path)} must work without JAX"] = outside & JAX
+        if own == "ops":
+            wrong[f"{name_of(path)} imports nothing but JAX"] = outside - allowed - {"jax"}
+        if own == "theory":
+            wrong[f"{name_of(path)} imports nothing but numpy"] = outside - allowed - {"numpy"}
+    assert {law: used for law, used in wrong.items() if used} == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_reads_in_one_sitting(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+def test_a_module_reads_in_one_sitting() -> None:
+    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
 
 
 def test_every_package_has_a_rule() -> None:

@@ -17,6 +17,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,21 +85,30 @@ _PREPARE = "prepare one with: python -m hrpe_jax.preprocess --input=... --output
 
 
 class Lines(Sequence[bytes]):
-    """The lines of files of text, read one by one when asked for.
+    """The lines of files of text, read one by one when asked for, from any thread.
+
+    The files stay open: what is put in their place meanwhile is another data set.
 
     Args:
         files: in order; each line ends with a newline.
     """
 
     def __init__(self, files: Sequence[str]) -> None:
-        self._files = list(files)
+        self._names = list(files)
+        self._files: list[int] = []
         self._places: list[tuple[int, int, int]] = []  # file, first byte, length
-        for number, name in enumerate(self._files):
-            with open(name, "rb") as file:
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close, self._files)
+        for number, name in enumerate(self._names):
+            self._files.append(os.open(name, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
+            with open(self._files[-1], "rb", closefd=False) as file:
                 at = 0
                 for line in file:
                     self._places.append((number, at, len(line)))
                     at += len(line)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Lines, (self._names,)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -109,9 +121,16 @@ class Lines(Sequence[bytes]):
         if isinstance(index, slice):
             return [self[at] for at in range(len(self))[index]]
         number, at, length = self._places[index]
-        with open(self._files[number], "rb") as file:
-            file.seek(at)
-            return file.read(length)
+        if hasattr(os, "pread"):
+            return os.pread(self._files[number], length, at)
+        with self._lock:
+            os.lseek(self._files[number], at, os.SEEK_SET)
+            return os.read(self._files[number], length)
+
+
+def _close(files: list[int]) -> None:
+    for file in files:
+        os.close(file)
 
 
 def open_records(files: Sequence[str]) -> Sequence[bytes]:

@@ -271,3 +271,23 @@ def test_a_failed_run_cleans_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ZeroDivisionError):
         _write(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_data_that_changes_under_a_run(tmp_path: Path, shards: str):
+    """What is put in place of a data set is another one; what is cut short is said in one line."""
+    _write(tmp_path / "set")
+    records = open_dataset(tmp_path / "set").records("melody", "train")
+    expected = [from_bytes(song.records["melody"]) for song in SONGS["train"]]
+    assert records[0] == expected[0]  # from now on it is open
+    other = {"train": SONGS["train"][::-1], "valid": SONGS["valid"], "test": []}
+    write_dataset(tmp_path / "set", other, REJECTS, {"format": "made up"}, overwrite=True)
+    assert list(records) == expected
+    again = pickle.loads(pickle.dumps(records))  # a worker opens what is there now
+    assert sorted(record["id"] for record in again) == sorted(record["id"] for record in expected)
+    later = open_dataset(tmp_path / "set")
+    held = later.records("melody", "train")
+    assert held[0] == expected[-1]
+    file = tmp_path / "set" / later.manifest["shards"]["melody"]["train"][0]["file"]
+    os.truncate(file, 10)
+    with pytest.raises(UserError, match="damaged shard"):
+        held[len(held) - 1]
