@@ -34,7 +34,7 @@ SHOWN = (
 LINK = re.compile(r"(?P<mark>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 SOURCE = re.compile(r'(?P<before><(?:img|a)\b[^>]*?(?:src|href)=")(?P<target>[^"]+)')
 CODE = re.compile(r"(?<=<code>)[^<\n]+(?=</code>)")
-FLAG = re.compile(r"(?<!\S)--?[\w.=,:/]{2,40}(?!\S)")
+FLAG = re.compile(r"(?<!\S)--?\w[\w.=,:/-]{0,40}(?!\S)")
 FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 
 
