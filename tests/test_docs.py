@@ -225,12 +225,23 @@ def blocks(path: Path) -> str:
     return "\n".join(body for language, body in FENCE.findall(read(path)) if language == "python")
 
 
-def run_blocks(path: Path, folder: Path) -> None:
-    """Runs a document's Python in an empty folder that has the project's examples."""
+RUN_ALL = """
+import json, sys, traceback
+for name, source in json.load(sys.stdin).items():
+    try:
+        exec(compile(source, name, "exec"), {"__name__": "__main__"})
+    except Exception:
+        sys.exit(f"{name}: {traceback.format_exc(limit=-1)}")
+"""
+
+
+def run_blocks(paths: list[Path], folder: Path) -> None:
+    """Runs the Python of documents, page by page, in an empty folder that has the project's examples."""
     for name in ("experiments", "configs"):
         (folder / name).symlink_to(ROOT / name)
     done = subprocess.run(
-        [sys.executable, "-c", blocks(path)],
+        [sys.executable, "-c", RUN_ALL],
+        input=json.dumps({name_of(path): blocks(path) for path in paths}),
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -243,15 +254,17 @@ def composes(path: Path) -> bool:
     return "Composer" in blocks(path)
 
 
-@pytest.mark.parametrize("path", [p for p in RUNNABLE if blocks(p) and not composes(p)], ids=name_of)
-def test_python_runs(path: Path, tmp_path: Path) -> None:
-    run_blocks(path, tmp_path)
+def test_python_runs(tmp_path: Path) -> None:
+    paths = [path for path in RUNNABLE if blocks(path) and not composes(path)]
+    assert len(paths) >= 5
+    run_blocks(paths, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [p for p in RUNNABLE if composes(p)], ids=name_of)
-def test_python_that_composes_runs(path: Path, tmp_path: Path) -> None:
-    run_blocks(path, tmp_path)
+def test_python_that_composes_runs(tmp_path: Path) -> None:
+    paths = [path for path in RUNNABLE if composes(path)]
+    assert len(paths) >= 5
+    run_blocks(paths, tmp_path)
 
 
 def rows(text: str) -> list[list[str]]:
