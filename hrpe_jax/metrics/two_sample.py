@@ -89,9 +89,7 @@ def two_sample(
     if min(map(len, groups)) < FEWEST:
         return {**found, "reason": f"a set has fewer than {FEWEST} pieces of {bars} bars in {meter}"}
     rng = np.random.default_rng(seed)
-    flat = [piece for own in groups[1] for piece in own]
-    markov = iter(markov_melodies(flat, rng))
-    groups.append([[next(markov) for _ in own] for own in groups[1]])
+    groups.append([[piece] for piece in markov_melodies([own[0] for own in groups[1]], rng)])
     samples, names = _samples(groups)
     families = np.array([family for family, _ in names])
     tests = {"all families": np.ones(len(names), np.bool_), **{name: families == name for name in FAMILIES}}
