@@ -34,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None:
             others = "--generated and --reference" if args.model else "--model and --data"
             parser().error(f"--{name}: only with {others}")
-    shared = ("training", "bars", "meter", "draws", "seed", "output", "report")
+    shared = ("style", "training", "bars", "meter", "draws", "seed", "output", "report")
     wishes = {name: getattr(args, name) for name in shared}
     wishes |= {"show_pieces": not args.no_pieces, "say": cli.say}
     if args.tables:
@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     add("--data", type=cli.path, metavar="DIR", help="a prepared data set to measure the model on")
     split = "train, valid or test, of data sets that name none (default: test, of --data valid)"
     add("--split", default="", choices=("train", "valid", "test"), help=split)
+    add("--style", default="", help="compare with songs of this style only, of a data set that has styles")
     many = "pieces that --model composes (default: 64), 0 for none"
     add("--num_pieces", type=cli.at_least(0), metavar="N", help=many)
     tables = "some of faults,classifier,comparison, and of --model foreign_chords (default: all)"

@@ -150,14 +150,15 @@ def show(result: Mapping[str, Any]) -> str:
     ]
     tables = {name: row["faults"]["rows"] for name, row in rows.items()}
     for place, first in enumerate(next(iter(tables.values()))):
-        cells = []
+        cells, real = [], first["reference"]
         for name, table in tables.items():
-            made, real = table[place]["generated"], table[place]["reference"]
+            made, own = table[place]["generated"], table[place]["reference"]
+            real = own if real["value"] is None else real
             text = cell(made)
-            cells.append(f"**{text}**" if apart(made, real) and name not in METERS else text)
+            cells.append(f"**{text}**" if apart(made, own) and name not in METERS else text)
         if any(text != "-" for text in cells):
             bars = {0: "all", -1: "first"}.get(first["bars"], first["bars"])
-            lines.append(f"| {first['title']} | {bars} | {cell(first['reference'])} | {' | '.join(cells)} |")
+            lines.append(f"| {first['title']} | {bars} | {cell(real)} | {' | '.join(cells)} |")
     tests = {name: row["classifier"] for name, row in rows.items() if row.get("classifier", {}).get("rows")}
     parts = ["\n".join(lines)]
     if tests:
@@ -186,7 +187,7 @@ def main(args: argparse.Namespace) -> None:
             raise UserError("--data and --pieces are needed, but for --show")
         from hrpe_jax.composer import Composer
 
-        songs = collect(args.data, split="valid+test", option="--data").pieces
+        songs = collect(args.data, split="valid+test", style=args.style, option="--data").pieces
         known: list[Any] = []
 
         def model() -> Any:
@@ -214,6 +215,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options.add_argument("--model", default="bundled", help="a released model, or the workdir of a training")
     options.add_argument("--data", help="a prepared data set")
+    options.add_argument("--style", default="", help="of the songs of --data, where it has several")
     options.add_argument("--pieces", help="folder of the pieces")
     options.add_argument("--output", required=True, help="JSON file of all figures")
     options.add_argument("--rows", default="", help="some of the rows; all by default")

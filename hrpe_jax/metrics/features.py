@@ -17,6 +17,9 @@ from hrpe_jax.metrics.variety import grams
 
 LENGTHS = (3, 6, 9, 12, 18, 24, 36)
 """Longest ticks of the classes of durations; one more class is longer."""
+LENGTH_NAMES = (
+    "16th", "eighth", "dotted eighth", "quarter", "dotted quarter", "half", "dotted half", "longer",
+)  # fmt: skip
 LAGS = (1, 2, 4, 8)
 _LEAPS = (-12, -8, -5, -3, -2, -1, 0, 1, 2, 3, 5, 8, 12)
 """Where the classes of intervals begin, downwards for falling ones."""
@@ -33,9 +36,9 @@ def rhythm(piece: Piece) -> Features:
     heard = per_bar[per_bar > 0]
     found = {"notes a bar": _mean(heard), "notes a bar, spread": float(heard.std())}
     found["notes a bar, change to the next"] = _mean(np.abs(np.diff(heard)))
-    found |= _shares("onset at 16th", piece.offset * 16 // bar, range(16))
-    found |= _shares("duration class", np.searchsorted(LENGTHS, piece.duration), range(8))
-    found |= _shares("time to next onset, class", np.searchsorted(LENGTHS, later), range(8))
+    found |= _shares("onset at 16th", piece.offset * 16 // bar, 16)
+    found |= _shares("duration:", np.searchsorted(LENGTHS, piece.duration), 8, LENGTH_NAMES)
+    found |= _shares("time to next onset:", np.searchsorted(LENGTHS, later), 8, LENGTH_NAMES)
     found["onsets off the 16ths"] = _mean(piece.offset % 3 != 0)
     found["onsets off the beat"] = _mean(piece.offset % beat != 0)
     end = piece.offset + piece.duration
@@ -62,7 +65,7 @@ def pitch(piece: Piece) -> Features:
     }
     classes = np.where(step >= 0, np.searchsorted(_LEAPS, step, "right") - 1, np.searchsorted(_LEAPS, step))
     found |= {f"interval {_LEAPS[k]:+d}": _mean(classes == k) for k in range(len(_LEAPS))}
-    found |= _shares("degree", (piece.pitch - piece.tonic) % 12, range(12), DEGREES)
+    found |= _shares("degree", (piece.pitch - piece.tonic) % 12, 12, DEGREES)
     moves = np.sign(step[step != 0])
     found["turns"] = _mean(moves[1:] != moves[:-1])
     leap = size[:-1] >= 5
@@ -83,14 +86,14 @@ def structure(piece: Piece) -> Features:
     found: Features = {}
     for of in ("pitches", "rhythm"):
         similar = bar_similarity(piece, of)
-        found |= {f"{of}, alike at lag {lag}": _mean(np.diagonal(similar, lag)) for lag in LAGS}
+        found |= {f"bars {lag} apart alike in {of}": _mean(np.diagonal(similar, lag)) for lag in LAGS}
         found |= {
-            f"{of}, equal at lag {lag}": _try(recurrence.bar_return, piece, lag=lag, of=of) for lag in LAGS
+            f"bars {lag} apart equal in {of}": _try(recurrence.bar_return, piece, lag=lag, of=of)
+            for lag in LAGS
         }
-        off = similar[np.triu_indices(piece.bars, 1)]
-        found[f"{of}, alike"] = _mean(off)
+        found[f"any two bars alike in {of}"] = _mean(similar[np.triu_indices(piece.bars, 1)])
     for length in (2, 4, 8):
-        found[f"best return of {length}"] = _try(recurrence.best_return, piece, length=length)
+        found[f"best return of {length} bars"] = _try(recurrence.best_return, piece, length=length)
     found["later bars from the first half"] = _try(
         recurrence.prime_taken_up, piece, prime_bars=piece.bars // 2
     )
@@ -109,7 +112,7 @@ def structure(piece: Piece) -> Features:
     for bars in (1, 2, 4):
         found[f"phrases end at {bars}-bar lines"] = _try(phrases.ends_at_lines, piece, bars=bars)
     later = piece.offset[first[1:]] * 8 // piece.meter.bar_ticks  # without the beginning of the piece
-    found |= _shares("phrase begins at eighth", later, range(8))
+    found |= _shares("phrase begins at eighth", later, 8)
     return found
 
 
@@ -142,10 +145,10 @@ def chord_features(piece: Piece) -> Features:
     found["chord tones out of key"] = float(
         np.average((piece.chord_tones & ~piece.scale).sum(axis=1), weights=ticks)
     )
-    found |= _shares("root moves", np.diff(label % 12) % 12, range(12))
-    found |= {f"chords equal at lag {lag}": _try(chords.chord_return, piece, lag=lag) for lag in LAGS}
+    found |= _shares("root moves up by", np.diff(label % 12) % 12, 12, tuple(map(str, range(12))))
+    found |= {f"bars {lag} apart equal in chords": _try(chords.chord_return, piece, lag=lag) for lag in LAGS}
     beats = bar_chords(piece)
-    found |= {f"chord a beat equal at lag {lag}": _mean(beats[lag:] == beats[:-lag]) for lag in LAGS}
+    found |= {f"beats {lag} bars apart equal in chords": _mean(beats[lag:] == beats[:-lag]) for lag in LAGS}
     found["distinct chords"] = chords.chord_coverage(piece)
     found["distinct progressions of 3"] = _try(chords.chord_progression_irregularity, piece)
     found["entropy of chords"] = harmony.chord_histogram_entropy(piece)
@@ -202,10 +205,10 @@ def features_of(pieces: list[Piece]) -> tuple[np.ndarray, list[tuple[str, str]]]
     return table.reshape(len(rows), len(names)), names
 
 
-def _shares(title: str, values: np.ndarray, kinds: range, names: tuple[str, ...] = ()) -> Features:
-    counts = np.bincount(np.clip(values, kinds.start, kinds.stop - 1), minlength=kinds.stop)
-    shares = counts / max(len(values), 1)
-    return {f"{title} {names[kind] if names else kind}": float(shares[kind]) for kind in kinds}
+def _shares(title: str, values: np.ndarray, kinds: int, names: tuple[str, ...] = ()) -> Features:
+    """Share of each kind, 0 to kinds - 1; without names they are counted from 1."""
+    shares = np.bincount(np.clip(values, 0, kinds - 1), minlength=kinds) / max(len(values), 1)
+    return {f"{title} {names[kind] if names else kind + 1}": float(shares[kind]) for kind in range(kinds)}
 
 
 def _mean(values: np.ndarray) -> float:

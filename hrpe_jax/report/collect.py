@@ -30,6 +30,7 @@ from hrpe_jax.score.form import form_from_values
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
+from hrpe_jax.utils.schema import suggestion
 
 FOUND = "found"
 
@@ -167,6 +168,7 @@ def collect(
     source: str | Path,
     *,
     split: str = "",
+    style: str = "",
     workers: int | None = None,
     limit: int | None = None,
     option: str = "--generated",
@@ -177,6 +179,7 @@ def collect(
     Args:
         source: which.
         split: of a data set: "train", "valid", "test", or several as "valid+test"; "" means "test".
+        style: of a data set, only songs of this style; "" takes all.
         workers: processes; 0 works in this one, None takes one for every processor.
         limit: read only the first so many files, or songs.
         option: how the user gave it, for messages.
@@ -189,7 +192,7 @@ def collect(
     if not str(source) or not path.exists():
         raise UserError(f"{option}={source}: no such folder; expected one that holds pieces, or a data set")
     if read_manifest(path) is not None:
-        return _of_dataset(open_dataset(path), split or "test", limit, option, on_progress)
+        return _of_dataset(open_dataset(path), split or "test", style, limit, option, on_progress)
     if split:
         raise UserError(f"{option}={source}: is no prepared data set and has no split {split}; leave it out")
     written = list(written_pieces(path))[:limit]
@@ -315,23 +318,35 @@ def _add(collection: Collection, item: Read | LeftOut) -> None:
 def _of_dataset(
     dataset: Dataset,
     split: str,
+    style: str,
     limit: int | None,
     option: str,
     on_progress: Callable[[int, int, int], None] | None,
 ) -> Collection:
     names = split.split("+")
+    songs = {}
     for name in names:
         if name not in SPLITS:
             raise UserError(f"split {name!r}: expected one of {', '.join(SPLITS)}")
-        if not dataset.songs(name):
+        songs[name] = dataset.songs(name)
+        if not songs[name]:
             raise UserError(f"{option}={dataset.path}: the data set has no song in its {name} split")
-    total = sum(len(dataset.songs(name)) for name in names)
+    styles = Counter(song.get("style", "") for own in songs.values() for song in own)
+    if style and style not in styles:
+        known = suggestion(style, [name for name in styles if name]) if any(styles) else "its songs have none"
+        raise UserError(f"--style={style}: no song of {dataset.path}, {split} split; {known}")
+    total = styles[style] if style else styles.total()
     total = total if limit is None else min(total, limit)
-    collection = Collection(f"{show(dataset.path)}, {split} split", files=total)
+    of = f" of style {style}" if style else ""
+    collection = Collection(f"{show(dataset.path)}, {split} split{of}", files=total)
     for name in names:
         records = {stage: iter(dataset.records(stage, name)) for stage in ("backbone", "melody")}
-        for song in dataset.songs(name)[: total - len(collection.pieces)]:
+        for song in songs[name]:
+            if len(collection.pieces) == total:
+                break
             record = {stage: next(left) for stage, left in records.items() if stage in song}
+            if style and song.get("style") != style:
+                continue
             score, how = with_chords(score_of(record))
             _add(collection, Read(score, tuple(next(iter(record.values())).get("found", ())), how))
             if on_progress:

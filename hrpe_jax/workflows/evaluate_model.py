@@ -99,6 +99,7 @@ def judge_model(
     data: Path_,
     *,
     split: str = "valid",
+    style: str = "",
     num_pieces: int = NUM_PIECES,
     training: Path_ | None = None,
     output: Path_ | None = None,
@@ -119,6 +120,7 @@ def judge_model(
         model: workdir of a training, or a released model.
         data: a prepared data set.
         split: "train", "valid" or "test".
+        style: of the songs that pieces are compared with; "" takes all.
         num_pieces: how many it composes, in keys that it chooses; 0 for none.
         training: what it has learned from, to look for copies, as in `judge.judge_pieces`; None takes the
             training split of the data set.
@@ -170,7 +172,7 @@ def judge_model(
     if num_pieces and loaded.backbone is None:
         say(f"{model} has no backbone stage: no pieces are composed")
     elif num_pieces:
-        sets = real_sets(dataset, split, training)
+        sets = real_sets(dataset, split, style, training)
         bars, meter = window_of(sets["reference"], bars, meter)
         say(f"composing {num_pieces} pieces of {bars + INTRODUCTION} bars")
         asked: dict[str, Any] = {"num_pieces": num_pieces, "bars": bars + INTRODUCTION, "seed": seed}
@@ -229,8 +231,15 @@ def print_predictions(stages: dict[str, Any], split: str) -> None:
     print(end="", flush=True)
 
 
-def real_sets(dataset: Dataset, split: str, training: Path_ | None) -> dict[str, Collection]:
-    """The songs of the split, and what the model has learned from."""
+def real_sets(dataset: Dataset, split: str, style: str, training: Path_ | None) -> dict[str, Collection]:
+    """The songs of the split (and style), and what the model has learned from.
+
+    Args:
+        dataset: a prepared data set.
+        split: of the songs.
+        style: of the songs; "" takes all.
+        training: as of `judge_model`.
+    """
     from hrpe_jax.data.shards import read_manifest
     from hrpe_jax.report.collect import collect
 
@@ -238,7 +247,7 @@ def real_sets(dataset: Dataset, split: str, training: Path_ | None) -> dict[str,
     if training and not own and read_manifest(Path(source)) is not None:
         own = "train"
     return {
-        "reference": collect(dataset.path, split=split, option="--data"),
+        "reference": collect(dataset.path, split=split, style=style, option="--data"),
         "training": collect(source, split=own, option="--training"),
     }
 

@@ -32,6 +32,7 @@ def judge_pieces(
     *,
     training: Path_ | None = None,
     split: str = "",
+    style: str = "",
     output: Path_ | None = None,
     report: Path_ | None = None,
     show_pieces: bool = True,
@@ -52,6 +53,7 @@ def judge_pieces(
         reference: real music, likewise.
         training: what the generator has learned from, likewise, to look for copies; None looks for none.
         split: of data sets that name none; "" means "test".
+        style: of songs of data sets; "" takes all.
         output: JSON file for all numbers; None for none.
         report: HTML file; None for none.
         show_pieces: draw some of the pieces in the report.
@@ -83,11 +85,14 @@ def judge_pieces(
     are_data = {name: read_manifest(Path(source)) is not None for name, (source, _) in sources.items()}
     if split and not any(are_data.values()):
         raise UserError(f"--split={split}: none of {', '.join(map(str, given.values()))} is a data set")
+    if style and not any(are_data.values()):
+        raise UserError(f"--style={style}: none of {', '.join(map(str, given.values()))} is a data set")
     sets = {}
     for name, (source, own) in sources.items():
         sets[name] = collect(
             source,
             split=own or (split if are_data[name] else ""),
+            style=style if are_data[name] else "",
             workers=workers,
             limit=limit,
             option=f"--{name}",

@@ -56,15 +56,15 @@ def foreign_chords(model: Model, dataset: Dataset, split: str, seed: int = 0) ->
         seed: of which song lends its chords to which.
 
     Returns:
-        "songs" (those that have chords and another song of their mode and meter to borrow from; the same in
-        all rows) and "rows": of each of `ROWS` "nll" a melody event and "nll_per_note", in nats. No rows
-        where the model has no melody stage, or the split fewer than two such songs.
+        "songs" (those that have chords and another song of their style, mode and meter to borrow from; the
+        same in all rows) and "rows": of each of `ROWS` "nll" a melody event and "nll_per_note", in nats. No
+        rows where the model has no melody stage, or the split fewer than two such songs.
     """
     if model.melody is None:
         return {"songs": 0, "rows": {}}
-    stored = _both_stages(dataset, split)
+    stored, styles = _both_stages(dataset, split)
     scores = [score_of(records) for records in stored]
-    lender = _lenders(scores, seed)
+    lender = _lenders(scores, styles, seed)
     sets: dict[str, list[Record]] = {name: [] for name in ROWS}
     for index, other in lender.items():
         score, record = scores[index], stored[index]["melody"]
@@ -134,23 +134,25 @@ def _looped(chords: Sequence[ChordSpan], end: int, start: int) -> list[ChordSpan
     return found
 
 
-def _both_stages(dataset: Dataset, split: str) -> list[dict[str, Record]]:
-    """The records of the songs that have both stages."""
+def _both_stages(dataset: Dataset, split: str) -> tuple[list[dict[str, Record]], list[str]]:
+    """The records of the songs that have both stages, and their styles."""
     records = {stage: iter(dataset.records(stage, split)) for stage in ("backbone", "melody")}
     rows: list[dict[str, Record]] = [
         {stage: next(own) for stage, own in records.items() if stage in song} for song in dataset.songs(split)
     ]
-    return [row for row in rows if len(row) == 2]
+    styles = [song.get("style", "") for song in dataset.songs(split)]
+    kept = [index for index, row in enumerate(rows) if len(row) == 2]
+    return [rows[index] for index in kept], [styles[index] for index in kept]
 
 
-def _lenders(scores: Sequence[Score], seed: int) -> dict[int, int]:
-    """Of each song with chords another one of its mode and meter: a cycle through those, drawn by the
+def _lenders(scores: Sequence[Score], styles: Sequence[str], seed: int) -> dict[int, int]:
+    """Of each song with chords another one of its style, mode and meter: a cycle through those, drawn by the
     seed."""
     rng = np.random.default_rng(seed)
-    groups: dict[tuple[str, str], list[int]] = {}
-    for index, score in enumerate(scores):
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for index, (score, style) in enumerate(zip(scores, styles, strict=True)):
         if score.chords and score.melody:
-            groups.setdefault((score.key.mode, str(score.meter)), []).append(index)
+            groups.setdefault((style, score.key.mode, str(score.meter)), []).append(index)
     found: dict[int, int] = {}
     for group in groups.values():
         order = rng.permutation(group).tolist()

@@ -64,11 +64,12 @@ def test_a_song_borrows_from_another_of_its_mode_and_meter() -> None:
     songs = [song("C F"), song("D G", "A minor"), song("G C", "G major"), song("E A"), song("C F", "D minor")]
     songs.append(song("C F", meter=Meter(3, 4)))
     songs.append(replace(song("C F"), chords=()))
-    found = _lenders(songs, 0)
+    found = _lenders(songs, [""] * len(songs), 0)
     assert set(found) == {0, 1, 2, 3, 4}
     assert {found[1], found[4]} == {1, 4}
     assert sorted(found.values()) == sorted(found)
     assert all(own != other for own, other in found.items())
+    assert _lenders(songs, ["pop", "", "folk", "", "", "", ""], 0) == {1: 4, 4: 1}
 
 
 def test_own_chords_have_the_figures_of_the_model(tmp_path: Path) -> None:
