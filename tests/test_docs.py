@@ -294,6 +294,16 @@ def test_results_page_is_written_from_the_results() -> None:
     assert front_page(text, json.loads(read(ROOT / "experiments/results/pop909.json"))) == text
 
 
+def test_the_tables_of_tunes_are_those_of_their_record() -> None:
+    sys.path.insert(0, str(ROOT))
+    from experiments.tunes.run import as_lines, show
+
+    folder = ROOT / "experiments/tunes"
+    record = read(folder / "released.json")
+    assert show(json.loads(record)) in read(folder / "README.md")
+    assert as_lines(json.loads(record)) == record
+
+
 def signed(value: str, low: str, high: str) -> set[str]:
     """A gain as the record writes it: as a difference of either sign."""
     numbers = float(value), float(low), float(high)

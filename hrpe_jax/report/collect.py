@@ -112,8 +112,8 @@ class Collection:
 
     Attributes:
         name: of the set, as a person knows it: a folder, or a data set with its split.
-        pieces: scores, trimmed of silence at their ends as for training; where there is only a melody, with
-            chords found from it.
+        pieces: scores, trimmed of silence at their ends as for training, but for those that `sample` wrote;
+            where there is only a melody, with chords found from it.
         found: how many pieces had this found by analysis, by what was found.
         chordless: of the pieces that have only a melody, by name, `FOUND` or why no chords were
             found.
@@ -239,10 +239,13 @@ def _of_written(
     written: Sequence[tuple[str, Score]],
     on_progress: Callable[[int, int, int], None] | None,
 ) -> Collection:
-    """Pieces with their own keys and forms; the same pieces in other formats stand beside them."""
+    """Pieces with their own keys and forms; the same pieces in other formats stand beside them.
+
+    They are not trimmed: silence at their beginning was composed.
+    """
     collection = Collection(show(path), files=len(written))
     for done, (name, score) in enumerate(written, 1):
-        score, how = with_chords(trim(replace(score, id=Path(name).stem)))
+        score, how = with_chords(replace(score, id=Path(name).stem))
         _add(collection, Read(score, (), how))
         if on_progress:
             on_progress(done, len(written), 0)

@@ -72,4 +72,4 @@ def _table(lines: Sequence[Sequence[str]]) -> str:
     head, *rows = lines
     titles = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><tr>{titles}</tr>{body}</table></div>'
+    return f'<figure class="wide"><table><tr>{titles}</tr>{body}</table></figure>'

@@ -266,7 +266,6 @@ def composed_by(
 ) -> tuple[Collection, float]:
     """Pieces of a model as a set to be judged, and the seconds that composing took."""
     from hrpe_jax.composer import Composer
-    from hrpe_jax.preprocessing.clean import trim
     from hrpe_jax.report.collect import Collection
 
     composer = Composer(model)
@@ -275,5 +274,5 @@ def composed_by(
     start = time.monotonic()
     scores = [piece.score for piece in composer.pieces(options)]
     seconds = round(time.monotonic() - start, 1)
-    pieces = [trim(replace(score, id=f"piece-{n:02d}")) for n, score in enumerate(scores, 1)]
+    pieces = [replace(score, id=f"piece-{n:02d}") for n, score in enumerate(scores, 1)]
     return Collection(f"{len(pieces)} pieces composed by {name} in {seconds:.0f} s", pieces), seconds

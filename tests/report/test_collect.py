@@ -49,6 +49,9 @@ def test_a_folder_of_anything_is_accounted_for(tmp_path: Path) -> None:
 
 def test_pieces_that_sample_wrote_are_read_as_they_were_written(tmp_path: Path) -> None:
     score = replace(piece(1), id="piece-1", form=parse_form("A4B4"))
+    late = tuple(note for note in score.melody if note.onset >= 2 * score.meter.bar_ticks)
+    spans = tuple(span for span in score.chords if span.onset >= 2 * score.meter.bar_ticks)
+    score = replace(score, melody=late, chords=spans)  # two silent bars, which were composed
     (tmp_path / "piece-1.json").write_text(json.dumps({"format": 1, "score": score_values(score)}))
     (tmp_path / "settings.json").write_text("[1]")
     (tmp_path / "broken.json").write_text("{")
@@ -144,3 +147,29 @@ def test_a_data_set_is_read_by_its_split(tmp_path: Path) -> None:
     assert [score.id for score in collect(tmp_path / "data", split="valid+test", limit=1).pieces] == ["002"]
     with pytest.raises(UserError, match="expected one of"):
         collect(tmp_path / "data", split="dev")
+
+
+def test_of_several_styles_one_is_read(tmp_path: Path) -> None:
+    from hrpe_jax.preprocessing.build import build_dataset
+    from tests.preprocessing.songs import write_song, write_songs
+
+    write_songs(tmp_path / "pop", 2)
+    write_song(tmp_path / "hits" / "001", seed=7)
+    splits = tmp_path / "splits.json"
+    splits.write_text('{"train": ["001"], "valid": [], "test": ["002"]}')
+    last = tmp_path / "last.json"
+    last.write_text('{"train": [], "valid": [], "test": ["001"]}')
+    build_dataset(
+        [f"{tmp_path}/pop", f"hits={tmp_path}/hits"],
+        tmp_path / "data",
+        splits=[f"pop:{splits}", f"hits:{last}"],
+        styles=["pop:pop", "hits:folk"],
+        workers=0,
+    )
+    data = tmp_path / "data"
+    ids = {style: [score.id for score in collect(data, style=style).pieces] for style in ("", "pop", "folk")}
+    assert sorted(ids[""]) == ["hits/001", "pop/002"]
+    assert (ids["pop"], ids["folk"]) == (["pop/002"], ["hits/001"])
+    assert collect(data, style="folk").name.endswith("test split of style folk")
+    with pytest.raises(UserError, match=r"--style=fold: no song of .*did you mean 'folk'"):
+        collect(data, style="fold")
