@@ -59,10 +59,15 @@ def with_codes(ids: np.ndarray, key: int) -> dict[str, jax.Array]:
     return {name: jnp.asarray(value, jnp.int32) for name, value in batch.items()}
 
 
-def noisy_params(model: Backbone, batch: dict[str, jax.Array], scale: float = 0.3) -> dict:
-    shapes = jax.eval_shape(lambda: nn.unbox(model.init(jax.random.key(0), batch)["params"]))
+@functools.cache
+def param_shapes(model: Backbone) -> dict:
+    batch = draw_batch(1, 4)
+    return jax.eval_shape(lambda: nn.unbox(model.init(jax.random.key(0), batch)["params"]))
+
+
+def noisy_params(model: Backbone, scale: float = 0.3) -> dict:
     rng = np.random.default_rng(1)
-    return jax.tree.map(lambda x: jnp.asarray(scale * rng.normal(size=x.shape), x.dtype), shapes)
+    return jax.tree.map(lambda x: jnp.asarray(scale * rng.normal(size=x.shape), x.dtype), param_shapes(model))
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -87,7 +92,7 @@ def test_zero_tables_are_plain_rope() -> None:
 def test_implementations_agree() -> None:
     batch = draw_batch()
     models = [Backbone(config(attention=name)) for name in ("reference", "xla")]
-    params = noisy_params(models[0], batch)
+    params = noisy_params(models[0])
     outs = [shown(run(model, params, batch)[0]) for model in models]
     np.testing.assert_allclose(*outs, atol=2e-4)
 
@@ -96,7 +101,7 @@ def test_implementations_agree() -> None:
 def test_causal(implementation: str) -> None:
     """Changing an event, or any of its features, changes nothing before it."""
     model, batch = Backbone(config(attention=implementation)), draw_batch()
-    params = noisy_params(model, batch)
+    params = noisy_params(model)
     base = shown(run(model, params, batch)[0])
     for cut in (1, 5, LENGTH - 1):
         other = draw_batch(seed=9)
@@ -108,7 +113,7 @@ def test_causal(implementation: str) -> None:
 
 def test_key_and_meter_are_not_seen_before_their_tokens() -> None:
     model, batch = Backbone(config()), draw_batch()
-    params = noisy_params(model, batch)
+    params = noisy_params(model)
     base = shown(run(model, params, batch)[0])
     changed = batch | {"key": batch["key"] + 3, "beats_per_bar": batch["beats_per_bar"] - 1}
     after = shown(run(model, params, changed)[0])
@@ -121,7 +126,7 @@ def test_packed_songs_do_not_see_each_other() -> None:
     first, second = draw_batch(1, 8, seed=1), draw_batch(1, 9, seed=2, key=7)
     packed = {name: jnp.concatenate([first[name], second[name]], 1) for name in first}
     packed["segment_ids"] = packed["segment_ids"].at[:, 8:].set(2)
-    params = noisy_params(model, first)
+    params = noisy_params(model)
     got = shown(run(model, params, packed)[0])
     for alone, part in ((first, slice(0, 8)), (second, slice(8, None))):
         np.testing.assert_allclose(got[:, part], shown(run(model, params, alone)[0]), atol=2e-5)
@@ -139,7 +144,7 @@ def test_cached_decoding_equals_teacher_forcing(
 ) -> None:
     shape = dataclasses.replace(config(attention=implementation), token_shift=shift)
     model, batch = Backbone(shape), draw_batch()
-    params = noisy_params(model, batch)
+    params = noisy_params(model)
     full = shown(run(model, params, batch)[0])
     cache, outs, at = init_cache(shape, 2, LENGTH + 3), [], 0
     for step in steps:
@@ -153,7 +158,7 @@ def test_cached_decoding_equals_teacher_forcing(
 def test_transposing_relations_alone_changes_nothing_but_the_input_tables() -> None:
     """With the absolute tables zero, a transposed song has transposed probabilities: the rest is relative."""
     model, batch = Backbone(config()), draw_batch()
-    params = noisy_params(model, batch)
+    params = noisy_params(model)
     for name in ("root", "residual"):
         params["factors"][name] = jnp.zeros_like(params["factors"][name])
     params["factors"]["prefix"] = jnp.zeros_like(params["factors"]["prefix"])
@@ -170,9 +175,9 @@ def test_without_token_shift_only_attention_sees_the_event_before() -> None:
     """The control for lags: with no way from position to position, an event is all its position knows of."""
     shape = dataclasses.replace(config(variant="none"), token_shift=False, repeats=0, phrases=())
     model, batch = Backbone(shape), draw_batch()
-    params = noisy_params(model, batch)
+    params = noisy_params(model)
     assert "shift" not in params
-    assert "shift" in noisy_params(Backbone(dataclasses.replace(shape, token_shift=True)), batch)
+    assert "shift" in noisy_params(Backbone(dataclasses.replace(shape, token_shift=True)))
     params["stack"]["blocks"]["attention"]["out"] *= 0.0
     other = batch | {name: batch[name].at[:, 4].set(draw_batch(seed=9)[name][:, 4]) for name in batch}
     base, after = (shown(run(model, params, b)[0]) for b in (batch, other))
@@ -198,7 +203,7 @@ def test_what_stood_so_many_bars_ago() -> None:
 def test_without_repeats_phrases_point_alone() -> None:
     shape = dataclasses.replace(config(), repeats=0)
     model, batch = Backbone(shape), draw_batch()
-    params = noisy_params(model, batch)
+    params = noisy_params(model)
     assert "copying" not in params
     logits, history = run(model, params, batch)
     assert history.repeats is None

@@ -109,7 +109,7 @@ def test_head_sets_are_the_full_tables_without_the_relations_that_a_head_lacks()
 )
 def test_variants_run_causally_and_with_a_cache(fields: dict[str, Any]) -> None:
     model, batch = Backbone(config(**fields)), draw_batch()
-    params = noisy_params(model, batch)
+    params = noisy_params(model)
     whole = run(model, params, batch)[0]
     changed = dict(batch)
     for name in ("input_ids", "root_pc", "quality_code", "function_code"):

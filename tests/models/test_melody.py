@@ -59,14 +59,17 @@ def cut(batch: dict[str, jax.Array], start: int, stop: int) -> dict[str, jax.Arr
     return {name: x[:, start:stop] if x.ndim > 1 else x for name, x in batch.items()}
 
 
-def noisy_params(shape: MelodyModelConfig) -> dict:
-    batch = draw_batch(1, 4)
-    model = Melody(shape)
-    shapes = jax.eval_shape(
+@functools.cache
+def param_shapes(shape: MelodyModelConfig) -> dict:
+    batch, model = draw_batch(1, 4), Melody(shape)
+    return jax.eval_shape(
         lambda: nn.unbox(model.init(jax.random.key(0), batch, init_memory(shape, 1))["params"])
     )
+
+
+def noisy_params(shape: MelodyModelConfig) -> dict:
     rng = np.random.default_rng(1)
-    return jax.tree.map(lambda x: jnp.asarray(0.3 * rng.normal(size=x.shape), x.dtype), shapes)
+    return jax.tree.map(lambda x: jnp.asarray(0.3 * rng.normal(size=x.shape), x.dtype), param_shapes(shape))
 
 
 @functools.partial(jax.jit, static_argnums=0)
