@@ -59,6 +59,7 @@ def run(environment: dict[str, str], folder: Path, command: str, *arguments: str
     return told
 
 
+@pytest.mark.slow  # three commands in processes of their own; .ci/run runs it
 def test_preprocess_sample_and_evaluate_work(environment: dict[str, str], tmp_path: Path) -> None:
     folder, model = tmp_path / "songs", tmp_path / "model"
     folder.mkdir()

@@ -24,6 +24,7 @@ from hrpe_jax.workflows.load_config import load_config
 from hrpe_jax.workflows.train import train
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow  # starts several processes; .ci/run runs it
 LAST = 60
 STAGE = {
     "model": {"width": 8, "layers": 1, "heads": 2, "head_width": 8, "mlp_width": 8, "memory": 8},
