@@ -43,6 +43,7 @@ setup(
         "hrpe_jax": ["py.typed"],
         "hrpe_jax.pretrained": ["*.json", "*.safetensors", "*.md"],
         "hrpe_jax.analysis.fitted": ["*.json"],
+        "hrpe_jax.arranging": ["patterns/*.txt"],
         "hrpe_jax.formats.page": ["*.css", "*.js"],
     },
     install_requires=[

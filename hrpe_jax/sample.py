@@ -6,7 +6,9 @@
 
 writes for each piece NAME.mid, NAME.musicxml, NAME.abc and NAME.json (tokens, codes and settings), and for
 all of them index.html, a page to look at and listen to; prints each piece on a line, and a JSON summary on
-the last line.
+the last line. A band plays under the melody:
+  --band=swing --audio=mp3         a style of your choice, and its sound (extra audio)
+  --formats=pdf,mid                the engraved lead sheet (extra engrave) and MIDI
 
 Chords of your own are written as on a lead sheet, in Harte's syntax or as roman numerals:
   --chords="C Am F G"              one bar each
@@ -34,17 +36,17 @@ from dataclasses import fields
 from hrpe_jax.utils import cli
 
 _DRAWS = ("temperature", "top_k", "top_p", "repetition_penalty")
-OUTPUTS = ("formats", "audio", "programs", "explain")
 
 
 def main(args: argparse.Namespace) -> None:
     """Composes, and prints the summary."""
     from hrpe_jax.sampling.options import ComposeOptions
+    from hrpe_jax.sampling.output_options import OutputOptions
     from hrpe_jax.workflows.sample import compose_files
 
     options = ComposeOptions(**{field.name: getattr(args, field.name) for field in fields(ComposeOptions)})
-    outputs = {name: getattr(args, name) for name in OUTPUTS}
-    cli.print_result(compose_files(args.model, args.output, options, **outputs))
+    outputs = OutputOptions(**{field.name: getattr(args, field.name) for field in fields(OutputOptions)})
+    cli.print_result(compose_files(args.model, args.output, options, outputs))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -104,11 +106,26 @@ def parser() -> argparse.ArgumentParser:
 def output_options(options: argparse.ArgumentParser) -> None:
     """The options that say what is written."""
     add = options.add_argument
-    formats = "some of mid,musicxml,abc,json,html (default: all; html is one page for the run)"
+    formats = "some of mid,musicxml,abc,json,html,pdf,svg,txt,cho,irealb (default: the first five)"
     add("--formats", metavar="NAMES", help=formats)
-    add("--audio", choices=("wav", "ogg", "mp3"), help="also write sound; ogg and mp3 need the extra audio")
-    programs = "General MIDI programs of melody, chords and bass, such as 73 or 73,0,32 (default: 0,4,33)"
+    sound = "also write sound; real instruments, and all but wav, need the extra audio"
+    add("--audio", choices=("wav", "ogg", "mp3", "opus"), help=sound)
+    band = "none, block, ballad, pop, rock, folk, waltz, swing, bossa, hymn, six_eight, without parts as in "
+    band += "swing-drums, or a pattern file (default: what fits meter, tempo and chords)"
+    add("--band", metavar="STYLE", help=band)
+    swing = "share of a beat that its first eighth has, 0.5 to 0.75 (default: the style's)"
+    add("--swing", type=float, metavar="SHARE", help=swing)
+    human = "how far the band's times and loudness differ from its patterns; 0 is not at all"
+    add("--humanize", type=float, default=1.0, metavar="AMOUNT", help=human)
+    programs = "General MIDI programs of melody, chords and bass, such as 73 or 73,0,32 (default: style's)"
     add("--programs", metavar="NUMBERS", help=programs)
+    font = "sound font to play with (default: the General MIDI one that pretty_midi ships)"
+    add("--soundfont", type=cli.path, metavar="FILE", help=font)
+    page = "let the page play the rendered sound"
+    add("--page_audio", action="store_true", help=page)
+    part = "print the part of an instrument in Bb, Eb or F (default: concert pitch)"
+    add("--transpose", metavar="PITCH", help=part)
+    add("--clef", metavar="CLEF", help="print in the treble or bass clef (default: what fits)")
     explain = "leave out of the page why the model chose each chord (by default it tells)"
     add("--no_explain", dest="explain", action="store_false", help=explain)
 

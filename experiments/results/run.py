@@ -64,7 +64,7 @@ def compose_pieces(model: Any, asked: dict[str, Any], folder: Path) -> dict[str,
     from hrpe_jax.composer import Composer
     from hrpe_jax.sampling.controls import read_controls
     from hrpe_jax.sampling.options import ComposeOptions
-    from hrpe_jax.sampling.output_options import read_outputs
+    from hrpe_jax.sampling.output_options import OutputOptions, read_outputs
     from hrpe_jax.sampling.write import write_pieces
     from tools.check_sampling import faults
 
@@ -73,7 +73,7 @@ def compose_pieces(model: Any, asked: dict[str, Any], folder: Path) -> dict[str,
     seconds = time.perf_counter() - began
     controls = read_controls(options)
     wrong = [{"id": p.score.id, "faults": found} for p in pieces if (found := list(faults(p, controls)))]
-    write_pieces(pieces, folder, read_outputs("musicxml,mid", None, None, False))
+    write_pieces(pieces, folder, read_outputs(OutputOptions(formats="musicxml,mid", explain=False)))
     return {
         "asked": {name: str(value) for name, value in asked.items()},
         "pieces": len(pieces),

@@ -48,6 +48,9 @@ _TITLE_SIZE = 660.0
 _QUARTER, _SIGN_SIZE = "\ueca5", 1.5
 """A quarter note among words, and how much larger than them."""
 
+_OWN_ID = re.compile(r"m\d+(-\d+)?")
+"""Ids from the MusicXML file, see `measure_id`; Verovio's own are of no use."""
+
 ElementTree.register_namespace("", _SVG)
 ElementTree.register_namespace("xlink", _XLINK)
 
@@ -187,6 +190,7 @@ def _clean(svg: str, prefix: str) -> str:
     root.attrib.update({"viewBox": f"{x} {y} {width} {height}", "width": f"{int(width) / 100:g}mm"})
     root.set("height", f"{int(height) / 100:g}mm")
     _style(drawing, bold=False)
+    _shrink(drawing)
     for element in root.iter():
         if prefix and "id" in element.attrib:
             element.set("id", prefix + element.get("id", ""))
@@ -215,6 +219,18 @@ def _style(parent: Element, bold: bool, title: bool = False) -> None:
             parent.insert(place, _flat(element, weight, title))
         else:
             _style(element, weight, title or "pgHead" in classes)
+
+
+def _shrink(parent: Element) -> None:
+    """Without blanks, empty groups, and the ids of all but measures, notes and rests."""
+    parent.text = parent.text if (parent.text or "").strip() else None
+    for element in list(parent):
+        element.tail = None
+        _shrink(element)
+        if not _OWN_ID.fullmatch(element.get("id", "")):
+            element.attrib.pop("id", None)
+        if element.tag == f"{{{_SVG}}}g" and not len(element) and "id" not in element.attrib:
+            parent.remove(element)
 
 
 def _is_sign(text: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.abc.write import write_abc
 from hrpe_jax.formats.audio import AUDIO_FORMATS, write_audio
+from hrpe_jax.formats.charts.write import write_chord_grid, write_chordpro, write_irealb
 from hrpe_jax.formats.engrave import write_pdf, write_svg
 from hrpe_jax.formats.json import write_score_json
 from hrpe_jax.formats.midi.write import write_midi
@@ -22,6 +23,9 @@ _WRITERS: dict[str, Callable[[Score, Path], None]] = {
     ".xml": write_musicxml,
     ".abc": write_abc,
     ".json": write_score_json,
+    ".txt": write_chord_grid,
+    ".cho": write_chordpro,
+    ".irealb": write_irealb,
     ".svg": write_svg,
     ".pdf": write_pdf,
     **{f".{kind}": write_audio for kind in AUDIO_FORMATS},
@@ -29,8 +33,8 @@ _WRITERS: dict[str, Callable[[Score, Path], None]] = {
 
 
 def write_score(score: Score, path: str | os.PathLike[str]) -> Path:
-    """Writes a score: .mid, .musicxml, .abc, .json, .wav; with the extra `engrave` .svg and .pdf, with the
-    extra `audio` .ogg, .mp3 and .opus.
+    """Writes a score: .mid, .musicxml, .abc, .json, .wav, chord charts as .txt, .cho (ChordPro) and .irealb;
+    with the extra `engrave` .svg and .pdf, with the extra `audio` .ogg, .mp3 and .opus.
 
     Args:
         score: what to write.

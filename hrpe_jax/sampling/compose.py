@@ -7,7 +7,7 @@ anew. Piece i of a seed draws the same numbers however many are asked for with i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import jax
@@ -26,6 +26,7 @@ from hrpe_jax.sampling.backbone_loop import FREE
 from hrpe_jax.sampling.controls import Controls, Drawing, chord_tokens
 from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.sizes import unroll
+from hrpe_jax.score.form import Section, crop_form
 from hrpe_jax.score.score import Score
 
 
@@ -117,6 +118,11 @@ def finish(
     else:
         opening = prime.score if prime is not None else None
         score = melody_stage.score_of(chords, opening, **about)
+    if controls.form is not None:
+        sections = (
+            Section(part.name + "'" * part.varied, part.first, part.bars) for part in controls.form.sections
+        )
+        score = replace(score, form=crop_form(sections, 0, len(score.bar_starts())))
     return Piece(score, tuple(chords), tuple(events), dict(nats), plain(controls, number))
 
 

@@ -3,36 +3,37 @@ line of text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.formats.page import Choice, PagePiece, build_page
-from hrpe_jax.sampling.output_options import LABELS, MAX_ON_PAGE, Outputs
-
-if TYPE_CHECKING:
-    from hrpe_jax.sampling.compose import Piece
-    from hrpe_jax.sampling.explain import ChordChoice
-
-
+import base64
 import json
 import os
 import shutil
 import tempfile
+import zlib
 from bisect import bisect_right
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from hrpe_jax.arranging.arrange import arrange
+from hrpe_jax.arranging.arrangement import Arrangement
+from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec import vocabulary
+from hrpe_jax.errors import UserError
 from hrpe_jax.formats.abc.write import write_abc
-from hrpe_jax.formats.audio import write_audio
+from hrpe_jax.formats.audio import audio_bytes, render, write_audio
+from hrpe_jax.formats.charts.write import irealb_link
+from hrpe_jax.formats.engrave import check_engrave, engrave, marks, write_pdf, write_svg
 from hrpe_jax.formats.json import score_values
-from hrpe_jax.formats.midi.write import Programs, write_midi
+from hrpe_jax.formats.midi.write import midi_bytes
 from hrpe_jax.formats.musicxml.write import write_musicxml
-from hrpe_jax.sampling.output_options import DEFAULT_OUTPUTS, PAGE_FILE
+from hrpe_jax.formats.page import Choice, PagePiece, Sheet, build_page
+from hrpe_jax.formats.page.html import MAX_BARS
+from hrpe_jax.formats.write import write_score
+from hrpe_jax.sampling.output_options import DEFAULT_OUTPUTS, LABELS, MAX_ON_PAGE, PAGE_FILE, Outputs
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.utils.files import check_output, unwritable
@@ -48,20 +49,50 @@ def page_of(pieces: Sequence[Piece], wanted: Outputs, choices: Sequence[Sequence
     pieces = pieces[:MAX_ON_PAGE]
     told: list[Sequence[ChordChoice]] = list(choices) or [()] * len(pieces)
     shown = [
-        PagePiece(
-            piece.score,
-            tuple(
-                (LABELS.get(suffix, suffix.upper()), f"{piece.score.id}.{suffix}")
-                for suffix in wanted.suffixes
-                if suffix != "mid"  # is in the page
-            ),
-            tuple(_choices(piece, about)),
-            _about(piece),
-        )
-        for piece, about in zip(pieces, told, strict=True)
+        _page_piece(piece, wanted, tuple(_choices(piece, about)), number)
+        for number, (piece, about) in enumerate(zip(pieces, told, strict=True))
     ]
     title = f"{count} piece{'' if count == 1 else 's'} by hrpe_jax"
-    return build_page(shown, title, wanted.programs, count - len(pieces))
+    return build_page(shown, title, count - len(pieces))
+
+
+def arrangement_of(piece: Piece, wanted: Outputs) -> Arrangement:
+    """What the band plays in a piece; other seeds and numbers of pieces play it another way."""
+    seed = f"{piece.settings.get('seed', 0)} {piece.score.id}"
+    return arrange(piece.score, replace(wanted.band, seed=zlib.crc32(seed.encode())))
+
+
+def _page_piece(piece: Piece, wanted: Outputs, choices: tuple[Choice, ...], number: int) -> PagePiece:
+    arrangement = arrangement_of(piece, wanted)
+    files = [
+        (LABELS.get(suffix, suffix.upper()), f"{piece.score.id}.{suffix}")
+        for suffix in wanted.suffixes
+        if suffix not in ("mid", "irealb")  # are in the page
+    ]
+    if "irealb" in wanted.suffixes:
+        files.append((LABELS["irealb"], irealb_link(piece.score)))
+    audio = ""
+    if wanted.page_audio:
+        sound = audio_bytes(render(piece.score, arrangement, wanted.soundfont), wanted.page_audio)
+        kind = {"mp3": "mpeg", "opus": "ogg"}.get(wanted.page_audio, wanted.page_audio)
+        audio = f"data:audio/{kind};base64,{base64.b64encode(sound).decode()}"
+    sheet = _sheet(piece.score, wanted, number)
+    return PagePiece(piece.score, tuple(files), choices, _about(piece), arrangement, audio, sheet)
+
+
+def _sheet(score: Score, wanted: Outputs, number: int) -> Sheet | None:
+    """The notes engraved, where the extra is there; a piece that nobody would read on a screen is not."""
+    if len(score.bar_starts()) > MAX_BARS:
+        return None
+    try:
+        check_engrave("svg")
+    except UserError:
+        return None
+    prefix = f"p{number}-"
+    printing = replace(wanted.printing, transpose="")  # what is heard
+    found = marks(score, printing, prefix)
+    (svg,) = engrave(score, printing, prefix=prefix)
+    return Sheet(svg, tuple((mark.tick, mark.element, mark.measure) for mark in found))
 
 
 def _choices(piece: Piece, about: Sequence[ChordChoice]) -> list[Choice]:
@@ -179,9 +210,7 @@ def write_pieces(
         beside = Path(tempfile.mkdtemp(prefix=".sample-", dir=folder))
         try:
             names = [
-                write_piece(piece, beside, suffix, wanted.programs)
-                for piece in pieces
-                for suffix in wanted.suffixes
+                write_piece(piece, beside, suffix, wanted) for piece in pieces for suffix in wanted.suffixes
             ]
             if "html" in wanted.formats:
                 page = page_of(pieces, wanted, choices)
@@ -199,21 +228,27 @@ def write_pieces(
     return [folder / name for name in names]
 
 
-def write_piece(piece: Piece, folder: Path, suffix: str, programs: Programs) -> str:
+def write_piece(piece: Piece, folder: Path, suffix: str, wanted: Outputs) -> str:
     """Writes one file of a piece into a folder that is there, and returns its name."""
-    path = folder / f"{piece.score.id}.{suffix}"
+    path, score = folder / f"{piece.score.id}.{suffix}", piece.score
     match suffix:
         case "mid":
-            write_midi(piece.score, path, programs=programs)
+            path.write_bytes(midi_bytes(score, arrangement_of(piece, wanted)))
         case "musicxml":
-            write_musicxml(piece.score, path, programs.melody)
+            write_musicxml(score, path, wanted.band.programs.melody or 0, wanted.printing)
         case "abc":
-            write_abc(piece.score, path)
+            write_abc(score, path)
         case "json":
             text = json.dumps(piece_json(piece), ensure_ascii=False, indent=1)
             path.write_text(text + "\n", encoding="utf-8", newline="\n")
+        case "pdf":
+            write_pdf(score, path, wanted.printing)
+        case "svg":
+            write_svg(score, path, wanted.printing)
+        case "txt" | "cho" | "irealb":
+            write_score(score, path)
         case _:
-            write_audio(piece.score, path, programs)
+            write_audio(score, path, arrangement_of(piece, wanted), wanted.soundfont)
     return path.name
 
 

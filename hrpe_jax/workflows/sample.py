@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from hrpe_jax.sampling.compose import Piece
     from hrpe_jax.sampling.controls import Controls
     from hrpe_jax.sampling.options import ComposeOptions
-    from hrpe_jax.sampling.output_options import Outputs
+    from hrpe_jax.sampling.output_options import OutputOptions, Outputs
+    from hrpe_jax.score.score import Score
 
 FREE = "pieces"
 """Where pieces go if no folder is given; `pieces-2`, `pieces-3`, ... if it is there."""
@@ -32,11 +33,7 @@ def compose_files(
     model: str | os.PathLike[str],
     output: str | os.PathLike[str] | None,
     options: ComposeOptions,
-    *,
-    formats: str | None = None,
-    audio: str | None = None,
-    programs: str | None = None,
-    explain: bool = True,
+    outputs: OutputOptions | None = None,
 ) -> dict[str, Any]:
     """Composes pieces, writes them into a folder, and prints a line for each.
 
@@ -47,10 +44,7 @@ def compose_files(
         output: folder; made if it is not there. None for `pieces`, or the first of `pieces-2`, `pieces-3`,
             ... that is not there.
         options: what to compose.
-        formats: as for `sampling.output_options.read_outputs`, as are the next three.
-        audio: "wav", "ogg" or "mp3"; None for none.
-        programs: General MIDI programs of melody, chords and bass.
-        explain: whether the page shows why the model chose its chords.
+        outputs: what to write; None for everything by default.
 
     Returns:
         JSON values: the numbers of `report`, the seed, and the files.
@@ -67,7 +61,7 @@ def compose_files(
 
         options = read_prime(options)
         controls = read_controls(options)
-        wanted = read_outputs(formats, audio, programs, explain)
+        wanted = read_outputs(outputs)
         check_length(wanted, controls.bars, controls.meter, controls.tempo)
         check_output(os.curdir if output is None else output)
     with output_folder(output) as folder:
@@ -112,6 +106,8 @@ def _compose_into(
             for piece in composer.pieces(options):
                 pieces.append(piece)
                 progress(len(pieces), controls.num_pieces)
+    for line in band_notes([piece.score for piece in pieces], wanted):
+        cli.say(f"note: {line}")
     files += write_pieces(pieces, folder, wanted, explain_pieces(composer.model, pieces, wanted))
     return {**report(pieces), "seed": controls.seed, "files": [str(file) for file in files]}
 
@@ -179,6 +175,15 @@ def write_bars(composer: Composer, options: ComposeOptions, total: int, folder: 
                 progress(bar.number, total)
     except OSError as error:
         raise unwritable(folder, error) from None
+
+
+def band_notes(scores: Sequence[Score], wanted: Outputs) -> list[str]:
+    """What to tell about a band that has no patterns for the meter of some piece."""
+    from hrpe_jax.arranging.styles import style_for_meter
+
+    style = wanted.band.band.style if wanted.band.band else None
+    lines = [style_for_meter(style, score.meter)[1] for score in scores] if style else []
+    return list(dict.fromkeys(line for line in lines if line))
 
 
 @contextmanager

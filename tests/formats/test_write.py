@@ -10,9 +10,12 @@ import symusic
 from hypothesis import given, settings
 
 import hrpe_jax
+from hrpe_jax.arranging.arrange import BandOptions
+from hrpe_jax.arranging.arrangement import Programs
+from hrpe_jax.arranging.styles import read_band
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.json import score_from_values, score_values
-from hrpe_jax.formats.midi.write import Programs, write_midi
+from hrpe_jax.formats.midi.write import write_midi
 from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import Score, ScoreError
 from tests.formats.musicxml.test_write import SCORE
@@ -63,7 +66,7 @@ def test_mistakes(tmp_path: Path) -> None:
 
 def test_both_midi_libraries_read_the_same(tmp_path: Path) -> None:
     path = tmp_path / "tune.mid"
-    write_midi(SCORE, path, programs=Programs(melody=73, chords=24, bass=32))
+    write_midi(SCORE, path, BandOptions(read_band("block"), programs=Programs(73, 24, 32)))
     pretty = pretty_midi.PrettyMIDI(str(path))
     raw = symusic.Score(str(path))
     assert [(i.name, i.program) for i in pretty.instruments] == [("MELODY", 73), ("CHORDS", 24), ("BASS", 32)]

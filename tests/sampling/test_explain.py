@@ -18,7 +18,7 @@ from hrpe_jax.models.transformer import EXPLANATION
 from hrpe_jax.ops.attention.attention import attention
 from hrpe_jax.sampling import explain as explaining
 from hrpe_jax.sampling.explain import explain, explain_pieces
-from hrpe_jax.sampling.output_options import read_outputs
+from hrpe_jax.sampling.output_options import OutputOptions, read_outputs
 from tests.sampling.tiny import pieces_of, tiny_model
 
 
@@ -109,5 +109,5 @@ def test_what_is_not_explained(ids: tuple[int, ...]):
     assert explain(replace(model, backbone=None), ids) == []
     given = pieces_of(model, num_pieces=2, chords="C | Am F | G7")[:1]
     assert [len(choices) for choices in explain_pieces(model, given, read_outputs())] == [4]
-    assert explain_pieces(model, given, read_outputs("mid")) == []
-    assert explain_pieces(model, given, read_outputs(explain=False)) == []
+    assert explain_pieces(model, given, read_outputs(OutputOptions(formats="mid"))) == []
+    assert explain_pieces(model, given, read_outputs(OutputOptions(explain=False))) == []

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+from hrpe_jax.arranging.arrangement import BASS_TRACK, CHORD_TRACK, DRUM_TRACK, MELODY_TRACK
+from hrpe_jax.arranging.humanize import even_tick
 from hrpe_jax.formats.midi.read import MidiError, MidiFile, read_midi
-from hrpe_jax.formats.midi.write import BASS_TRACK, CHORD_TRACK, MELODY_TRACK, NO_CHORD_NAME
+from hrpe_jax.formats.midi.write import NO_CHORD_NAME
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError
 from hrpe_jax.theory.chord import ChordError, parse_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter
 
+OUR_TRACKS = {MELODY_TRACK, CHORD_TRACK, BASS_TRACK, DRUM_TRACK}
+
 
 def score_from_midi(path: str | os.PathLike[str]) -> Score:
     """Read a MIDI file with a MELODY track and chord names as lyric events.
 
-    Key, meter and tempo are the file's own. No-chord comes back as a gap; at the end of the file as a span,
-    which keeps the length. The id is the file's name.
+    Key, meter and tempo are the file's own; swing is taken out. No-chord comes back as a gap; at the end of
+    the file as a span, which keeps the length. The id is the file's name.
 
     Args:
         path: a MIDI file, made by `write_midi` or in its manner.
@@ -48,7 +53,7 @@ def is_lead_sheet(midi: MidiFile) -> bool:
     chord; or it has none and consists of nothing but a MELODY track, with its key and meter said.
     """
     if midi.lyrics:
-        ours = {track.name for track in midi.tracks} <= {MELODY_TRACK, CHORD_TRACK, BASS_TRACK}
+        ours = {track.name.partition(",")[0] for track in midi.tracks} <= OUR_TRACKS
         closed = max(midi.lyrics)[1] == NO_CHORD_NAME
         return ours and closed and all(_is_chord(text) for _, text in midi.lyrics)
     names = [track.name for track in midi.tracks]
@@ -64,16 +69,17 @@ def _is_chord(text: str) -> bool:
 
 
 def _score(midi: MidiFile, name: str) -> Score:
-    def ticks(file_ticks: int) -> int:
-        return round(file_ticks * TICKS_PER_QUARTER / midi.ticks_per_quarter)
+    names = [re.search(r", swing (0\.\d{1,4})$", track.name) for track in midi.tracks]
+    swing = next((float(match[1]) for match in names if match), 0.5)
+
+    def ticks(file_ticks: int, swing: float = 0.5) -> int:
+        return round(even_tick(file_ticks * TICKS_PER_QUARTER / midi.ticks_per_quarter, swing))
 
     melody = next((track for track in midi.tracks if track.name == MELODY_TRACK), None)
     if melody is None and not midi.lyrics:
         raise ValueError(f"expected a track named {MELODY_TRACK} or chord names as lyrics")
     notes = tuple(
-        Note(
-            ticks(note.onset), max(1, ticks(note.end) - ticks(note.onset)), note.pitch, max(1, note.velocity)
-        )
+        _note(ticks(note.onset, swing), ticks(note.end, swing), note.pitch, note.velocity)
         for note in (melody.notes if melody else ())
     )
     labels = [(ticks(tick), parse_lead_sheet(text)) for tick, text in midi.lyrics]
@@ -92,6 +98,10 @@ def _score(midi: MidiFile, name: str) -> Score:
         ),
         bar_resets=tuple(ticks(tick) for tick, _, _ in meters if tick > 0),
     )
+
+
+def _note(onset: int, end: int, pitch: int, velocity: int) -> Note:
+    return Note(onset, max(1, end - onset), pitch, max(1, velocity))
 
 
 def _key(fifths: int, minor: int) -> Key:

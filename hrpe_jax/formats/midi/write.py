@@ -1,7 +1,7 @@
-"""MIDI files out: tracks MELODY, CHORDS and BASS, and everything a notation program asks for.
+"""MIDI files out: a track for each part of a band, and everything a notation program asks for.
 
 Chord names are lyric events, so that `score_from_midi` gets the very same score back; meters change where
-bars are irregular, so that bar lines fall where the score has them. The bytes depend on score and programs
+bars are irregular, so that bar lines fall where the score has them. The bytes depend on score and band
 alone.
 """
 
@@ -9,87 +9,75 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hrpe_jax.arranging.arrange import DEFAULT_BAND, BandOptions, arrange
+from hrpe_jax.arranging.arrangement import (
+    BASS_TRACK,
+    CHORD_TRACK,
+    DRUM_TRACK,
+    MELODY_TRACK,
+    Arrangement,
+)
 from hrpe_jax.score.notation import meter_of
 from hrpe_jax.score.score import Score
-from hrpe_jax.score.voicing import voice_progression
 from hrpe_jax.theory.chord import Chord, to_lead_sheet
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER
 
 if TYPE_CHECKING:
     import pretty_midi
 
-MELODY_TRACK, CHORD_TRACK, BASS_TRACK = "MELODY", "CHORDS", "BASS"
 FILE_TICKS_PER_QUARTER = 480
 
+_MIX = {
+    MELODY_TRACK: (112, 64, 52),
+    CHORD_TRACK: (88, 44, 46),
+    BASS_TRACK: (104, 66, 18),
+    DRUM_TRACK: (96, 72, 32),
+}
+"""Volume, place from left to right, and reverb of each part, 0 to 127."""
+
 NO_CHORD_NAME = to_lead_sheet(Chord.NONE)
-_BASS_VELOCITY, _CHORD_VELOCITY = 60, 48
 
 
-@dataclass(frozen=True)
-class Programs:
-    """General MIDI programs, 0 to 127: by default grand piano over electric piano and fingered bass."""
-
-    melody: int = 0
-    chords: int = 4
-    bass: int = 33
-
-
-@dataclass(frozen=True)
-class PlayedNote:
-    """A note of the accompaniment: ticks, MIDI pitch and velocity."""
-
-    onset: int
-    end: int
-    pitch: int
-    velocity: int
-
-
-DEFAULT_PROGRAMS = Programs()
-
-
-def write_midi(
-    score: Score,
-    path: str | os.PathLike[str],
-    accompaniment: bool = True,
-    programs: Programs = DEFAULT_PROGRAMS,
-) -> None:
+def write_midi(score: Score, path: str | os.PathLike[str], options: BandOptions = DEFAULT_BAND) -> None:
     """Write a score as a MIDI file.
 
     Args:
         score: what to write.
         path: the file; its folder must exist.
-        accompaniment: whether to add CHORDS and BASS. Chord names are written either way.
-        programs: of the tracks.
+        options: the band that accompanies it. Chord names are written with any.
     """
-    Path(path).write_bytes(midi_bytes(score, accompaniment, programs))
+    Path(path).write_bytes(midi_bytes(score, arrange(score, options)))
 
 
-def midi_bytes(score: Score, accompaniment: bool = True, programs: Programs = DEFAULT_PROGRAMS) -> bytes:
-    """The MIDI file of a score; equal scores give equal bytes."""
+def midi_bytes(score: Score, arrangement: Arrangement | None = None) -> bytes:
+    """The MIDI file of a score, a track for each part; equal arguments give equal bytes.
+
+    Args:
+        score: what to write.
+        arrangement: what is played; None for the band that fits.
+    """
     import pretty_midi  # here, so that importing this package starts nothing
 
+    arrangement = arrange(score) if arrangement is None else arrangement
     midi = pretty_midi.PrettyMIDI(resolution=FILE_TICKS_PER_QUARTER, initial_tempo=float(score.tempo_bpm))
     seconds = 60.0 / (score.tempo_bpm * TICKS_PER_QUARTER)
-
-    def add_track(name: str, program: int, notes: list[PlayedNote]) -> None:
-        track = pretty_midi.Instrument(program=program, name=name)
+    for place, part in enumerate(arrangement.parts):
+        # A reader takes the swing out again by the name of the second track.
+        swung = f", swing {arrangement.swing:g}" if arrangement.swing != 0.5 and place == 1 else ""
+        track = pretty_midi.Instrument(part.program, part.drums, part.name + swung)
         track.notes = [
             pretty_midi.Note(note.velocity, note.pitch, note.onset * seconds, note.end * seconds)
-            for note in notes
+            for note in part.notes
         ]
+        if len(arrangement.parts) > 1:
+            settings = zip((7, 10, 91), _MIX.get(part.name, _MIX[MELODY_TRACK]), strict=True)
+            track.control_changes = [
+                pretty_midi.ControlChange(number, value, 0) for number, value in settings
+            ]
         midi.instruments.append(track)
-
-    melody = [PlayedNote(note.onset, note.end, note.pitch, note.velocity) for note in score.melody]
-    add_track(MELODY_TRACK, programs.melody, melody)
-    if accompaniment and score.chords:
-        chords, bass = accompany(score)
-        add_track(CHORD_TRACK, programs.chords, chords)
-        add_track(BASS_TRACK, programs.bass, bass)
     midi.key_signature_changes.append(pretty_midi.KeySignature(score.key.index, 0.0))
     _add_meters(midi, score, seconds)
     for tick, label in _labels(score):
@@ -97,22 +85,6 @@ def midi_bytes(score: Score, accompaniment: bool = True, programs: Programs = DE
     file = io.BytesIO()
     midi.write(file)
     return file.getvalue()
-
-
-def accompany(score: Score) -> tuple[list[PlayedNote], list[PlayedNote]]:
-    """Chords and bass: each chord as a block, struck again on every bar line that it crosses."""
-    bars = score.bar_starts()
-    chords: list[PlayedNote] = []
-    basses: list[PlayedNote] = []
-    voicings = voice_progression([span.chord for span in score.chords])
-    for span, voicing in zip(score.chords, voicings, strict=True):
-        if voicing is None:
-            continue
-        strokes = [span.onset, *(bar for bar in bars if span.onset < bar < span.end), span.end]
-        for onset, end in pairwise(strokes):
-            basses.append(PlayedNote(onset, end, voicing.bass, _BASS_VELOCITY))
-            chords.extend(PlayedNote(onset, end, pitch, _CHORD_VELOCITY) for pitch in voicing.upper)
-    return chords, basses
 
 
 def _labels(score: Score) -> list[tuple[int, str]]:

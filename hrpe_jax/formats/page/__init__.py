@@ -1,5 +1,5 @@
 """Pieces as one web page to look at and listen to."""
 
-from hrpe_jax.formats.page.html import Choice, PagePiece, build_page
+from hrpe_jax.formats.page.html import Choice, PagePiece, Sheet, build_page
 
-__all__ = ["Choice", "PagePiece", "build_page"]
+__all__ = ["Choice", "PagePiece", "Sheet", "build_page"]

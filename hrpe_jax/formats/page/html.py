@@ -17,7 +17,15 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from hrpe_jax.formats.midi.write import DEFAULT_PROGRAMS, PlayedNote, Programs, accompany, midi_bytes
+from hrpe_jax.arranging.arrange import arrange
+from hrpe_jax.arranging.arrangement import (
+    BASS_TRACK,
+    CHORD_TRACK,
+    DRUM_TRACK,
+    MELODY_TRACK,
+    Arrangement,
+)
+from hrpe_jax.formats.midi.write import midi_bytes
 from hrpe_jax.score.notation import bar_lengths
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.chord import Chord, to_lead_sheet
@@ -48,6 +56,19 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """Engraved notes.
+
+    Attributes:
+        svg: text of the picture.
+        marks: (tick, id of the note or rest that begins then, id of its measure), repeats played out.
+    """
+
+    svg: str
+    marks: tuple[tuple[int, str, str], ...]
+
+
+@dataclass(frozen=True)
 class PagePiece:
     """A piece on the page.
 
@@ -56,30 +77,35 @@ class PagePiece:
         files: (what, address) of files beside the page, such as ("MusicXML", "piece-01.musicxml").
         choices: in order of onset; none where no model is asked.
         about: facts in a few words, by name.
+        arrangement: what is played; None for the band that fits.
+        audio: its sound as a data address ("data:audio/mpeg;base64,..."); "" for the page's own instruments.
+        sheet: its notes engraved; None for none.
     """
 
     score: Score
     files: tuple[tuple[str, str], ...] = ()
     choices: tuple[Choice, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
+    arrangement: Arrangement | None = None
+    audio: str = ""
+    sheet: Sheet | None = None
 
 
-def build_page(
-    pieces: Sequence[PagePiece], title: str, programs: Programs = DEFAULT_PROGRAMS, more: int = 0
-) -> str:
+def build_page(pieces: Sequence[PagePiece], title: str, more: int = 0) -> str:
     """The whole page as HTML text; equal arguments give equal text.
 
     Args:
         pieces: in order.
         title: of the page.
-        programs: of the MIDI files in it.
         more: how many pieces there are beside the page.
     """
     names = ("page.css", "sound.js", "page.js")
     style, sound, page = (files(__package__).joinpath(name).read_text("utf-8") for name in names)
     script = f"{sound}\n{page}"
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
-    data = {"more": more, "pieces": [_piece(piece, programs) for piece in pieces]}
+    if any(piece.audio for piece in pieces):
+        policy += "; media-src data:"
+    data = {"more": more, "pieces": [_piece(piece) for piece in pieces]}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     # Nothing in the data may end the script element; in JSON these are the same characters.
     for sign in "<>&\u2028\u2029":
@@ -111,16 +137,18 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _piece(piece: PagePiece, programs: Programs) -> dict[str, Any]:
+def _piece(piece: PagePiece) -> dict[str, Any]:
     score = piece.score
     bars = bar_lengths(score)[:MAX_BARS]
     end = bars[-1][0] + bars[-1][1]
-    chords, bass = accompany(score)
+    arrangement = piece.arrangement or arrange(score)
 
-    def played(notes: Sequence[PlayedNote]) -> list[list[int]]:
-        return [[n.onset, n.end - n.onset, n.pitch, n.velocity] for n in notes if n.onset < end]
+    def played(name: str) -> list[list[float]]:
+        part = arrangement.part(name)
+        notes = part.notes if part else ()
+        inside = [note for note in notes if note.onset < end]
+        return [[round(n.onset, 2), round(n.end - n.onset, 2), n.pitch, n.velocity] for n in inside]
 
-    melody = [PlayedNote(note.onset, note.end, note.pitch, note.velocity) for note in score.melody]
     return {
         "id": score.id,
         "title": score.title or score.id,
@@ -131,9 +159,13 @@ def _piece(piece: PagePiece, programs: Programs) -> dict[str, Any]:
         "tempo": score.tempo_bpm,
         "bars": bars,
         "hidden": len(bar_lengths(score)) - len(bars),
-        "melody": played(melody),
-        "chords": played(chords),
-        "bass": played(bass),
+        "band": arrangement.band,
+        "melody": played(MELODY_TRACK),
+        "chords": played(CHORD_TRACK),
+        "bass": played(BASS_TRACK),
+        "drums": played(DRUM_TRACK),
+        "audio": piece.audio,
+        "sheet": None if piece.sheet is None else [piece.sheet.svg, list(map(list, piece.sheet.marks))],
         "symbols": [
             [
                 span.onset,
@@ -158,7 +190,7 @@ def _piece(piece: PagePiece, programs: Programs) -> dict[str, Any]:
         ],
         "about": dict(piece.about),
         "files": [list(file) for file in piece.files],
-        "midi": base64.b64encode(midi_bytes(score, programs=programs)).decode(),
+        "midi": base64.b64encode(midi_bytes(score, arrangement)).decode(),
     }
 
 

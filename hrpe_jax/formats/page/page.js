@@ -1,6 +1,6 @@
 // Draws the pieces of the page, plays them, and shows what the model says of a chord. Times are ticks, 12 to the quarter.
 const data = JSON.parse(document.getElementById("data").textContent);
-const TITLES = {melody: "Melody", chords: "Chords", bass: "Bass"};
+const TITLES = {melody: "Melody", chords: "Chords", bass: "Bass", drums: "Drums"};
 const PARTS = ["content", "distance", "harmony"];
 const ICONS = {play: "M7 4v16l13-8z", stop: "M6 4h4v16H6zM14 4h4v16h-4z"};
 
@@ -37,8 +37,10 @@ class Piece {
     this.end = last[0] + last[1];
     this.second = this.tempo * 12 / 60;  // ticks of a second
     this.tick = 0;
-    this.muted = {melody: false, chords: false, bass: false};
+    this.voices = VOICES.filter((voice) => this[voice].length);
+    this.muted = Object.fromEntries(VOICES.map((voice) => [voice, false]));
     this.events = VOICES.flatMap((voice) => this[voice].map((note) => [voice, ...note])).sort((a, b) => a[1] - b[1]);
+    this.sound = this.audio ? make("audio", {src: this.audio, preload: "auto"}) : null;
     this.build();
     this.draw();
     this.show();
@@ -53,7 +55,7 @@ class Piece {
     const facts = [this.key, this.meter, "\u2669 = " + Math.round(this.tempo * 10) / 10, bars + (bars === 1 ? " bar" : " bars")];
     this.clock = make("span", {class: "time"});
     this.mutes = {};
-    for (const voice of VOICES) {
+    for (const voice of this.voices) {
       this.mutes[voice] = make("button", {class: "pill voice " + voice, type: "button", "aria-pressed": "false",
         "aria-label": "Mute " + TITLES[voice].toLowerCase(), text: TITLES[voice], onclick: () => this.mute(voice)});
     }
@@ -63,14 +65,43 @@ class Piece {
     this.section = make("section", {"aria-labelledby": name, id: this.id},
       make("div", {class: "head"}, this.button,
         make("div", {}, make("h2", {id: name, text: this.title}), make("p", {class: "meta", text: facts.join(" \u00b7 ")}))),
-      make("div", {class: "bar"}, ...VOICES.map((voice) => this.mutes[voice]), this.clock, make("span", {class: "space"}),
-        ...links.map(([what, at, file]) => make("a", {class: "pill", href: at, download: file, text: "\u2193 " + what}))),
-      this.systems);
+      make("div", {class: "bar"}, ...this.voices.map((voice) => this.mutes[voice]), this.clock, make("span", {class: "space"}),
+        ...links.map(([what, at, file]) => /^irealb:/.test(at) ? make("a", {class: "pill", href: at, text: what})
+          : make("a", {class: "pill", href: at, download: file, text: "\u2193 " + what}))),
+      ...this.notes(), this.systems);
     if (this.hidden) this.section.append(make("p", {class: "note", text: this.hidden + " more bars are in the files, not on this page."}));
     this.section.append(this.chart(), this.facts());
     this.section.addEventListener("pointerdown", () => player.choose(this));
     this.section.addEventListener("focusin", () => player.choose(this));
     document.getElementById("pieces").append(this.section);
+  }
+
+  // The engraved sheet: a picture whose notes are known by their ids.
+  notes() {
+    if (!this.sheet) return [];
+    const picture = new DOMParser().parseFromString(this.sheet[0], "image/svg+xml").documentElement;
+    this.paper = make("div", {class: "paper", role: "img", "aria-label": "Lead sheet of " + this.title}, document.importNode(picture, true));
+    this.marker = make("div", {class: "cursor"});
+    this.paper.append(this.marker);
+    this.marks = this.sheet[1].map(([tick, note, bar]) => [tick, this.paper.querySelector("#" + CSS.escape(note)), this.paper.querySelector("#" + CSS.escape(bar))]);
+    this.marks.forEach(([tick, note]) => note && note.addEventListener("click", () => player.seek(this, tick)));
+    return [this.paper];
+  }
+
+  read(playing) {
+    if (!this.paper) return;
+    let now = null;
+    if (playing || this.tick > 0) for (const mark of this.marks) if (mark[0] <= this.tick + 0.01) now = mark;
+    if (now === this.lit) return;
+    if (this.lit && this.lit[1]) this.lit[1].classList.remove("on");
+    this.lit = now;
+    this.marker.style.display = now && now[1] ? "block" : "none";
+    if (!now || !now[1]) return;
+    now[1].classList.add("on");
+    const box = this.paper.getBoundingClientRect(), note = now[1].getBoundingClientRect(), bar = now[2].querySelector(".staff").getBoundingClientRect();
+    this.marker.style.left = note.left - box.left + this.paper.scrollLeft - 3 + "px";
+    this.marker.style.top = bar.top - box.top - 8 + "px";
+    this.marker.style.height = bar.height + 16 + "px";
   }
 
   chart() {
@@ -92,7 +123,7 @@ class Piece {
     if (columns === this.columns) return;
     this.columns = columns;
     const scale = window.innerWidth < 640 ? 3.4 : 4;
-    const pitches = this.events.map((e) => e[3]);
+    const pitches = this.events.filter((e) => e[0] !== "drums").map((e) => e[3]);
     const low = Math.min(60, ...pitches) - 2, high = Math.max(64, ...pitches) + 5;
     this.rows = [];
     this.tones = [];
@@ -116,7 +147,7 @@ class Piece {
         roll.append(make("div", {class: "number", text: first + index + 1, style: {left: `calc(${at(on)} + 4px)`}}));
       });
       for (const [voice, on, long, pitch] of this.events) {
-        if (on >= start + length || on + long <= start) continue;
+        if (voice === "drums" || on >= start + length || on + long <= start) continue;
         const from = Math.max(on, start), until = Math.min(on + long, start + length);
         const tone = make("div", {class: "tone " + voice, style: {left: at(from), width: `calc(${wide(until - from)} - 1px)`,
           top: (high - pitch) * scale - scale + "px", height: (voice === "melody" ? scale + 1.5 : scale) + "px"}});
@@ -145,7 +176,7 @@ class Piece {
       this.systems.append(system);
       this.rows.push({start, length, whole, cursor, system});
     }
-    for (const voice of VOICES) this.fade(voice);
+    for (const voice of this.voices) this.fade(voice);
     if (this.open >= 0) this.tell(this.open, this.told);
   }
 
@@ -162,6 +193,7 @@ class Piece {
   }
 
   mute(voice) {
+    if (!this.mutes[voice]) return;
     this.muted[voice] = !this.muted[voice];
     this.mutes[voice].setAttribute("aria-pressed", this.muted[voice]);
     this.fade(voice);
@@ -173,6 +205,7 @@ class Piece {
   }
 
   show() {
+    this.read(player.playing && player.piece === this);
     const playing = player.playing && player.piece === this;
     for (const row of this.rows) {
       const inside = this.tick >= row.start && this.tick < row.start + row.length && (playing || this.tick > 0);
@@ -267,9 +300,22 @@ const player = {
     else this.start(piece);
   },
 
+  // The sound that was rendered plays while nothing is muted; else the page's own instruments.
+  recorded() {
+    return this.piece.sound && !this.piece.voices.some((voice) => this.piece.muted[voice]);
+  },
+
   start(piece) {
     this.choose(piece);
     if (this.playing) this.stop();
+    if (this.recorded()) {
+      if (piece.tick >= piece.end - 1) piece.tick = 0;
+      this.playing = this.tape = true;
+      piece.sound.currentTime = piece.tick / piece.second;
+      piece.sound.play().catch(() => { if (this.tape) this.stop(); });
+      requestAnimationFrame(() => this.frame());
+      return;
+    }
     if (!this.sound) this.sound = new Sound();
     this.sound.context.resume();
     if (piece.tick >= piece.end - 1) piece.tick = 0;
@@ -287,11 +333,14 @@ const player = {
   stop() {
     this.playing = false;
     clearInterval(this.timer);
-    this.sound.silence();
+    if (this.tape) this.piece.sound.pause();
+    else this.sound.silence();
+    this.tape = false;
     this.piece.show();
   },
 
   now() {
+    if (this.tape) return this.piece.sound.currentTime * this.piece.second;
     return this.from + Math.max(0, this.sound.context.currentTime - this.began) * this.piece.second;
   },
 
@@ -310,7 +359,7 @@ const player = {
     if (!this.playing) return;
     const piece = this.piece;
     piece.tick = this.now();
-    if (piece.tick >= piece.end) {
+    if (piece.tick >= piece.end + (this.tape ? piece.second : 0) || (this.tape && piece.sound.ended)) {
       piece.tick = 0;
       this.stop();
       return;
@@ -329,12 +378,16 @@ const player = {
   },
 
   mutes(piece) {
+    if (this.playing && this.piece === piece && Boolean(this.tape) !== Boolean(this.recorded())) {
+      this.stop();
+      this.start(piece);
+    }
     if (this.sound && this.piece === piece) for (const voice of VOICES) this.sound.mute(voice, piece.muted[voice]);
   },
 };
 
 document.getElementById("intro").append("Click a roll to go there, a chord to see why it was chosen. ",
-  ...[["Space", " plays, "], ["\u2190", " "], ["\u2192", " go by bars, "], ["\u2191", " "], ["\u2193", " by pieces, "], ["1", " "], ["2", " "], ["3", " mute."]]
+  ...[["Space", " plays, "], ["\u2190", " "], ["\u2192", " go by bars, "], ["\u2191", " "], ["\u2193", " by pieces, "], ["1", " "], ["2", " "], ["3", " "], ["4", " mute."]]
     .flatMap(([key, text]) => [make("kbd", {text: key}), text]));
 const pieces = [];
 for (const [number, values] of data.pieces.entries()) pieces.push(new Piece(values, number));
@@ -359,6 +412,7 @@ document.addEventListener("keydown", (event) => {
     1: () => piece.mute("melody"),
     2: () => piece.mute("chords"),
     3: () => piece.mute("bass"),
+    4: () => piece.mute("drums"),
   };
   if (!(event.key in keys)) return;
   event.preventDefault();

@@ -1,6 +1,6 @@
 "use strict";
 // The sound of the page, by WebAudio; loaded before page.js.
-const VOICES = ["melody", "chords", "bass"];
+const VOICES = ["melody", "chords", "bass", "drums"];
 
 // ---- Sound: one context for the page, one gain for each voice of the piece that plays.
 
@@ -43,7 +43,47 @@ class Sound {
     this.voices[voice].gain.setTargetAtTime(muted ? 0 : 1, this.context.currentTime, 0.015);
   }
 
+  // A drum by its General MIDI key: a falling tone for the kick and toms, filtered noise for the others.
+  drum(pitch, velocity, start) {
+    const c = this.context, gain = c.createGain(), loud = (velocity / 127) ** 1.4;
+    gain.connect(this.voices.drums);
+    if (pitch <= 36 || [41, 43, 45, 47, 48, 50].includes(pitch)) {
+      const tone = c.createOscillator(), from = pitch <= 36 ? 130 : 90 + (pitch - 40) * 14;
+      tone.frequency.setValueAtTime(from, start);
+      tone.frequency.exponentialRampToValueAtTime(from * 0.4, start + 0.12);
+      gain.gain.setValueAtTime(0.8 * loud, start);
+      gain.gain.exponentialRampToValueAtTime(0.001, start + 0.28);
+      tone.connect(gain);
+      this.play(tone, start, 0.3);
+      return;
+    }
+    const long = {38: 0.16, 40: 0.14, 46: 0.35, 49: 0.9, 51: 0.4, 53: 0.5}[pitch] || 0.06;
+    const noise = c.createBufferSource(), filter = c.createBiquadFilter();
+    if (!this.hiss) {
+      this.hiss = c.createBuffer(1, c.sampleRate, c.sampleRate);
+      this.hiss.getChannelData(0).forEach((_, i, all) => { all[i] = Math.random() * 2 - 1; });
+    }
+    noise.buffer = this.hiss;
+    filter.type = pitch === 38 || pitch === 40 || pitch === 37 ? "bandpass" : "highpass";
+    filter.frequency.value = {37: 1700, 38: 1900, 40: 2400, 51: 6000}[pitch] || 7000;
+    gain.gain.setValueAtTime((pitch === 38 ? 0.5 : 0.22) * loud, start);
+    gain.gain.exponentialRampToValueAtTime(0.001, start + long);
+    noise.connect(filter).connect(gain);
+    this.play(noise, start, long);
+  }
+
+  play(source, start, seconds) {
+    source.start(start);
+    source.stop(start + seconds);
+    this.live.add(source);
+    source.onended = () => this.live.delete(source);
+  }
+
   note(voice, pitch, velocity, start, seconds) {
+    if (voice === "drums") {
+      this.drum(pitch, velocity, start);
+      return;
+    }
     const c = this.context, frequency = 440 * 2 ** ((pitch - 69) / 12);
     const gain = c.createGain(), soft = c.createBiquadFilter();
     soft.type = "lowpass";

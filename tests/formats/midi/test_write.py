@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hrpe_jax.arranging.arrange import BandOptions
+from hrpe_jax.arranging.styles import read_band
 from hrpe_jax.formats.midi.lead_sheet import score_from_midi
 from hrpe_jax.formats.midi.read import MidiError, midi_bytes, parse_midi, read_midi, write_midi
 from hrpe_jax.score.score import ChordSpan, Note, Score
@@ -43,7 +45,7 @@ def test_reads_back(tmp_path: Path) -> None:
 
 def test_reads_back_without_accompaniment(tmp_path: Path) -> None:
     path = tmp_path / "tune.mid"
-    write_midi(SCORE, path, accompaniment=False)
+    write_midi(SCORE, path, BandOptions(read_band("none")))
     assert [t.name for t in read_midi(path).tracks] == ["MELODY"]
     assert score_from_midi(path) == replace(SCORE, title="")
 
@@ -95,7 +97,7 @@ def test_bytes_are_the_same_every_time() -> None:
 
 def test_tracks_and_signatures(tmp_path: Path) -> None:
     path = tmp_path / "tune.mid"
-    write_midi(SCORE, path)
+    write_midi(SCORE, path, BandOptions(read_band("block")))
     file = pretty_midi.PrettyMIDI(str(path))
     assert [i.name for i in file.instruments] == ["MELODY", "CHORDS", "BASS"]
     assert [k.key_number for k in file.key_signature_changes] == [21]

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from hrpe_jax.arranging.arrange import BandOptions, arrange
+from hrpe_jax.arranging.styles import read_band
 from hrpe_jax.formats.midi.write import midi_bytes
 from hrpe_jax.formats.page import Choice, PagePiece, build_page
 from hrpe_jax.formats.page.html import MAX_BARS, pretty
@@ -18,6 +20,7 @@ from hrpe_jax.score.score import ChordSpan, Note
 from hrpe_jax.theory.chord import Chord, parse_lead_sheet
 from tests.formats.musicxml.test_write import SCORE
 
+BLOCK = arrange(SCORE, BandOptions(read_band("block")))
 HOSTILE = "</script><script>alert(1)</script><!-- \u2028 & \"x\" 'y' <img src=x onerror=alert(2)>"
 
 
@@ -55,9 +58,11 @@ def test_what_it_holds() -> None:
         ),
         Choice(36, parse_lead_sheet("E7"), 0.123456, (), ((0, 0.75, 1.0, -0.5, 2.0, 3, 1),)),
     )
-    values = data_of(build_page([PagePiece(SCORE, (("ABC", "tune.abc"),), choices, {"seed": "3"})], "Tunes"))
+    values = data_of(
+        build_page([PagePiece(SCORE, (("ABC", "tune.abc"),), choices, {"seed": "3"}, BLOCK)], "Tunes")
+    )
     (piece,) = values["pieces"]
-    assert base64.b64decode(piece["midi"]) == midi_bytes(SCORE)
+    assert base64.b64decode(piece["midi"]) == midi_bytes(SCORE, BLOCK)
     assert piece["bars"] == [[0, 12], [12, 48], [60, 48]]
     assert piece["melody"][1] == [12, 6, 69, 100]
     assert piece["symbols"][1] == [36, 24, "E7/G♯", "V65", 4]

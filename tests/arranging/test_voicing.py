@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrpe_jax.score.voicing import (
+from hrpe_jax.arranging.voicing import (
     BASS_HIGH,
     BASS_LOW,
     Voicing,

@@ -4,7 +4,8 @@ The right hand leaves out what the ear does not miss (the root of a five-note ch
 eleventh), since the bass has the root or the player's left hand implies it, and it does not double the third
 that lies in the bass (a leading tone, in G/B), nor a seventh there. Of all ways to play a progression the one
 is taken in which the voices move least in all (Viterbi): common tones stay, the top voice leaps seldom, bass
-and top do not run in parallel fifths or octaves.
+and top do not run in parallel fifths or octaves. Under a melody the hand stays below a ceiling, with fewer
+notes where there is little room.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ BASS_LOW, BASS_HIGH = 36, 52
 """C2 to E3: above the mud, below the right hand."""
 
 _HAND_LOW, _HAND_HIGH, _HAND_CENTRE = 53, 76, 64
+_UNDER_LOW, _SHELL_LOW = 48, 41
+"""C3 and F2: how low a hand goes under a ceiling, with three notes or more and with two."""
+_GOAL = 67
+"""G4: where the top of a hand under a ceiling lies best."""
 _BASS_CENTRE = 43
 _SEMITONE_ON_TOP, _PARALLEL, _TOP_LEAP, _OFF_CENTRE, _DOUBLED_FIFTH = 3.0, 2.0, 0.7, 0.35, 1.0
 """Costs, in semitones of movement."""
@@ -55,14 +60,31 @@ def voice_chord(chord: Chord, previous: Voicing | None = None) -> Voicing:
     )
 
 
-def voice_progression(chords: Sequence[Chord]) -> list[Voicing | None]:
-    """Voicings of a progression that move least in all; None for no-chords, the leading goes on over them."""
-    sounding = [chord for chord in chords if not chord.is_none]
+def voice_progression(
+    chords: Sequence[Chord], ceilings: Sequence[int] | None = None, voices: int = 4
+) -> list[Voicing | None]:
+    """Voicings of a progression that move least in all.
+
+    Args:
+        chords: one after the other.
+        ceilings: the highest pitch that the hand may have, for each chord; None for no limits.
+        voices: of the hand, at most.
+
+    Returns:
+        A voicing of each chord; None for no-chords, the leading goes on over them. Where nothing lies under
+        a ceiling, the hand is empty.
+    """
+    limits = [None] * len(chords) if ceilings is None else ceilings
     layers: list[list[Voicing]] = []
     bass = _BASS_CENTRE
-    for chord in sounding:
+    for chord, ceiling in zip(chords, limits, strict=True):
+        if chord.is_none:
+            continue
         bass = _bass(chord.bass, bass)
-        layers.append([Voicing(bass, hand) for hand in _hands(chord)])
+        hands = (
+            _hands(chord) if ceiling is None and voices == 4 else _hands_under(chord, ceiling or 127, voices)
+        )
+        layers.append([Voicing(bass, hand) for hand in hands])
     best = _cheapest(layers)
     return [None if chord.is_none else next(best) for chord in chords]
 
@@ -96,6 +118,8 @@ def _bass(pitch_class: int, last: int) -> int:
 def _place_cost(voicing: Voicing) -> float:
     """What a voicing costs by itself."""
     hand = voicing.upper
+    if not hand:
+        return 0.0
     cost = _OFF_CENTRE * abs(sum(hand) / len(hand) - _HAND_CENTRE)
     cost += _SEMITONE_ON_TOP * (len(hand) > 2 and hand[-1] - hand[-2] == 1)
     doubled = {pitch % 12 for pitch in hand if [other % 12 for other in hand].count(pitch % 12) > 1}
@@ -106,6 +130,8 @@ def _place_cost(voicing: Voicing) -> float:
 def _move(old: Voicing, new: Voicing) -> float:
     """How far the voices of the hand go, and how badly."""
     a, b = old.upper, new.upper
+    if not a or not b:
+        return 0.0
     if len(a) == len(b):
         moved = float(sum(abs(x - y) for x, y in zip(a, b, strict=True)))
     else:
@@ -115,6 +141,35 @@ def _move(old: Voicing, new: Voicing) -> float:
     before, after = (a[-1] - old.bass) % 12, (b[-1] - new.bass) % 12
     same_way = (b[-1] - a[-1]) * (new.bass - old.bass) > 0
     return moved + _PARALLEL * (before == after and before in (0, 7) and same_way)
+
+
+@lru_cache(maxsize=1 << 12)
+def _hands_under(chord: Chord, ceiling: int, voices: int) -> tuple[tuple[int, ...], ...]:
+    """The ways to play the upper notes at or under a ceiling; one empty hand where there are none."""
+    for count in range(min(voices, 4), 0, -1):
+        low = max(_SHELL_LOW, min(_UNDER_LOW if count > 2 else _SHELL_LOW, ceiling - 12))
+        ways: list[tuple[int, ...]] = []
+        for tones in _fewer_tones(chord, count):
+            for lowest in range(low, min(ceiling, _HAND_HIGH) + 1):
+                if lowest % 12 in tones:
+                    others = [tone for tone in tones if tone != lowest % 12]
+                    notes = tuple(sorted([lowest, *(lowest + (tone - lowest) % 12 for tone in others)]))
+                    if notes[-1] <= min(ceiling, _HAND_HIGH):
+                        ways.append(notes)
+        if ways:  # the highest are nearest to the melody without touching it
+            return tuple(
+                sorted(dict.fromkeys(ways), key=lambda notes: abs(notes[-1] - min(ceiling, 67)))[:12]
+            )
+    return ((),)
+
+
+def _fewer_tones(chord: Chord, count: int) -> list[tuple[int, ...]]:
+    """So many pitch classes of a hand, those kept that make the chord what it is."""
+    classes = list(dict.fromkeys(tone for tones in _hand_tones(chord) for tone in tones))
+    order = (4, 3, 10, 11, 9, 5, 2, 6, 8, 1, 0, 7)
+    rank = {(chord.root + interval) % 12: place for place, interval in enumerate(order)}
+    kept = sorted(classes, key=lambda tone: rank[tone])[:count]
+    return [tuple(kept)]
 
 
 @lru_cache(maxsize=1 << 12)
