@@ -81,7 +81,7 @@ class Piece {
     if (!this.sheet) return [];
     const picture = new DOMParser().parseFromString(this.sheet[0], "image/svg+xml").documentElement;
     this.paper = make("div", {class: "paper", role: "img", "aria-label": "Lead sheet of " + this.title}, document.importNode(picture, true));
-    this.marker = make("div", {class: "cursor"});
+    this.marker = make("div", {class: "marker"});
     this.paper.append(this.marker);
     this.marks = this.sheet[1].map(([tick, note, bar]) => [tick, this.paper.querySelector("#" + CSS.escape(note)), this.paper.querySelector("#" + CSS.escape(bar))]);
     this.marks.forEach(([tick, note]) => note && note.addEventListener("click", () => player.seek(this, tick)));

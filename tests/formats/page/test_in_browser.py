@@ -47,7 +47,8 @@ def test_the_page_works(window: browsers.Browser, tmp_path: Path):
     assert window.messages() == []
     assert run("return document.querySelectorAll('section').length") == 2
     assert run("return document.querySelector('h1').textContent") == "2 pieces by hrpe_jax"
-    assert run("return pieces[0].tones.length >= pieces[0].events.length && pieces[0].events.length > 0")
+    assert run("""const pitched = pieces[0].events.filter((e) => e[0] !== "drums");
+      return pieces[0].tones.length >= pitched.length && pitched.length > 0""")
     assert run("return document.querySelectorAll('section')[0].querySelectorAll('.chart li').length") == 6
 
     # It plays: the cursor moves, notes are handed to the sound, the button says what it will do.
@@ -93,12 +94,33 @@ def test_the_page_works(window: browsers.Browser, tmp_path: Path):
     window.keys("\ue012")
     assert run("return player.piece.tick") == 48
     window.keys("1")
-    assert run("return player.piece.muted") == {"melody": True, "chords": True, "bass": False}
+    assert run("return player.piece.muted") == {
+        "melody": True,
+        "chords": True,
+        "bass": False,
+        "drums": False,
+    }
     window.keys("\ue015")
     assert run("return player.piece.number") == 1
     assert window.messages() == []
     window.screenshot(tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 10_000
+
+
+def test_the_sheet_follows(window: browsers.Browser):
+    pytest.importorskip("verovio", reason="the sheet needs the extra engrave")
+    run = window.run
+    assert run("return document.querySelectorAll('.paper svg').length") == 2
+    assert run("return pieces[0].marks.length > 6 && pieces[0].marks.every((mark) => mark[1] && mark[2])")
+    places = []
+    for bar in (1, 4):
+        run("player.seek(pieces[0], pieces[0].bars[arguments[0]][0])", bar)
+        assert run("return document.querySelectorAll('.paper .on').length") == 1
+        places.append(run("return pieces[0].marker.style.left + pieces[0].marker.style.top"))
+    assert places[0] != places[1]
+    run("pieces[0].marks[0][1].dispatchEvent(new MouseEvent('click', {bubbles: true}))")
+    assert run("return pieces[0].tick") == run("return pieces[0].marks[0][0]")
+    assert window.messages() == []
 
 
 def test_a_chord_says_why(window: browsers.Browser):
