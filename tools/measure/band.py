@@ -3,9 +3,10 @@
     python -m tools.measure.band --data=../shared/data --songs=150
 
 prints a table and a JSON line: how often the melody meets the chords under it, how long a piece of 32 bars
-takes, how loud and bright it sounds (beside FluidSynth, where that program is installed), how many lead sheets
-come back equal from MusicXML, and how many chords are printed as their usual symbol. Seconds are of one
-processor (`time.process_time`), so that other work on the machine does not count.
+takes, how loud and bright it sounds (beside FluidSynth, where that program is installed), and how many lead
+sheets come back equal from MusicXML. Seconds are of one processor (`time.process_time`): other work on
+the machine does not count. That every chord is printed as its usual symbol is held by
+`tests/formats/test_engrave.py`.
 """
 
 from __future__ import annotations
