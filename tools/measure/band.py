@@ -167,7 +167,7 @@ def measure(data: Path, count: int) -> dict[str, Any]:
             met[name] = [round(float(part / totals[0]), 4) for part in totals[1:]]
     longest = max(scores[:40], key=lambda score: len(score.melody) if score.meter.numerator == 4 else 0)
     arrange(longest)  # reads the patterns
-    render(replace(longest, melody=longest.melody[:4], chords=longest.chords[:1]))  # loads the font
+    render(replace(longest, melody=longest.melody[:4], chords=longest.chords[:1], form=()))  # loads the font
     return {
         "melody_at_or_under_top_and_on_pitch": met,
         "sound": [sound_of(longest, name) for name in ("pop", "swing", "bossa", "ballad")],
