@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hrpe_jax.analysis.form import find_form
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec.attributes import attributes_of
 from hrpe_jax.codec.bars import bar_spans
@@ -135,6 +136,10 @@ def _prepare(song: SongFile, read: Song, name: str) -> PreparedSong:
     stages, reason = stages_of(score)
     if not stages:
         raise _Unfit(*reason)
+    form_source = read.form_source if score.form else ""
+    if not score.form:
+        score = replace(score, form=find_form(score))
+        form_source = "found" if score.form else ""
     beats = backbone.harmony_of_beats(score)
     records = records_of(score, beats)
     harmony = beats[1]
@@ -147,7 +152,7 @@ def _prepare(song: SongFile, read: Song, name: str) -> PreparedSong:
         "warnings": sorted(read.warnings),
         "quantization_error": None if read.error is None else round(float(read.error), 4),
         "keys": [[tick, str(key)] for tick, key in keys],
-        "form_source": read.form_source if score.form else "",
+        "form_source": form_source,
     }
     if song.style:
         extra["style"] = song.style

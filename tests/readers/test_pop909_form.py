@@ -123,7 +123,7 @@ def test_a_data_set_says_where_forms_come_from(tmp_path: Path) -> None:
     settings = {"workers": 0, "keep_duplicates": True}
     build_dataset(tmp_path / "songs", tmp_path / "set", form=tmp_path / "form", **settings)
     dataset = open_dataset(tmp_path / "set")
-    assert dataset.manifest["counts"]["forms"]["labels"] == 1
+    assert dataset.manifest["counts"]["forms"] == {"found": 1, "labels": 1}
     assert dataset.manifest["settings"]["form"] is True
     found = {}
     for split in ("train", "valid", "test"):
