@@ -3,7 +3,8 @@
 A document is written for the repository: its links are paths from its own folder, so they work where the
 files are browsed. On the site `docs/` is the root, and `SHOWN` stands beside it under its own path
 (`experiments/speed/README.md`). Links are rewritten from the one tree to the other; a link to a file that
-is not on the site, such as a module, becomes plain text.
+is not on the site, such as a module, becomes plain text. A page that `nav` in `mkdocs.yml` does not name
+stands at the end of its section.
 """
 
 from __future__ import annotations
@@ -31,11 +32,38 @@ SHOWN = (
     "experiments/**/*.mid",
     "experiments/**/*.musicxml",
 )
+SECTIONS = {
+    "Guides": "guides",
+    "Concepts": "concepts",
+    "API": "reference",
+    "Research": "research",
+    "How it is built": "built",
+}
 LINK = re.compile(r"(?P<mark>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 SOURCE = re.compile(r'(?P<before><(?:img|a)\b[^>]*?(?:src|href)=")(?P<target>[^"]+)')
 CODE = re.compile(r"(?<=<code>)[^<\n]+(?=</code>)")
 FLAG = re.compile(r"(?<!\S)--?\w[\w.=,:/-]{0,40}(?!\S)")
 FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Puts pages that `nav` does not name at the end of the section of their folder."""
+
+    def named(entries: object) -> set[str]:
+        if isinstance(entries, str):
+            return {entries}
+        parts = entries.values() if isinstance(entries, dict) else entries
+        return {name for part in parts for name in named(part)} if isinstance(entries, dict | list) else set()
+
+    known = named(config.nav)
+    for section in config.nav or []:
+        for title, pages in section.items() if isinstance(section, dict) else ():
+            folder = SECTIONS.get(title)
+            for path in sorted((ROOT / "docs" / folder).glob("*.md")) if folder else ():
+                name = f"{folder}/{path.name}"
+                if name not in known:
+                    pages.append(name)
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
