@@ -99,6 +99,15 @@ def parser() -> argparse.ArgumentParser:
     add("--silent_bars", type=int, default=1, metavar="N", help=silent)
     chosen = "chord progressions of which the one that leads best into your chords, or the end, is kept"
     add("--candidates", type=int, default=16, metavar="N", help=chosen)
+    add(
+        "--style",
+        metavar="NAME",
+        help="such as pop or folk, one that the model knows (default: its usual one)",
+    )
+    notes = "lowest and highest note of the melody, such as A3-E5 (default: as in songs of the style)"
+    add("--range", metavar="LOW-HIGH", help=notes)
+    add("--density", type=float, metavar="N", help="notes a bar (default: as in songs of the style)")
+    add("--intro", type=int, default=0, metavar="N", help="bars without a melody before it begins")
     output_options(options)
     return options
 

@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"errors", *_MUSIC, "ops"},
     "config": {"errors", "utils", "models"},
     "tasks": {"errors", "config", *_MUSIC, "ops", "models"},
-    "checkpoints": {"errors", "utils", "config", *_MUSIC, "models", "tasks"},
+    "checkpoints": {"errors", "utils", "config", *_MUSIC, "data", "models", "tasks"},
     # Training and sampling stand beside each other: both read checkpoints, neither knows the other.
     "training": {"errors", "utils", "config", *_MUSIC, "data", "ops", "models", "tasks", "checkpoints"},
     "sampling": {

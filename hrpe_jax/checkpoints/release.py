@@ -27,6 +27,7 @@ from hrpe_jax.checkpoints.safetensors import (
 )
 from hrpe_jax.codec import vocabulary
 from hrpe_jax.config import BackboneStageConfig, MelodyStageConfig, StageConfig
+from hrpe_jax.data.plan_tables import NO_TABLES, PlanTables, read_plan_tables
 from hrpe_jax.errors import UserError
 from hrpe_jax.utils.files import replace_file, unwritable
 from hrpe_jax.utils.schema import build
@@ -68,12 +69,14 @@ class Model:
         melody: the melody stage.
         seen: songs of the training data by key and by meter, `{"keys": {"C major": 58}, "meters": {...}}`;
             None where the model does not say.
+        tables: what it plans pieces by.
     """
 
     path: str
     backbone: StageModel | None = None
     melody: StageModel | None = None
     seen: Mapping[str, Mapping[str, int]] | None = None
+    tables: PlanTables = NO_TABLES
 
     def stage(self, name: str) -> StageModel:
         """A stage that must be there.
@@ -169,7 +172,8 @@ def read_released(folder: Path) -> Model:
             )
         stages[name] = StageModel(config, params, entry["step"], entry["latest"])
     seen = about.get("seen")
-    return replace(Model(str(folder), **stages), seen=seen if isinstance(seen, dict) else None)
+    tables = read_plan_tables(folder)
+    return replace(Model(str(folder), **stages), seen=seen if isinstance(seen, dict) else None, tables=tables)
 
 
 def write_released(model: Model, folder: str | os.PathLike[str], precision: Precision = "float32") -> Path:
@@ -206,6 +210,8 @@ def write_released(model: Model, folder: str | os.PathLike[str], precision: Prec
                 "latest": stage.latest,
                 "config": asdict(stage.config),
             }
+        for name, text in model.tables.files():
+            replace_file(folder / name, text.encode())
         # As it is read: tuples are lists there.
         about[verify.DIGESTS]["config"] = verify.config_digest(json.loads(json.dumps(about)))
         replace_file(folder / CONFIG_FILE, json.dumps(about, indent=2).encode())
@@ -218,6 +224,7 @@ def export_model(
     workdir: str | os.PathLike[str],
     folder: str | os.PathLike[str] | None = None,
     seen: Mapping[str, Mapping[str, int]] | None = None,
+    tables: PlanTables = NO_TABLES,
 ) -> tuple[Model, Path]:
     """Writes the best checkpoints of a workdir as a released model, by default into `WORKDIR/model`.
 
@@ -225,6 +232,7 @@ def export_model(
         workdir: of a training.
         folder: of the model.
         seen: as `Model.seen`.
+        tables: as `Model.tables`.
 
     Returns:
         The model and its folder.
@@ -232,7 +240,7 @@ def export_model(
     Raises:
         UserError: as `load_model` and `write_released`.
     """
-    model = replace(read_checkpoints(workdir), seen=seen)
+    model = replace(read_checkpoints(workdir), seen=seen, tables=tables)
     return model, write_released(model, Path(workdir) / EXPORT_FOLDER if folder is None else folder)
 
 

@@ -8,22 +8,23 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from hrpe_jax.codec.columns import (
+    BACKBONE_FIELDS,
+    BACKBONE_PADDING,
+    EMPTY_ROW,
+    HIGH,
+    LOW,
+    MELODY_FIELDS,
+    MELODY_PADDING,
+    MELODY_ROW_FIELDS,
+)
 from hrpe_jax.data.augment import (
     transpose_backbone_ids,
     transpose_keys,
     transpose_melody_ids,
     transpose_roots,
 )
-from hrpe_jax.data.features import (
-    BACKBONE_FIELDS,
-    BACKBONE_PADDING,
-    EMPTY_ROW,
-    MELODY_FIELDS,
-    MELODY_PADDING,
-    MELODY_ROW_FIELDS,
-    Song,
-    SongCache,
-)
+from hrpe_jax.data.features import Song, SongCache
 
 
 class Piece(NamedTuple):
@@ -169,4 +170,6 @@ def melody_batch(pieces: list[Piece], songs: SongCache, shape: BatchShape, rows:
         for name, quality in (("root_pc", "quality_code"), ("next_root_pc", "next_quality_code")):
             batch[name] = transpose_roots(batch[name], batch[quality], by_position)
         batch["key"] = transpose_keys(batch["key"], shifts)
+        for name in (LOW, HIGH):
+            batch[name] = np.where(batch[name] >= 0, np.clip(batch[name] + shifts, 0, 127), batch[name])
     return {**batch, "weights": weights, "reset": reset}

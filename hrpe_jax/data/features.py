@@ -6,66 +6,24 @@ A field that is constant over a song (key, meter) is a row too where the batch w
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from hrpe_jax.codec import backbone_tokens, melody_tokens
-from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT
+from hrpe_jax.codec import backbone_tokens, melody_tokens, plan
+from hrpe_jax.codec.attributes import attributes_from_values
+from hrpe_jax.codec.columns import (
+    ATTRIBUTES,
+    BACKBONE_FIELDS,
+    MELODY_FIELDS,
+    attribute_values,
+    style_value,
+)
 from hrpe_jax.codec.melody_tokens import tempo_bin
 from hrpe_jax.theory.meter import Meter
-
-BACKBONE_FIELDS = (
-    "input_ids",
-    "target_ids",
-    "root_pc",
-    "quality_code",
-    "function_code",
-    "bar_phase",
-    "key",
-    "beats_per_bar",
-    "positions",
-)
-MELODY_FIELDS = (
-    "event_ids",
-    "target_ids",
-    "chord_id",
-    "root_pc",
-    "quality_code",
-    "function_code",
-    "next_chord_id",
-    "next_root_pc",
-    "next_quality_code",
-    "ticks_to_next",
-    "bar_phase",
-    "positions",
-)
-MELODY_ROW_FIELDS = ("key", "meter_num", "meter_den", "tempo_bin")
-
-# Where nothing stands: no chord, and values that are legal indices everywhere.
-BACKBONE_PADDING = {
-    "input_ids": backbone_tokens.PAD,
-    "target_ids": backbone_tokens.PAD,
-    "quality_code": backbone_tokens.NO_QUALITY_CODE,
-    "function_code": backbone_tokens.NO_FUNCTION_CODE,
-    "beats_per_bar": 1,
-}
-MELODY_PADDING = {
-    "event_ids": melody_tokens.PAD,
-    "target_ids": melody_tokens.PAD,
-    "chord_id": backbone_tokens.NO_CHORD0,
-    "quality_code": backbone_tokens.NO_QUALITY_CODE,
-    "function_code": backbone_tokens.NO_FUNCTION_CODE,
-    "next_chord_id": backbone_tokens.NO_CHORD0,
-    "next_quality_code": backbone_tokens.NO_QUALITY_CODE,
-    "ticks_to_next": MAX_TICKS_TO_NEXT,
-}
-
-EMPTY_ROW = (0, 4, 4, tempo_bin(120.0))
-"""Melody row fields where a row has ended: C major, 4/4, 120."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +32,7 @@ class Song:
 
     Attributes:
         fields: int32 `[fields, positions]`, in the order of `BACKBONE_FIELDS` or `MELODY_FIELDS`.
-        row: Melody: key, meter numerator and denominator, tempo bin; backbone: empty.
+        row: Melody: values of `MELODY_ROW_FIELDS`; backbone: empty.
     """
 
     fields: np.ndarray
@@ -94,7 +52,21 @@ def backbone_song(record: Mapping[str, Any]) -> Song:
     fields[6] = inputs[1] - backbone_tokens.KEY0
     fields[7] = backbone_tokens.id_meter(int(inputs[2])).beats_per_bar
     fields[8] = np.arange(length)
+    fields[9:-1] = _backbone_plan(record, fields[5], inputs, int(fields[7, 0]))
+    fields[-1] = style_value(str(record.get("style", "")))
     return Song(fields)
+
+
+def _backbone_plan(
+    record: Mapping[str, Any], phases: np.ndarray, inputs: np.ndarray, beats_per_bar: int
+) -> np.ndarray:
+    """The form's columns, and how far back the aligned bar lies, at each event: int32 `[columns, length]`."""
+    # Where bars are short, an event that ends in one has passed its line all the same.
+    passed = phases[:-1] + backbone_tokens.BEATS[inputs[1:]].astype(np.int64) - phases[1:]
+    bar = np.concatenate([[0], np.cumsum(-(-passed // beats_per_bar))])
+    outline = plan.outline(record.get("form", ()), int(bar[-1]) + bool(phases[-1]))
+    rows = plan.by_event(outline, bar, bar)
+    return rows[[*range(len(plan.FORM_COLUMNS)), -1]]
 
 
 def melody_song(record: Mapping[str, Any]) -> Song:
@@ -116,7 +88,36 @@ def melody_song(record: Mapping[str, Any]) -> Song:
     about = record["metadata"]
     key = int(about["key_signature_root"]) + 12 * int(is_minor(about))
     meter = Meter(int(about["time_signature_num"]), int(about["time_signature_den"]))
-    return Song(fields, (key, meter.numerator, meter.denominator, tempo_bin(float(about["tempo_bpm"]))))
+    clocks = np.asarray(record["bar_phase"])
+    fields[12:] = melody_plan(record.get("form", ()), events, clocks, meter.bar_ticks)[:, :-1]
+    attributes = attribute_values(attributes_from_values(record.get("attributes", {})))
+    tempo = tempo_bin(float(about["tempo_bpm"]))
+    row = (key, meter.numerator, meter.denominator, tempo, *(attributes[name] for name in ATTRIBUTES))
+    return Song(fields, row)
+
+
+def melody_plan(
+    form: Sequence[Sequence[Any]], events: np.ndarray, clocks: np.ndarray, bar_ticks: int
+) -> np.ndarray:
+    """The plan of a melody at each of its events: int32 `[columns, events]`.
+
+    Args:
+        form: `(letter, first bar, bars)` of each section.
+        events: tokens, BOS to EOS.
+        clocks: ticks since the bar began, after each.
+        bar_ticks: of a full bar.
+    """
+    bar = np.cumsum(events == melody_tokens.BAR) - 1
+    outline = melody_outline(form, events, clocks, bar_ticks)
+    return plan.by_event(outline, bar, bar + (clocks >= bar_ticks))
+
+
+def melody_outline(
+    form: Sequence[Sequence[Any]], events: np.ndarray, clocks: np.ndarray, bar_ticks: int
+) -> np.ndarray:
+    """The plan of a melody bar by bar, int32 `[bars, columns]`; arguments as for `melody_plan`."""
+    outline = plan.outline(form, int(np.sum(events == melody_tokens.BAR)), plan.melody_end(events))
+    return plan.described(outline, events, clocks, bar_ticks)
 
 
 def is_minor(metadata: Mapping[str, Any]) -> bool:

@@ -16,13 +16,16 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.codec.columns import ATTRIBUTES, STYLE
+from hrpe_jax.codec.plan import BACK, FORM_COLUMNS
 from hrpe_jax.models import cache as histories
 from hrpe_jax.models.cache import History
 from hrpe_jax.models.chord_embedding import STDDEV, ChordFactors
 from hrpe_jax.models.chord_head import GROUP, Pointer, both
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.models.initializers import divide, lecun, matmul, normal
-from hrpe_jax.models.pointers import Copying, Phrasing
+from hrpe_jax.models.plan_features import PlanFeatures, hide
+from hrpe_jax.models.pointers import Copying, Phrasing, hide_rows
 from hrpe_jax.models.transformer import Past, Stack
 from hrpe_jax.ops import hrpe, phrases, repeats
 
@@ -50,7 +53,7 @@ class Backbone(nn.Module):
         Args:
           batch: int ``[batch, length]`` each: ``input_ids, root_pc, quality_code, function_code, bar_phase``
             (beat at which the next event begins), ``key`` (0-23), ``beats_per_bar``, ``positions``,
-            ``segment_ids``.
+            ``segment_ids``; with ``plan`` also the columns of ``codec.columns.BACKBONE_PLAN``.
           history: a cache from ``init_cache`` with the events before these; None where the row begins here.
           train: whether dropout is on.
           targets: the events that do follow, ``[batch, length]``, where no other scores are needed.
@@ -61,6 +64,8 @@ class Backbone(nn.Module):
         """
         config = self.config
         relations = config.harmony.relations
+        if config.plan and train:
+            batch = hide(batch, self.make_rng("dropout"), config.plan_dropout, (STYLE,))
         ids, positions, segments = batch["input_ids"], batch["positions"], batch["segment_ids"]
         if history is None:
             history = histories.empty(config, ids.shape[0], 0, relations, len(CATEGORIES), Past())
@@ -90,6 +95,9 @@ class Backbone(nn.Module):
             for name, values, size in features:
                 table = self.param(f"{name}_in", normal(STDDEV, "vocab", "embed"), (size, config.width))
                 x = x + table[values]
+        if config.plan:
+            columns = {**FORM_COLUMNS, STYLE: ATTRIBUTES[STYLE]}
+            x = x + PlanFeatures(config.width, columns, name="plan")(batch)
         if config.repeats:
             copying = Copying(config.width, levels=2, name="copying")
             known = jnp.where(segments > 0, ids, repeats.NOTHING)
@@ -98,11 +106,15 @@ class Backbone(nn.Module):
             history = history._replace(repeats=song)
             per_bar = jnp.maximum(beats_per_bar, 1)
             found = found._replace(back=found.back // per_bar[..., None], clock=found.clock // per_bar)
+            if train and config.pointer_dropout:
+                found = hide_rows(found, self.make_rng("dropout"), config.pointer_dropout)
             x = x + copying.embed(factors.embed(jnp.maximum(found.event, 0), tonic[..., None]), found)
-        if config.phrases:
-            phrasing = Phrasing(config.width, len(config.phrases), levels=2, name="phrasing")
-            heard, old = _stood(config.phrases, history.phrases, batch, beats_per_bar)
+        if distances(config):
+            phrasing = Phrasing(config.width, distances(config), levels=2, name="phrasing")
+            heard, old = _stood(_bars_back(config, batch), history.phrases, batch, beats_per_bar)
             history = history._replace(phrases=heard)
+            if train and config.pointer_dropout:
+                old = hide_rows(old, self.make_rng("dropout"), config.pointer_dropout)
             x = x + phrasing.embed(factors.embed(jnp.maximum(old.event, 0), tonic[..., None]), old)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
@@ -122,7 +134,7 @@ class Backbone(nn.Module):
         if config.repeats:
             trust, chord_trust = jnp.moveaxis(copying.trust(x, found), -1, 0)
             pointer = Pointer(found.event, trust, chord_trust)
-        if config.phrases:
+        if distances(config):
             trust, chord_trust = jnp.moveaxis(phrasing.trust(x, old), -1, 0)
             pointer = both(pointer, Pointer(old.event, trust, chord_trust))
         if targets is None:
@@ -130,8 +142,20 @@ class Backbone(nn.Module):
         return factors.target_scores(x, ids, tonic, targets, pointer), history
 
 
+def distances(config: BackboneModelConfig) -> int:
+    """How many places ``ops.phrases`` looks at: those of ``phrases``, and the plan's."""
+    return len(config.phrases) + config.plan
+
+
+def _bars_back(config: BackboneModelConfig, batch: Mapping[str, Array]) -> Array:
+    """How many bars back ``ops.phrases`` looks after every event: int ``[batch, length, distances]``."""
+    shape = (*batch["positions"].shape, len(config.phrases))
+    bars = jnp.broadcast_to(jnp.asarray(config.phrases, jnp.int32), shape)
+    return jnp.concatenate([bars, batch[BACK][..., None]], axis=-1) if config.plan else bars
+
+
 def _stood(
-    bars: tuple[int, ...], state: phrases.Phrases, batch: Mapping[str, Array], beats_per_bar: Array
+    bars: Array, state: phrases.Phrases, batch: Mapping[str, Array], beats_per_bar: Array
 ) -> tuple[phrases.Phrases, phrases.Expectation]:
     """What stood so many bars ago, as the token of what was left of it there."""
     ids = jnp.where(batch["segment_ids"] > 0, batch["input_ids"], tokens.PAD)
@@ -142,7 +166,7 @@ def _stood(
         jnp.asarray(GROUP)[ids],
         beats,
         batch["positions"] == 0,
-        beats_per_bar[..., None] * jnp.asarray(bars),
+        beats_per_bar[..., None] * bars,
     )
     # An event of less than the longest duration is not followed by more of its own harmony.
     sounds_on = (old.event == harmony[..., None]) & (beats < tokens.MAX_BEATS)[..., None]
@@ -151,7 +175,7 @@ def _stood(
 
 
 def _no_phrases(config: BackboneModelConfig, batch: int) -> phrases.Phrases | None:
-    return phrases.empty(batch, PHRASE_EVENTS, len(config.phrases)) if config.phrases else None
+    return phrases.empty(batch, PHRASE_EVENTS, distances(config)) if distances(config) else None
 
 
 def init_cache(

@@ -136,6 +136,11 @@ class ModelConfig:
       rope_base: longest RoPE wavelength over 2 pi, in events.
       repeats: events of the song so far among which the longest earlier agreement with the latest events is
         looked for (``ops.repeats``); what followed it is told to the model, which may copy it. 0 for none.
+      plan: whether every event sees the plan of its piece (``codec.plan``): form, place in it, attributes;
+        and what stood at the aligned bar of the section that comes again.
+      plan_dropout: share of training rows to which each part of the plan is unknown.
+      pointer_dropout: share of training rows without the candidates of ``repeats`` (and, drawn apart, of
+        ``phrases`` and of earlier bars), so that the model does not lean on them alone.
     """
 
     width: int = 192
@@ -151,6 +156,9 @@ class ModelConfig:
     scan_layers: bool = True
     rope_base: float = 10000.0
     repeats: int = 0
+    plan: bool = False
+    plan_dropout: float = 0.1
+    pointer_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         at_least(self, 1, "width", "layers", "heads", "head_width", "mlp_width")
@@ -163,7 +171,9 @@ class ModelConfig:
         check(
             self.head_width % 2 == 0, f"head_width: even expected (RoPE turns pairs), not {self.head_width}"
         )
-        check(0 <= self.dropout < 1, f"dropout: in [0, 1) expected, got {self.dropout}")
+        for name in ("dropout", "plan_dropout", "pointer_dropout"):
+            rate = getattr(self, name)
+            check(0 <= rate < 1, f"{name}: in [0, 1) expected, got {rate}")
         check(self.rope_base > 1, f"rope_base: above 1 expected, got {self.rope_base}")
 
     @classmethod
@@ -207,15 +217,25 @@ class MelodyModelConfig(ModelConfig):
       harmony: its H-RPE.
       conditioning: "chords": each event sees the chord that sounds and the one to come; "present": only the
         one that sounds; "none": neither. The last two are controls for what chords tell.
+      chord_tones: whether pitches are also known by what they are to the notes of the chord, as sets: chord
+        tone, a step above or below one. All qualities share that, so it holds for chords not met in training.
+      bar_lags: bars to look back for what came at the same place of the bar (``ops.aligned``); with ``plan``
+        the aligned bar of a section that comes again is one more. None: ().
     """
 
     memory: int = 256
     harmony: MelodyHarmonyConfig = field(default_factory=MelodyHarmonyConfig)
     conditioning: Literal["chords", "present", "none"] = "chords"
+    chord_tones: bool = False
+    bar_lags: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 0, "memory")
+        check(
+            all(bars >= 1 for bars in self.bar_lags) and list(self.bar_lags) == sorted({*self.bar_lags}),
+            f"bar_lags: different numbers of bars in ascending order expected, got {list(self.bar_lags)}",
+        )
         check(
             self.conditioning != "none" or self.harmony.codes != "chord",
             "conditioning: without chords harmony.codes cannot be those of chords; set it to none or melody",

@@ -12,7 +12,7 @@ A segment attends to its own events and to the remembered inputs of each layer; 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -21,16 +21,21 @@ import numpy as np
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.codec.columns import ATTRIBUTES, HIGH, LOW
 from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT, NO_CHORD_ID
 from hrpe_jax.codec.melody_tokens import TEMPO_BINS
+from hrpe_jax.codec.plan import FORM_COLUMNS, MELODY_COLUMNS
 from hrpe_jax.models import cache as histories
 from hrpe_jax.models.cache import History
 from hrpe_jax.models.chord_embedding import QUALITIES, ROOTS, STDDEV, score_rows, turn
+from hrpe_jax.models.chord_tones import KINDS_OF_TONES, TONE_KINDS, TONES, turn_back
 from hrpe_jax.models.config import MelodyModelConfig
+from hrpe_jax.models.earlier_bars import BarPointer, bar_distances, earlier_bars, no_bars
 from hrpe_jax.models.initializers import lecun, matmul, normal
-from hrpe_jax.models.pointers import Copying, point
+from hrpe_jax.models.plan_features import PlanFeatures, RegisterFeatures, hide
+from hrpe_jax.models.pointers import Copying, hide_rows, point
 from hrpe_jax.models.transformer import Past, Stack
-from hrpe_jax.ops import hrpe, repeats
+from hrpe_jax.ops import aligned, hrpe, repeats
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 
 PITCHES = melody_tokens.PITCHES
@@ -57,10 +62,17 @@ CATEGORIES = {
 
 
 class MelodyHistory(NamedTuple):
-    """``History`` and the last pitch sung, ``[batch]``, -1 where there is none yet."""
+    """What a melody remembers.
+
+    Attributes:
+      events: of attention and ``ops.repeats``.
+      last_pitch: the last pitch sung, ``[batch]``, -1 where there is none yet.
+      bars: the state of ``ops.aligned``; None in a model without it.
+    """
 
     events: History
     last_pitch: Array
+    bars: Any = None
 
 
 class Melody(nn.Module):
@@ -77,7 +89,8 @@ class Melody(nn.Module):
         Args:
           batch: int ``[batch, length]`` each: ``event_ids, chord_id, root_pc, quality_code, function_code,
             next_chord_id, ticks_to_next, bar_phase, positions``; and ``[batch]`` each: ``key, meter_num,
-            meter_den, tempo_bin``.
+            meter_den, tempo_bin``; with ``plan`` also the columns of ``codec.plan`` and ``codec.columns``'
+            ``ATTRIBUTES``.
           history: from ``init_memory`` or ``init_cache``, or what the last call returned.
           train: whether dropout is on.
 
@@ -87,6 +100,8 @@ class Melody(nn.Module):
         config, harmony = self.config, self.config.harmony
         if config.conditioning != "chords":
             batch = without_chords(batch, only_those_to_come=config.conditioning == "present")
+        if config.plan and train:
+            batch = hide(batch, self.make_rng("dropout"), config.plan_dropout, tuple(ATTRIBUTES))
         ids, positions = batch["event_ids"], batch["positions"]
         segments = (ids != melody_tokens.PAD).astype(jnp.int32)
         tonic = jnp.broadcast_to((batch["key"] % 12)[:, None], ids.shape)
@@ -124,10 +139,11 @@ class Melody(nn.Module):
             ("key", batch["key"][:, None], backbone_tokens.KEYS),
             ("meter_num", batch["meter_num"][:, None], MAX_METER + 1),
             ("meter_den", batch["meter_den"][:, None], MAX_METER + 1),
-            ("tempo", batch["tempo_bin"][:, None], TEMPO_BINS),
         )
         for name, values, size in features:
             x = x + table(f"{name}_in", size)[values]
+        if not config.plan:  # a plan has a tempo that may be unknown
+            x = x + table("tempo_in", TEMPO_BINS)[batch["tempo_bin"][:, None]]
         past_events = history.events
         if config.repeats:
             copying = Copying(config.width, name="copying")
@@ -136,7 +152,33 @@ class Melody(nn.Module):
             bar = ids == melody_tokens.BAR
             song, found = repeats.follow(past_events.repeats, known, over, bar, positions == 0)
             past_events = past_events._replace(repeats=song)
+            if train and config.pointer_dropout:
+                found = hide_rows(found, self.make_rng("dropout"), config.pointer_dropout)
             x = x + copying.embed(embed(jnp.maximum(found.event, 0), tonic[..., None]), found)
+        past_bars = history.bars
+        if bar_distances(config):
+            pointer = BarPointer(config.width, bar_distances(config), name="bar_pointer")
+            past_bars, earlier, told = earlier_bars(config, past_bars, batch)
+            if train and config.pointer_dropout:
+                earlier = hide_rows(earlier, self.make_rng("dropout"), config.pointer_dropout)
+            x = x + pointer.embed(embed(jnp.maximum(earlier.event, 0), tonic[..., None]), earlier)
+        if config.plan:
+            columns = {**FORM_COLUMNS, **MELODY_COLUMNS}
+            x = x + PlanFeatures(config.width, columns, name="plan")(batch)
+            sizes = {name: size for name, size in ATTRIBUTES.items() if name not in (LOW, HIGH)}
+            about = {name: batch[name][:, None] for name in sizes}
+            x = x + PlanFeatures(config.width, sizes, name="attributes")(about)
+            register = RegisterFeatures(config.width, name="register")
+            x = x + register.embed(pitch, batch)
+        if config.chord_tones:
+            # A chord as the set of its notes, and the last pitch as what it is to them.
+            for name, over, kind in (("tones", root, quality), ("next_tones", next_root, next_quality)):
+                kind = jnp.minimum(kind, QUALITIES)
+                notes = jnp.asarray(TONES)[kind].astype(jnp.float32)
+                x = x + matmul(turn_back(notes, tonic - over), table(f"{name}_in", ROOTS))
+                x = x + matmul(
+                    turn_back(notes, pitch - over) * (pitch >= 0)[..., None], table(f"{name}_from", ROOTS)
+                )
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
@@ -157,19 +199,36 @@ class Melody(nn.Module):
         intervals = score(table("interval_out", 2 * PITCHES - 1))
         from_last = jnp.arange(PITCHES) - jnp.maximum(pitch, 0)[..., None] + PITCHES - 1
         steps = jnp.take_along_axis(intervals, from_last, axis=-1)
+        if config.chord_tones:
+            for name, over, kind in (("tones", root, quality), ("next_tones", next_root, next_quality)):
+                kinds = jnp.asarray(KINDS_OF_TONES)[jnp.minimum(kind, QUALITIES)]
+                chosen = jax.nn.one_hot(kinds, TONE_KINDS, dtype=jnp.float32)  # a gather's gradient is slow
+                scored = jnp.einsum("bltk,blk->blt", chosen, score(table(f"{name}_out", TONE_KINDS)))
+                classes = turn(scored, over % ROOTS)
+                pitches = pitches + jnp.tile(classes, PITCHES // ROOTS + 1)[..., :PITCHES]
         pitches = pitches + jnp.where((pitch >= 0)[..., None], steps, 0.0)
         logits = score(events)
         logits = jnp.concatenate([logits[..., :PITCHES] + pitches, logits[..., PITCHES:]], axis=-1)
         if config.repeats:
             logits = point(logits, found.event, copying.trust(x, found)[..., 0])
-        return logits, MelodyHistory(kept, pitch[:, -1])
+        if bar_distances(config):
+            trust = pointer.trust(x, earlier, told)
+            logits = point(logits, earlier.event, trust[..., 0])
+            sung = (earlier.event >= 0) & (earlier.event < PITCHES)
+            any_pitch = jnp.sum(jnp.where(sung, trust[..., 1], 0.0), axis=-1)
+            logits = logits + jnp.where(jnp.arange(melody_tokens.SIZE) < PITCHES, any_pitch[..., None], 0.0)
+        if config.plan:
+            limits = register.score(PITCHES, batch)
+            logits = logits + jnp.pad(limits, ((0, 0), (0, 0), (0, melody_tokens.SIZE - PITCHES)))
+        return logits, MelodyHistory(kept, pitch[:, -1], past_bars)
 
 
 def init_memory(config: MelodyModelConfig, batch: int) -> MelodyHistory:
     """A memory of ``config.memory`` events, all empty."""
     shape = (config.layers, batch, config.memory, config.width)
     past = Past(hidden=jnp.zeros(shape, jnp.dtype(config.dtype)))
-    return MelodyHistory(_empty(config, batch, config.memory, past), jnp.full((batch,), NO_PITCH))
+    events = _empty(config, batch, config.memory, past)
+    return MelodyHistory(events, jnp.full((batch,), NO_PITCH), no_bars(config, batch))
 
 
 def init_cache(
@@ -182,13 +241,14 @@ def init_cache(
     """
     categories = len(CATEGORIES[config.harmony.codes])
     events = histories.empty_cache(config, batch, capacity, config.harmony.relations, categories, remembered)
-    return MelodyHistory(events, jnp.full((batch,), NO_PITCH))
+    return MelodyHistory(events, jnp.full((batch,), NO_PITCH), no_bars(config, batch))
 
 
 def forget(history: MelodyHistory, reset: Array) -> MelodyHistory:
     """Empties the rows where ``reset [batch]`` is true: a new song begins there."""
     last_pitch = jnp.where(reset, NO_PITCH, history.last_pitch)
-    return MelodyHistory(histories.forget(history.events, reset), last_pitch)
+    bars = None if history.bars is None else aligned.forget(history.bars, reset)
+    return MelodyHistory(histories.forget(history.events, reset), last_pitch, bars)
 
 
 def without_chords(batch: Mapping[str, Array], only_those_to_come: bool = False) -> dict[str, Array]:

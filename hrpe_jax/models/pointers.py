@@ -10,7 +10,10 @@ far to trust them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -139,6 +142,24 @@ def _rows(found: phrases.Expectation) -> Array:
     run = jnp.searchsorted(RUNS, found.right, side="right", method="compare_all") - 1
     kind = jnp.where(found.event >= 0, 1 + 2 * run + found.begins, 0)
     return jnp.arange(found.event.shape[-1]) * RUN_KINDS + kind
+
+
+def hide_rows(found: Any, key: Array, rate: float) -> Any:
+    """Candidates of a pointer with none in some rows: a model should not lean on them alone.
+
+    Args:
+      found: an `Expectation` of `ops.repeats`, `ops.phrases` or `ops.aligned`.
+      key: random key.
+      rate: share of rows without candidates.
+    """
+    hidden = jax.random.bernoulli(key, rate, (found.event.shape[0], 1, 1))
+    nothing = {"event": -1, "kind": -1}
+    fields = {
+        name: jnp.where(hidden, jnp.asarray(nothing.get(name, 0), values.dtype), values)
+        for name, values in found._asdict().items()
+        if name != "clock"
+    }
+    return found._replace(**fields)
 
 
 def point(logits: Array, expected: Array, trust: Array) -> Array:

@@ -27,6 +27,7 @@ import numpy as np
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.codec.columns import BACKBONE_PLAN
 from hrpe_jax.codec.grammar import CLASS_FOLLOWS
 from hrpe_jax.models import backbone as models
 from hrpe_jax.models.cache import History
@@ -61,6 +62,9 @@ class Plan(NamedTuple):
         sources: int32 `[bars]`: which bar's chords a bar repeats, -1 for none; None without a form.
         offset: int32 scalar: beats before regular bars begin (those of a prime).
         bars: int32 scalar: regular bars after them.
+        first_bar: int32 scalar: number of the first of these bars in the piece.
+        outline: int32 `[rows, bars + 1, columns]`: what is planned of each bar, in the order of
+            `codec.columns.BACKBONE_PLAN`.
     """
 
     key: Any
@@ -70,6 +74,8 @@ class Plan(NamedTuple):
     sources: Any
     offset: Any
     bars: Any
+    first_bar: Any
+    outline: Any
 
 
 class State(NamedTuple):
@@ -105,7 +111,9 @@ class Said(NamedTuple):
     log_probability: Array
 
 
-def features(event: Any, place: Any, key: Any, meter: Any, phase: Any, xp: Any = jnp) -> dict[str, Any]:
+def features(
+    event: Any, place: Any, key: Any, meter: Any, phase: Any, planned: Any, xp: Any = jnp
+) -> dict[str, Any]:
     """The model's inputs for events, as in the training records; all of one shape.
 
     Args:
@@ -114,6 +122,7 @@ def features(event: Any, place: Any, key: Any, meter: Any, phase: Any, xp: Any =
         key: key tokens; what it is before place 1 plays no part.
         meter: meter tokens; what it is before place 2 plays no part.
         phase: beat of the bar at which the next event begins.
+        planned: what is planned of that bar, with the columns as a last axis.
         xp: numpy or jax.numpy.
     """
     index = xp.clip(key - tokens.KEY0, 0, tokens.KEYS - 1)
@@ -128,6 +137,7 @@ def features(event: Any, place: Any, key: Any, meter: Any, phase: Any, xp: Any =
         "positions": place,
         "segment_ids": event != tokens.PAD,
     }
+    columns |= {name: planned[..., number] for number, name in enumerate(BACKBONE_PLAN)}
     return {name: column.astype(xp.int32) for name, column in columns.items()}
 
 
@@ -229,7 +239,11 @@ def run_backbone(
         active = moving(state)
         per_bar = jnp.maximum(jnp.asarray(BEATS_PER_BAR)[state.meter], 1)
         phase = jnp.where(state.place >= 2, (state.beats - plan.offset) % per_bar, 0)
-        batch = features(state.event, state.place, state.key, state.meter, phase)
+        outline = jnp.asarray(plan.outline)
+        bar = plan.first_bar + jnp.maximum(state.beats - plan.offset, 0) // per_bar
+        bar = jnp.clip(bar, 0, outline.shape[1] - 1)[:, None, None]
+        planned = jnp.take_along_axis(outline, bar, axis=1)[:, 0]
+        batch = features(state.event, state.place, state.key, state.meter, phase, planned)
         columns = {name: x[:, None] for name, x in batch.items()}
         logits, history = model.apply({"params": params}, columns, state.history)
         logits = logits[:, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -28,6 +28,7 @@ from hrpe_jax.sampling.backbone_loop import (
     run_backbone,
 )
 from hrpe_jax.sampling.logits import Settings, row_keys
+from hrpe_jax.sampling.piece_plan import PiecePlan, backbone_columns
 from hrpe_jax.sampling.sizes import drop, grow, left_padded, remember_all, remembered, room, round_up
 
 STEPS = 128  # tokens written by one call of the compiled loop, at most
@@ -55,6 +56,8 @@ class Request:
         bars: regular bars after them.
         candidates: of every stretch that ends before something locked, or at the end.
         window: events that the model was trained to look back at.
+        first_bar: number of the first regular bar in the piece.
+        plans: what is planned of each piece, or None where nothing is.
     """
 
     key: int
@@ -68,6 +71,8 @@ class Request:
     bars: int
     candidates: int
     window: int
+    first_bar: int = 0
+    plans: Sequence[PiecePlan] | None = None
 
 
 class Stretch(NamedTuple):
@@ -133,6 +138,9 @@ def sample_chords(
     rows = round_up(len(numbers), 1)
     padded = [*numbers, *[numbers[0]] * (rows - len(numbers))]
     pieces = [list(request.prefix) for _ in padded]
+    if request.plans is not None:  # rows that only fill the shape have that of the first
+        plans = [*request.plans, *[request.plans[0]] * (rows - len(numbers))]
+        request = replace(request, plans=plans)
     costs: list[list[float]] = [[] for _ in padded]
     keys, choices = _keys(np.uint32(seed), np.asarray(padded, np.int32), request.candidates)
     apart = 0
@@ -142,6 +150,8 @@ def sample_chords(
             continue
         drawn, chances, weights = _draw(config, params, request, pieces, stretch, apart, keys, settings)
         apart = 0
+        if stretch.chosen and stretch.stop == NO_STOP and request.plans is not None:
+            weights = _ends_as_planned(weights, drawn, pieces, request.plans)
         chosen = np.asarray(choose(choices, weights, np.int32(number)))
         for piece, cost, candidates, prices, best in zip(pieces, costs, drawn, chances, chosen, strict=True):
             piece += candidates[best if stretch.chosen else 0]
@@ -149,6 +159,32 @@ def sample_chords(
     done = [backbone.encode_ids(backbone.decode(piece)) if request.sources else piece for piece in pieces]
     nats = [-float(np.mean(cost)) if cost else 0.0 for cost in costs]
     return done[: len(numbers)], nats[: len(numbers)]
+
+
+def _ends_as_planned(
+    weights: np.ndarray,
+    drawn: Sequence[Sequence[Sequence[int]]],
+    pieces: Sequence[Sequence[int]],
+    plans: Sequence[PiecePlan],
+) -> np.ndarray:
+    """The log weights of candidates, those left out whose last bar is not as planned, where some are.
+
+    A piece ends on the tonic chord where that is the last one, and fills more than half of the last bar.
+    """
+    kept = weights.copy()
+    for row, (piece, plan) in enumerate(zip(pieces, plans, strict=True)):
+        if plan.ending is None:
+            continue
+        wrong = np.zeros(len(weights[row]), bool)
+        for number, candidate in enumerate(drawn[row]):
+            said = [*piece, *candidate]
+            tonic, per_bar = (said[1] - tokens.KEY0) % 12, int(BEATS_PER_BAR[said[2]])
+            last_bar = tokens.ROOT[_harmony(said)[-per_bar:]] == tonic
+            over_tonic = bool(last_bar[-1]) and 2 * int(last_bar.sum()) > per_bar
+            wrong[number] = over_tonic != bool(plan.ending.over_tonic)
+        if not wrong.all():
+            kept[row, wrong] = -np.inf
+    return kept
 
 
 def _plan_stretches(request: Request) -> list[Stretch]:
@@ -185,7 +221,8 @@ def _draw(
         keys, count = keys.reshape(len(pieces), count)[:, 0], 1
     rows = [piece for piece in pieces for _ in range(count)]
     firsts = np.arange(len(rows), dtype=np.int32) // count * count
-    plan, state = plan_of(request), start(config, params, request, rows)
+    plan = plan_of(request, count * len(pieces))
+    state = start(config, params, request, plan, rows)
     drawn: list[list[int]] = [[] for _ in rows]
     chances: list[list[float]] = [[] for _ in rows]
     slot = int(state.history.slot)
@@ -234,14 +271,16 @@ def _margin(config: BackboneModelConfig) -> int:
     return max((max(pair) for pair in config.harmony.relations), default=0)
 
 
-def plan_of(request: Request) -> Plan:
-    """What the compiled loop is told of a request; sizes are rounded up."""
+def plan_of(request: Request, rows: int) -> Plan:
+    """What the compiled loop is told of a request, for so many rows; sizes are rounded up."""
     locks = np.full(round_up(max(1, len(request.locks)), 64), FREE, np.int32)
     locks[: len(request.locks)] = request.locks
     sources = None
     if request.sources is not None:
         sources = np.full(round_up(len(request.sources), 16), -1, np.int32)
         sources[: len(request.sources)] = request.sources
+    bars = round_up(max(1, request.first_bar + request.bars), 16)
+    outline = backbone_columns(request.plans, rows if request.plans is None else len(request.plans), bars)
     return Plan(
         np.int32(request.key),
         np.asarray(request.keys, bool),
@@ -250,12 +289,16 @@ def plan_of(request: Request) -> Plan:
         sources,
         np.int32(request.offset),
         np.int32(request.bars),
+        np.int32(request.first_bar),
+        np.repeat(outline, rows // len(outline), axis=0),  # candidates of a piece stand together
     )
 
 
-def start(config: BackboneModelConfig, params: Any, request: Request, rows: Sequence[Sequence[int]]) -> State:
+def start(
+    config: BackboneModelConfig, params: Any, request: Request, plan: Plan, rows: Sequence[Sequence[int]]
+) -> State:
     """Rows that have said these tokens: all but the last are in the cache."""
-    columns = [_columns(request, row) for row in rows]
+    columns = [_columns(request, row, outline) for row, outline in zip(rows, plan.outline, strict=True)]
     longest = min(max(len(row) - 1 for row in rows), request.window)
     most = max(_SMALLEST, round_up(request.window, _SMALLEST))
     length = room(longest, most, _SMALLEST) if longest else 0
@@ -304,7 +347,7 @@ def _harmony(row: Sequence[int]) -> np.ndarray:
     return np.repeat(tokens.HARMONY[ids], tokens.BEATS[ids])
 
 
-def _columns(request: Request, row: Sequence[int]) -> dict[str, np.ndarray]:
+def _columns(request: Request, row: Sequence[int], outline: np.ndarray) -> dict[str, np.ndarray]:
     """The model's inputs for all tokens of a row."""
     ids = np.asarray(row, np.int64)
     beats = np.cumsum(tokens.BEATS[ids], dtype=np.int64)
@@ -314,7 +357,15 @@ def _columns(request: Request, row: Sequence[int]) -> dict[str, np.ndarray]:
     if request.offset:
         of_prime = np.asarray(request.phases)[np.minimum(beats, len(request.phases) - 1)]
         phases = np.where(beats < request.offset, of_prime, phases)
-    return features(ids, np.arange(len(ids)), np.full_like(ids, key), np.full_like(ids, meter), phases, xp=np)
+    bar = request.first_bar + np.maximum(beats - request.offset, 0) // per_bar
+    if request.offset:
+        bars_of_prime = np.cumsum(np.asarray(request.phases) == 0) - 1
+        inside = bars_of_prime[np.minimum(beats, len(request.phases) - 1)]
+        bar = np.where(beats < request.offset, inside, bar)
+    planned = outline[np.clip(bar, 0, len(outline) - 1)]
+    return features(
+        ids, np.arange(len(ids)), np.full_like(ids, key), np.full_like(ids, meter), phases, planned, xp=np
+    )
 
 
 @functools.partial(jax.jit, static_argnames="candidates")

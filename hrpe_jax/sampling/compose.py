@@ -7,7 +7,7 @@ anew. Piece i of a seed draws the same numbers however many are asked for with i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 import jax
@@ -16,17 +16,21 @@ from flax.errors import FlaxError
 
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.codec import melody as melody_codec
 from hrpe_jax.codec.backbone import prefix_of
 from hrpe_jax.codec.melody import decode_piece
+from hrpe_jax.data.ending_model import Ending, ending
 from hrpe_jax.errors import UserError
 from hrpe_jax.models.config import BackboneModelConfig, MelodyModelConfig
 from hrpe_jax.sampling import backbone_search as chord_stage
 from hrpe_jax.sampling import melody_batch as melody_stage
 from hrpe_jax.sampling.backbone_loop import FREE
-from hrpe_jax.sampling.controls import Controls, Drawing, chord_tokens
+from hrpe_jax.sampling.controls import MAX_PIECES, Controls, Drawing, chord_tokens
+from hrpe_jax.sampling.form_input import Form
 from hrpe_jax.sampling.logits import Settings
+from hrpe_jax.sampling.piece_plan import PiecePlan, plan_values
+from hrpe_jax.sampling.planner import plan_melodies, plan_pieces, sections_of
 from hrpe_jax.sampling.sizes import unroll
-from hrpe_jax.score.form import Section, crop_form
 from hrpe_jax.score.score import Score
 
 
@@ -51,6 +55,10 @@ class Piece:
 
 
 MAX_ROWS = 32  # pieces side by side
+MELODY_CANDIDATES = 8
+"""Melodies of which one is kept that ends as planned."""
+MOST_BARS_OF_CANDIDATES = 64
+"""Longer pieces have one candidate: their end is a small part of them."""
 
 
 def compose_pieces(model: Model, controls: Controls) -> Iterator[Piece]:
@@ -82,32 +90,86 @@ def _batches(controls: Controls) -> Iterator[list[int]]:
 
 
 def _compose_rows(model: Model, controls: Controls, numbers: Sequence[int]) -> Iterator[Piece]:
-    chords, chord_nats = write_chords(model, controls, numbers)
+    plans = plan_pieces(model, controls, numbers)
+    chords, chord_nats = write_chords(model, controls, numbers, plans)
+    plans = plan_melodies(model, controls, numbers, plans, chords)
     events: list[list[int]] = [[] for _ in numbers]
     nats: list[list[float]] = [[] for _ in numbers]
     if controls.stage != "backbone":
-        events = [melody_prefix(controls) for _ in numbers]
-        for ids, likelihood in melody_calls(model, controls, numbers, chords):
-            for row in range(len(numbers)):
-                said = ids[row] != melody_tokens.PAD
-                events[row] += ids[row, said].tolist()
-                nats[row] += likelihood[row, said].tolist()
+        events, nats = _write_melodies(model, controls, numbers, chords, plans)
     for row, number in enumerate(numbers):
         costs = {"backbone": chord_nats[row]} if chord_nats else {}
         if nats[row]:
             costs["melody"] = -float(np.mean(nats[row]))
-        yield finish(controls, number, chords[row], events[row], costs)
+        yield finish(controls, number, chords[row], events[row], costs, plans[row] if plans else None)
+
+
+def _write_melodies(
+    model: Model,
+    controls: Controls,
+    numbers: Sequence[int],
+    chords: Sequence[Sequence[int]],
+    plans: Sequence[PiecePlan] | None,
+) -> tuple[list[list[int]], list[list[float]]]:
+    """Each piece's melody tokens, BOS to EOS, and the log probabilities of those that were drawn.
+
+    Where endings are planned, several melodies are drawn, and the first is kept that ends as planned.
+    """
+    count = 1
+    if plans is not None and any(plan.ending for plan in plans) and controls.bars <= MOST_BARS_OF_CANDIDATES:
+        count = MELODY_CANDIDATES
+    rows = [(number + candidate * MAX_PIECES) for number in numbers for candidate in range(count)]
+    events = [melody_prefix(controls) for _ in rows]
+    nats: list[list[float]] = [[] for _ in rows]
+    repeated = [ids for ids in chords for _ in range(count)]
+    planned = None if plans is None else [plan for plan in plans for _ in range(count)]
+    for ids, likelihood in melody_calls(model, controls, rows, repeated, planned):
+        for row in range(len(rows)):
+            said = ids[row] != melody_tokens.PAD
+            events[row] += ids[row, said].tolist()
+            nats[row] += likelihood[row, said].tolist()
+    kept = []
+    for piece, backbone_ids in enumerate(chords):
+        first = piece * count
+        wanted = plans[piece].ending if plans is not None else None
+        fits = [_misses(backbone_ids, events[first + candidate], wanted) for candidate in range(count)]
+        kept.append(first + int(np.argmin(fits)))
+    return [events[row] for row in kept], [nats[row] for row in kept]
+
+
+def _misses(chords: Sequence[int], events: Sequence[int], wanted: Ending | None) -> int:
+    """How far a melody ends from how it should: 1 for the chord under its last note, 2 for the note, 2 for
+    how long that is held."""
+    key, meter = prefix_of(list(chords))
+    notes = melody_codec.decode(events, meter).notes
+    if wanted is None or not notes:
+        return 0
+    harmony = backbone_tokens.HARMONY[np.repeat(chords, backbone_tokens.BEATS[np.asarray(chords)])]
+    root = int(backbone_tokens.ROOT[harmony[notes[-1].onset // meter.beat_ticks]])
+    found = ending(root, notes[-1].pitch, notes[-1].duration, key.tonic, key.mode == "minor")
+    worth = (1, 2, 2)
+    return sum(w * (a != b) for w, a, b in zip(worth, found, wanted, strict=True))
 
 
 def finish(
-    controls: Controls, number: int, chords: Sequence[int], events: Sequence[int], nats: Mapping[str, float]
+    controls: Controls,
+    number: int,
+    chords: Sequence[int],
+    events: Sequence[int],
+    nats: Mapping[str, float],
+    plan: PiecePlan | None = None,
 ) -> Piece:
     """A piece of its tokens."""
     digits = max(2, len(str(controls.num_pieces)))
     key, _ = prefix_of(chords)
     prime = controls.continued
     about: dict[str, Any] = {
-        "tempo_bpm": controls.tempo,
+        "tempo_bpm": (plan and plan.attributes.tempo) or controls.tempo,
+        "form": plan.form
+        if plan is not None
+        else ()
+        if controls.form is None
+        else sections_of(controls.form),
         "id": f"piece-{number + 1:0{digits}}",
         "title": f"Piece {number + 1} in {key.name}"
         if prime is None
@@ -118,16 +180,11 @@ def finish(
     else:
         opening = prime.score if prime is not None else None
         score = melody_stage.score_of(chords, opening, **about)
-    if controls.form is not None:
-        sections = (
-            Section(part.name + "'" * part.varied, part.first, part.bars) for part in controls.form.sections
-        )
-        score = replace(score, form=crop_form(sections, 0, len(score.bar_starts())))
-    return Piece(score, tuple(chords), tuple(events), dict(nats), plain(controls, number))
+    return Piece(score, tuple(chords), tuple(events), dict(nats), plain(controls, number, plan))
 
 
 def write_chords(
-    model: Model, controls: Controls, numbers: Sequence[int]
+    model: Model, controls: Controls, numbers: Sequence[int], plans: Sequence[PiecePlan] | None = None
 ) -> tuple[list[list[int]], list[float]]:
     """Each piece's chord tokens, and their mean negative log likelihoods; those are none for given chords."""
     key, meter, prime = controls.key, controls.meter, controls.continued
@@ -145,17 +202,25 @@ def write_chords(
         keys=np.array([controls.mode in (None, "major")] * 12 + [controls.mode in (None, "minor")] * 12),
         meter=FREE if meter is None else backbone_tokens.meter_id(meter),
         locks=locks,
-        sources=form.chord_sources() if form is not None and controls.chords is None else None,
+        sources=_chord_sources(form, plans) if form is not None and controls.chords is None else None,
         prefix=prime.backbone_ids if prime is not None else [backbone_tokens.BOS],
         phases=prime.phases if prime is not None else [],
         offset=len(prime.harmony) if prime is not None else 0,
         bars=controls.bars - (prime.bars if prime is not None else 0),
         candidates=controls.candidates,
         window=stage.config.batch.length,
+        first_bar=prime.bars if prime is not None else 0,
+        plans=plans,
     )
     return chord_stage.sample_chords(
         config, jax.device_put(params), request, numbers, controls.seed, _settings(controls.backbone)
     )
+
+
+def _chord_sources(form: Form, plans: Sequence[PiecePlan] | None) -> list[int]:
+    """For every bar, the bar whose chords it repeats. By a plan the last two bars are free: they end."""
+    sources = form.chord_sources()
+    return sources if plans is None else [*sources[:-2], *[-1] * len(sources[-2:])]
 
 
 def _locks(controls: Controls) -> list[int]:
@@ -178,6 +243,7 @@ def melody_calls(
     controls: Controls,
     numbers: Sequence[int],
     chords: Sequence[Sequence[int]],
+    plans: Sequence[PiecePlan] | None = None,
     steps: int | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The events of melodies over these chords, as `melodies.melodies` gives them."""
@@ -188,10 +254,11 @@ def melody_calls(
         bars=controls.bars,
         tempo=controls.tempo,
         silent_bars=controls.silent_bars,
-        form=controls.form,
+        form=controls.form if plans is None else None,
         prefix=melody_prefix(controls),
         opening=None if prime is None else prime.score,
         segment=stage.config.batch.length,
+        plans=plans,
     )
     return melody_stage.melodies(
         config,
@@ -215,8 +282,8 @@ def _settings(drawing: Drawing) -> Settings:
     )
 
 
-def plain(controls: Controls, number: int) -> dict[str, Any]:
-    """The controls as JSON values: what asks for this piece again."""
+def plain(controls: Controls, number: int, plan: PiecePlan | None = None) -> dict[str, Any]:
+    """The controls as JSON values: what asks for this piece again, and what was planned."""
     prime, form = controls.prime, controls.form
     return {
         "number": number,
@@ -236,6 +303,7 @@ def plain(controls: Controls, number: int) -> dict[str, Any]:
         "melody": asdict(controls.melody),
         "silent_bars": controls.silent_bars,
         "candidates": controls.candidates,
+        **({} if plan is None else {"intro": controls.intro, "plan": plan_values(plan)}),
     }
 
 

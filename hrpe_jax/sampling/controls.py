@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from hrpe_jax.codec import backbone
+from hrpe_jax.codec.attributes import Attributes
 from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.chord_input import Timed, come_round, read_chords
 from hrpe_jax.sampling.form_input import MAX_BARS, Form, read_form
@@ -21,12 +23,17 @@ from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key, Mode
 from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter
+from hrpe_jax.theory.pitch import parse_midi_name
 
 MAX_PIECES = 10_000
 DEFAULT_BARS, DEFAULT_TEMPO = 16, 120.0
 CHORDS_TOP_P, MELODY_TOP_P = 0.98, 0.95
 """Where `top_p` is not given; chosen on validation songs, see `experiments/results`."""
 SLOWEST, FASTEST = 20.0, 400.0
+NARROWEST = 7
+"""Semitones of the narrowest range that may be asked for."""
+MOST_DENSE = 48.0
+"""Notes a bar, at most."""
 STAGES = ("both", "backbone", "melody")
 
 
@@ -67,6 +74,9 @@ class Controls:
         backbone: how chords are drawn.
         melody: how melody events are drawn.
         silent_bars: how many whole bars in a row the melody may be silent.
+        style: of the piece; None for the model's usual one.
+        attributes: tempo, range and density, as far as they are asked for.
+        intro: bars before the melody begins.
         candidates: how many continuations the model writes of the bars before locked chords and before the
             end, to choose the one that leads best into what must follow.
     """
@@ -86,6 +96,9 @@ class Controls:
     melody: Drawing = Drawing(top_p=MELODY_TOP_P)
     silent_bars: int = DEFAULT_SILENT_BARS
     candidates: int = DEFAULT_CANDIDATES
+    style: str | None = None
+    attributes: Attributes = field(default_factory=Attributes)
+    intro: int = 0
 
     @property
     def continued(self) -> Prime | None:
@@ -159,6 +172,15 @@ def read_controls(options: ComposeOptions) -> Controls:
         melody=drawings[1],
         silent_bars=options.silent_bars,
         candidates=options.candidates,
+        style=options.style,
+        attributes=_attributes(options, tempo),
+        intro=options.intro,
+    )
+    _within("intro", options.intro, 0, max(0, bars - (given.bars if given is not None else 0) - 1))
+    _check(
+        not options.intro or given is None or given.use == "chords",
+        "intro",
+        "a piece that goes on from a prime has its beginning; leave --intro or --prime out",
     )
     _check(
         options.stage != "melody" or controls.chords_given,
@@ -267,6 +289,36 @@ def _drawing(options: ComposeOptions, stage: str, default_top_p: float) -> Drawi
     _check(0 < top_p <= 1, p, f"above 0, at most 1 expected, got {top_p:g}")
     _check(1 <= penalty < np.inf, r, f"1 (none) or more expected, got {penalty:g}")
     return Drawing(float(temperature), int(top_k), float(top_p), float(penalty))
+
+
+def _attributes(options: ComposeOptions, tempo: float | None) -> Attributes:
+    """Tempo, range and density as far as they are asked for."""
+    low = high = None
+    if options.range is not None:
+        low, high = _range(options.range)
+    density = options.density
+    _check(
+        density is None or 0 < density <= MOST_DENSE,
+        "density",
+        f"above 0, at most {MOST_DENSE:g} notes a bar expected, got {density}",
+    )
+    return Attributes("", tempo, low, high, density)
+
+
+def _range(text: str) -> tuple[int, int]:
+    """Lowest and highest pitch of such as "A3-E5"."""
+    parts = re.fullmatch(r"\s*(\S+?)\s*[-–:]\s*(\S+?)\s*", text)
+    try:
+        low, high = (parse_midi_name(part) for part in parts.groups()) if parts else (0, 0)
+    except ValueError:
+        parts = None
+    _check(parts is not None, "range", f"{cut(text)!r}: expected two notes, such as A3-E5")
+    _check(
+        high - low >= NARROWEST,
+        "range",
+        f"{cut(text)}: expected a fifth ({NARROWEST} semitones) or more, the lowest note first",
+    )
+    return low, high
 
 
 def _key(key: str | Key | None, mode: str | None) -> tuple[Key | None, Mode | None]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -19,9 +19,11 @@ from hrpe_jax.codec import backbone, grammar
 from hrpe_jax.codec import backbone_tokens as chord_ids
 from hrpe_jax.codec import melody as codec
 from hrpe_jax.codec import melody_tokens as tokens
+from hrpe_jax.codec.columns import ATTRIBUTES, MELODY_FIELDS, MELODY_PADDING
 from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.melody_tokens import tempo_bin
-from hrpe_jax.data.features import MELODY_FIELDS, MELODY_PADDING, MELODY_ROW_FIELDS, melody_song
+from hrpe_jax.codec.plan import COLUMNS, by_event
+from hrpe_jax.data.features import melody_song
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.cache import capacity
 from hrpe_jax.models.config import MelodyModelConfig
@@ -44,6 +46,7 @@ from hrpe_jax.sampling.melody_loop import (
     run_melody,
     start_clock,
 )
+from hrpe_jax.sampling.piece_plan import PiecePlan, melody_columns
 from hrpe_jax.sampling.sizes import drop, grow, left_padded, remember_all, remembered, room, round_up
 from hrpe_jax.score.score import Score
 
@@ -64,6 +67,7 @@ class Request:
         prefix: events that every piece begins with; BOS alone for none.
         opening: the music of the prefix, whose bars may be short; None for none.
         segment: events of a segment in training.
+        plans: what is planned of each piece, or None where nothing is.
     """
 
     bars: int
@@ -73,6 +77,7 @@ class Request:
     prefix: Sequence[int]
     opening: Score | None
     segment: int
+    plans: Sequence[PiecePlan] | None = None
 
 
 def melodies(
@@ -106,6 +111,8 @@ def melodies(
     score_by_chords = {ids: score_of(ids, request.opening) for ids in set(chords)}
     table_by_chords = {ids: beat_table(score) for ids, score in score_by_chords.items()}
     scores, tables = [score_by_chords[ids] for ids in chords], [table_by_chords[ids] for ids in chords]
+    if request.plans is not None:  # rows that only fill the shape have that of the first
+        request = replace(request, plans=[*request.plans, *[request.plans[0]] * (rows - count)])
     plan = melody_plan(scores, request)
     keys = row_keys(np.uint32(seed), STAGE, np.pad(np.asarray(numbers, np.int32), (0, rows - count)))
     size = rows // shares(rows)
@@ -172,7 +179,7 @@ def _calls(
     steps: int | None,
 ) -> Iterator[tuple[Said, int]]:
     """Calls the loop until all rows have ended; gives what a call writes, and how much, without waiting."""
-    state = start(config, params, request, scores, wanted)
+    state = start(config, params, request, plan, scores, wanted)
     most, segment = config.memory + request.segment, request.segment
     slot = int(state.history.events.slot)
     in_segment = segment if slot else 0  # what was read ended with a segment
@@ -214,6 +221,10 @@ def melody_plan(scores: Sequence[Score], request: Request) -> Plan:
     def column(values: Any) -> np.ndarray:
         return np.fromiter(values, np.int32, len(scores))
 
+    tempos = [request.tempo] * len(scores)
+    if request.plans is not None:
+        tempos = [plan.attributes.tempo or request.tempo for plan in request.plans]
+    outline, attributes = melody_columns(request.plans, len(scores), round_up(request.bars, 16))
     return Plan(
         masks=masks,
         sections=None if request.form is None else _sections(request.form),
@@ -221,11 +232,13 @@ def melody_plan(scores: Sequence[Score], request: Request) -> Plan:
         key=column(score.key.index for score in scores),
         meter_num=column(score.meter.numerator for score in scores),
         meter_den=column(score.meter.denominator for score in scores),
-        tempo_bin=column(tempo_bin(request.tempo) for _ in scores),
+        tempo_bin=column(map(tempo_bin, tempos)),
         bar_ticks=column(score.meter.bar_ticks for score in scores),
         beat_ticks=column(score.meter.beat_ticks for score in scores),
         bars=column(request.bars for _ in scores),
         silent_bars=column(request.silent_bars for _ in scores),
+        outline=outline,
+        attributes=attributes,
     )
 
 
@@ -280,7 +293,12 @@ def _with_cache(state: State, events: Any) -> State:
 
 
 def start(
-    config: MelodyModelConfig, params: Any, request: Request, scores: Sequence[Score], wanted: int
+    config: MelodyModelConfig,
+    params: Any,
+    request: Request,
+    plan: Plan,
+    scores: Sequence[Score],
+    wanted: int,
 ) -> State:
     """All but the last event of the prefix are in the cache; rows that only fill the shape have ended."""
     prefix = [int(event) for event in request.prefix]
@@ -297,7 +315,7 @@ def start(
         if slot > config.memory:
             history = history._replace(events=drop(history.events, np.int32(slot - config.memory)))
         first = known - (chunks - number) * request.segment
-        history = read_melody(config, params, _columns(prefix, request, scores, first), history)
+        history = read_melody(config, params, _columns(request, plan, scores, first), history)
     ended = np.arange(rows) >= wanted
     said: Any = None
     if request.form is not None:
@@ -323,26 +341,26 @@ def start(
 _empty = jax.jit(models.init_cache, static_argnums=(0, 1, 2, 3))  # compiled: no two arrays are one buffer
 
 
-def _columns(prefix: Sequence[int], request: Request, scores: Sequence[Score], first: int) -> dict[str, Any]:
-    """A segment of the prefix, over each row's own chords: what it says of the next chord may differ."""
+def _columns(request: Request, plan: Plan, scores: Sequence[Score], first: int) -> dict[str, Any]:
+    """A segment of the prefix, over each row's own chords and plan: what follows next may differ."""
     assert request.opening is not None
-    batch: dict[str, list[Any]] = {name: [] for name in (*MELODY_FIELDS, *MELODY_ROW_FIELDS)}
-    for score in scores:
+    batch: dict[str, list[Any]] = {name: [] for name in MELODY_FIELDS}
+    for score, outline in zip(scores, np.asarray(plan.outline), strict=True):
         whole = Score(
             "", "", score.key, score.meter, request.tempo, request.opening.melody, score.chords,
             bar_resets=score.bar_resets,
         )  # fmt: skip
-        song = melody_song(codec.encode(whole))
-        part = song.fields[:, max(first, 0) : first + request.segment]
-        for name, values in zip(MELODY_FIELDS, part, strict=True):
-            batch[name].append(values)
-        for name, value in zip(MELODY_ROW_FIELDS, song.row, strict=True):
-            batch[name].append(value)
+        fields = melody_song(codec.encode(whole)).fields.copy()
+        bar = np.cumsum(fields[0] == tokens.BAR) - 1
+        line = bar + (fields[MELODY_FIELDS.index("bar_phase")] >= score.meter.bar_ticks)
+        fields[-len(COLUMNS) :] = by_event(outline[:-1], bar, line)
+        for name, values in zip(MELODY_FIELDS, fields, strict=True):
+            batch[name].append(values[max(first, 0) : first + request.segment])
     fills = MELODY_PADDING
-    return {
-        name: left_padded(batch[name], request.segment, fills.get(name, 0))
-        if name in MELODY_FIELDS
-        else np.asarray(batch[name], np.int32)
-        for name in batch
+    columns: dict[str, Any] = {
+        name: left_padded(values, request.segment, fills.get(name, 0))
+        for name, values in batch.items()
         if name not in ("target_ids", "next_root_pc", "next_quality_code")
     }
+    columns |= {name: getattr(plan, name) for name in ("key", "meter_num", "meter_den", "tempo_bin")}
+    return columns | {name: plan.attributes[:, number] for number, name in enumerate(ATTRIBUTES)}

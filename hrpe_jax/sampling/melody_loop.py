@@ -17,7 +17,9 @@ from jax import Array
 
 from hrpe_jax.codec import backbone_tokens, grammar
 from hrpe_jax.codec import melody_tokens as tokens
+from hrpe_jax.codec.columns import ATTRIBUTES, HIGH, LOW
 from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT
+from hrpe_jax.codec.plan import BACK, BREATH_SILENT, COLUMNS
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.models.melody import MelodyHistory
@@ -44,6 +46,9 @@ class Plan(NamedTuple):
         beat_ticks: of a beat.
         bars: where the melody ends.
         silent_bars: how many whole bars in a row may be silent.
+        outline: int32 `[rows, bars + 1, columns]`: the plan bar by bar (`codec.plan`), nothing known behind
+            the end; all of it unknown in a model without a plan.
+        attributes: int32 `[rows, attributes]`, in the order of `codec.columns.ATTRIBUTES`.
     """
 
     masks: Any
@@ -57,6 +62,8 @@ class Plan(NamedTuple):
     beat_ticks: Any
     bars: Any
     silent_bars: Any
+    outline: Any
+    attributes: Any
 
 
 class Sections(NamedTuple):
@@ -211,6 +218,15 @@ def features(event: Array, place: Array, clock: Clock, plan: Plan, window: Windo
     about = {
         name: jnp.asarray(getattr(plan, name)) for name in ("key", "meter_num", "meter_den", "tempo_bin")
     }
+    about |= {name: plan.attributes[:, number] for number, name in enumerate(ATTRIBUTES)}
+    outline = jnp.asarray(plan.outline)
+    last = outline.shape[1] - 1
+
+    def planned(bar: Array) -> Array:
+        return jnp.take_along_axis(outline, jnp.clip(bar, 0, last)[:, None, None], axis=1)[:, 0]
+
+    own, ahead = planned(clock.bars - 1), planned(clock.bars - 1 + (clock.clock >= plan.bar_ticks))
+    columns |= {name: (own if name == BACK else ahead)[:, k] for k, name in enumerate(COLUMNS)}
     return {name: column.astype(jnp.int32)[:, None] for name, column in columns.items()} | about
 
 
@@ -219,7 +235,8 @@ def allowed_events(clock: Clock, plan: Plan) -> Array:
 
     By the grammar; EOS exactly at the end of the last bar; and no bar ends silent when as many before it were
     as the plan allows, nor the last one, so that the melody sounds to its end. Then a rest of the bar can
-    still become a rest up to a position. A section of a form begins without a tie and says its loudness.
+    still become a rest up to a position. Pitches keep to the range of the plan, and a bar in which it has a
+    melody sounds. A section of a form begins without a tie and says its loudness.
     """
     state = clock.state
     fresh = sounds = jnp.zeros(state.shape, bool)
@@ -232,6 +249,14 @@ def allowed_events(clock: Clock, plan: Plan) -> Array:
     allowed = jnp.asarray(plan.masks)[plan.meter, state, clock.clock]
     last = clock.bars >= plan.bars
     ids = jnp.arange(tokens.SIZE)
+    # The range is a limit, not a hint. A bar in which the plan has a melody sounds.
+    outline = jnp.asarray(plan.outline)
+    bar = jnp.clip(clock.bars - 1, 0, outline.shape[1] - 1)
+    planned = jnp.take_along_axis(outline[..., COLUMNS.index("breath")], bar[:, None], axis=1)[:, 0]
+    sounds = sounds | (planned > BREATH_SILENT)
+    low, high = (plan.attributes[:, list(ATTRIBUTES).index(name), None] for name in (LOW, HIGH))
+    inside = (ids >= tokens.PITCHES) | (((low < 0) | (ids >= low)) & ((high < 0) | (ids <= high)))
+    allowed = allowed & inside
     must_sound = ~clock.sounds & ((clock.silent >= plan.silent_bars) | last | sounds)
     ends = (ids == tokens.BAR) | (ids == tokens.EOS)
     wrong_end = jnp.where(last[:, None], ids == tokens.BAR, ids == tokens.EOS)

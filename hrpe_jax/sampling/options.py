@@ -47,6 +47,10 @@ class ComposeOptions:
         repetition_penalty_melody: `repetition_penalty` of the melody. None: `repetition_penalty`.
         silent_bars: whole bars in a row in which the melody may be silent, 0 or more.
         candidates: progressions to choose from, by how they lead into given chords or the end; 1 to 64.
+        style: such as "pop" or "folk", one that the model knows. None: its usual one.
+        range: lowest and highest note of the melody, such as "A3-E5". None: as in songs of the style.
+        density: notes a bar, where the melody sounds. None: as in songs of the style.
+        intro: bars without a melody before it begins.
     """
 
     num_pieces: int = 4
@@ -75,3 +79,7 @@ class ComposeOptions:
     repetition_penalty_melody: float | None = None
     silent_bars: int = DEFAULT_SILENT_BARS
     candidates: int = DEFAULT_CANDIDATES
+    style: str | None = None
+    range: str | None = None
+    density: float | None = None
+    intro: int = 0

@@ -15,6 +15,7 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.compose import Piece, finish, melody_calls, melody_prefix, misfit, write_chords
 from hrpe_jax.sampling.controls import Controls
 from hrpe_jax.sampling.melody_batch import score_of
+from hrpe_jax.sampling.planner import plan_melodies, plan_pieces
 from hrpe_jax.score.score import ChordSpan, Note
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.key import Key
@@ -82,7 +83,9 @@ def stream(model: Model, controls: Controls) -> Generator[BarOfPiece, None, Piec
 
 def _bars(model: Model, controls: Controls) -> Generator[BarOfPiece, None, Piece]:
     try:
-        (chords,), chord_nats = write_chords(model, controls, [0])
+        plans = plan_pieces(model, controls, [0])
+        (chords,), chord_nats = write_chords(model, controls, [0], plans)
+        plans = plan_melodies(model, controls, [0], plans, [chords])
         prime = controls.continued
         score = score_of(chords, None if prime is None else prime.score)
         waiting = list(score.chords)
@@ -90,7 +93,7 @@ def _bars(model: Model, controls: Controls) -> Generator[BarOfPiece, None, Piece
         number = onset = 0
         loud: list[int] = []  # the last VEL event
         events, chances = melody_prefix(controls), []
-        for ids, likelihood in melody_calls(model, controls, [0], [chords], STEPS):
+        for ids, likelihood in melody_calls(model, controls, [0], [chords], plans, STEPS):
             said = ids[0] != melody_tokens.PAD
             events += ids[0, said].tolist()
             pending += ids[0, said].tolist()
@@ -116,7 +119,8 @@ def _bars(model: Model, controls: Controls) -> Generator[BarOfPiece, None, Piece
                 loud = [event for event in pending[:upto] if _VEL0 <= event < _DUR0][-1:] or loud
                 onset, pending = onset + end, pending[upto:]
         nats = {"backbone": chord_nats[0]} if chord_nats else {}
-        return finish(controls, 0, chords, events, {**nats, "melody": -float(np.mean(chances))})
+        costs = {**nats, "melody": -float(np.mean(chances))}
+        return finish(controls, 0, chords, events, costs, plans[0] if plans else None)
     except FlaxError as error:
         raise misfit(model, error) from None
 

@@ -9,16 +9,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.codec.columns import BACKBONE_FIELDS
 from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.ops import losses
 from hrpe_jax.tasks.base import LinenTask, Pair, Segment, predictions
 from hrpe_jax.theory.chord import QUALITIES
-
-FIELDS = (
-    "input_ids", "root_pc", "quality_code", "function_code", "bar_phase", "key", "beats_per_bar",
-    "positions", "segment_ids",
-)  # fmt: skip
 
 
 class BackboneTask(LinenTask):
@@ -28,7 +24,9 @@ class BackboneTask(LinenTask):
         self.module, self.label_smoothing = Backbone(config), label_smoothing
 
     def _init(self, key: Array) -> Any:
-        return self.module.init(key, {name: jnp.zeros((1, 4), jnp.int32) for name in FIELDS})
+        return self.module.init(
+            key, {name: jnp.zeros((1, 4), jnp.int32) for name in (*BACKBONE_FIELDS, "segment_ids")}
+        )
 
     def init_carry(self, rows: int) -> None:
         """Nothing."""

@@ -9,20 +9,17 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.codec import melody_tokens as tokens
+from hrpe_jax.codec.columns import MELODY_FIELDS, MELODY_ROW_FIELDS
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.cache import History
 from hrpe_jax.models.config import MelodyModelConfig
+from hrpe_jax.models.earlier_bars import bar_distances
 from hrpe_jax.models.melody import Melody, MelodyHistory
 from hrpe_jax.models.transformer import Past
 from hrpe_jax.ops import hrpe, losses
+from hrpe_jax.ops.aligned import Aligned
 from hrpe_jax.ops.repeats import Repeats
 from hrpe_jax.tasks.base import LinenTask, Pair, Segment, predictions
-
-FIELDS = (
-    "event_ids", "chord_id", "root_pc", "quality_code", "function_code", "next_chord_id", "ticks_to_next",
-    "bar_phase", "positions",
-)  # fmt: skip
-ROW_FIELDS = ("key", "meter_num", "meter_den", "tempo_bin")
 
 
 class MelodyTask(LinenTask):
@@ -33,8 +30,8 @@ class MelodyTask(LinenTask):
         self.module = Melody(config)
 
     def _init(self, key: Array) -> Any:
-        batch = {name: jnp.zeros((1, 4), jnp.int32) for name in FIELDS}
-        batch |= {name: jnp.zeros((1,), jnp.int32) for name in ROW_FIELDS}
+        batch = {name: jnp.zeros((1, 4), jnp.int32) for name in MELODY_FIELDS}
+        batch |= {name: jnp.zeros((1,), jnp.int32) for name in MELODY_ROW_FIELDS}
         return self.module.init(key, batch, models.init_memory(self.config, 1))
 
     def init_carry(self, rows: int) -> MelodyHistory:
@@ -50,7 +47,11 @@ class MelodyTask(LinenTask):
         codes = hrpe.Codes(side, (side,) * categories, side)
         past = Past(hidden=("layers", "rows", "memory", "embed"))
         song: Any = Repeats(side, side, side, side, rows) if self.config.repeats else None
-        return MelodyHistory(History(side, side, codes, previous, past, repeats=song), rows)
+        bars: Any = None
+        if bar_distances(self.config):
+            found: Any = ("rows", None)
+            bars = Aligned(side, side, side, rows, found, found, found, found)
+        return MelodyHistory(History(side, side, codes, previous, past, repeats=song), rows, bars)
 
     def segment_loss(
         self, params: Any, carry: MelodyHistory, segment: Segment, key: Array, train: bool

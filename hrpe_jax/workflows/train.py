@@ -27,6 +27,7 @@ from hrpe_jax.config import Config, DataConfig, Stage
 from hrpe_jax.data.balance import style_shares
 from hrpe_jax.data.batches import BatchShape, blank_batch
 from hrpe_jax.data.loader import eval_batches, train_batches
+from hrpe_jax.data.plan_tables import plan_tables_of
 from hrpe_jax.data.shards import Dataset, open_dataset, read_manifest
 from hrpe_jax.errors import UserError
 from hrpe_jax.preprocessing.build import build_dataset
@@ -190,7 +191,7 @@ def _train(config: Config, workdir: Path, initial: Mapping[str, Any]) -> list[St
             cli.say(f"curves: {workdir / CURVES}")
             counts = dataset.manifest.get("counts", {})
             seen = {name: counts[name] for name in ("keys", "meters") if name in counts}
-            model, _ = export_model(workdir, seen=seen or None)
+            model, _ = export_model(workdir, seen=seen or None, tables=plan_tables_of(dataset))
             if config.sample is not None:
                 sample(config, model, workdir / "pieces")
             if model.backbone and model.melody:

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrpe_jax.codec import backbone, melody
+from hrpe_jax.codec import backbone, columns, melody
 from hrpe_jax.codec import backbone_tokens as bt
 from hrpe_jax.codec import melody_tokens as mt
-from hrpe_jax.data import features
 from hrpe_jax.data.batches import BatchShape, blank_batch
 from hrpe_jax.data.loader import Batches, eval_batches, train_batches
 from hrpe_jax.data.shards import open_dataset, to_bytes, token_count
@@ -30,8 +29,8 @@ def assert_same(first: dict, second: dict) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_leaves(fake_dataset, stage: str) -> None:
     batch = next(train_batches(fake_dataset, stage, SHAPE, seed=0, num_steps=1))
-    per_row = {*features.MELODY_ROW_FIELDS, "reset"} if stage == "melody" else set()
-    names = features.BACKBONE_FIELDS if stage == "backbone" else features.MELODY_FIELDS
+    per_row = {*columns.MELODY_ROW_FIELDS, "reset"} if stage == "melody" else set()
+    names = columns.BACKBONE_FIELDS if stage == "backbone" else columns.MELODY_FIELDS
     extra = {"weights", "segment_ids"} if stage == "backbone" else {"weights"}
     assert set(batch) == {*names, *extra, *per_row}
     for name, leaf in batch.items():

@@ -192,7 +192,7 @@ def test_what_stood_so_many_bars_ago() -> None:
     ids = np.asarray([[*prefix, c + 3, f + 7, g + 1, c + 1, f + 3, f + 3]])  # C 4, F 8, G 2, C 2, F 4, F 4
     batch = with_codes(ids, 0)
     bars = jnp.where(batch["positions"] >= 2, 4, 0)
-    state, old = _stood((1, 2), phrases.empty(1, 16, 2), batch, bars)
+    state, old = _stood(jnp.array([1, 2]), phrases.empty(1, 16, 2), batch, bars)
     one, two = jnp.moveaxis(old.event[0, 3:], -1, 0)
     none = phrases.NOTHING
     assert one.tolist() == [none, f + 3, f + 1, g + 1, none, none]

@@ -10,11 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given as hypothesis_given
 from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
+from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.codec.attributes import Attributes
+from hrpe_jax.codec.columns import BACKBONE_FIELDS
 from hrpe_jax.codec.grammar import accepts_backbone
-from hrpe_jax.data.features import BACKBONE_FIELDS, backbone_song
+from hrpe_jax.codec.plan import outline
+from hrpe_jax.data.features import backbone_song
 from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.sampling import backbone_search
 from hrpe_jax.sampling.backbone_loop import FREE, features, run_backbone
@@ -22,13 +27,15 @@ from hrpe_jax.sampling.backbone_search import NO_STOP, Request, choose, sample_c
 from hrpe_jax.sampling.chord_input import read_chords
 from hrpe_jax.sampling.form_input import read_form
 from hrpe_jax.sampling.logits import Settings, row_keys
+from hrpe_jax.sampling.piece_plan import PiecePlan, backbone_columns
 from hrpe_jax.sampling.sizes import unroll
+from hrpe_jax.score.form import Section, crop_form, form_values
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 from tests.codec.scores import scores
-from tests.sampling.tiny import BACKBONE, noisy_params, tiny_model
+from tests.sampling.tiny import BACKBONE, noisy_params, planned_model, tiny_model
 
 COLUMNS = [name for name in BACKBONE_FIELDS if name != "target_ids"]
 KEY, METER = tokens.key_id(Key(3, "minor")), tokens.meter_id(Meter(3, 4))
@@ -42,10 +49,12 @@ def run(
     top_k: int = 0,
     top_p: float = 1.0,
     penalty: float | None = None,
+    model: Model | None = None,
     **asked: Any,
 ) -> tuple[list[list[int]], list[float]]:
     """Sequences, and their mean negative log likelihoods."""
-    config, params = unroll(BACKBONE.model, tiny_model().stage("backbone").params)
+    stage: Any = (model or tiny_model()).stage("backbone")
+    config, params = unroll(stage.config.model, stage.params)
     request = Request(
         **{
             "key": FREE,
@@ -82,10 +91,16 @@ def locks_of(text: str, meter: str = "4/4") -> list[int]:
     return [FREE if chord is None else tokens.chord_id(chord) for chord, beats in timed for _ in range(beats)]
 
 
-@pytest.mark.parametrize("prefix", [1, 9])
-def test_cached_sampling_is_teacher_forcing_on_the_training_record(prefix: int):
-    """Also where the cache has grown, and where it has read a beginning in parallel."""
-    asked = {"bars": 100, "meter": METER, "candidates": 1, "window": 128}
+@pytest.mark.parametrize(("prefix", "planned"), [(1, False), (9, False), (1, True), (9, True)])
+def test_cached_sampling_is_teacher_forcing_on_the_training_record(prefix: int, planned: bool):
+    """Also where the cache has grown, where it has read a beginning in parallel, and by a plan."""
+    model = planned_model() if planned else tiny_model()
+    asked: dict[str, Any] = {"bars": 100, "meter": METER, "candidates": 1, "window": 128, "model": model}
+    form: tuple[Section, ...] = ()
+    if planned:
+        form = (Section("A", 0, 20), Section("B", 20, 10), Section("A", 30, 20), Section("B", 50, 50))
+        bars = outline([[s.letter, s.first_bar, s.bars] for s in form], 100)
+        asked["plans"] = [PiecePlan(form, bars, Attributes("folk"))] * ROWS
     given = run(**asked)[0][0][:prefix]
     ids, nats = run(**asked, prefix=given)
     assert 64 < max(map(len, ids)) <= 128
@@ -93,12 +108,12 @@ def test_cached_sampling_is_teacher_forcing_on_the_training_record(prefix: int):
     for number, row in enumerate(ids):
         record = backbone.encode(backbone.decode(row))
         assert [*record["input_ids"], record["target_id"]] == row
+        record |= {"form": form_values(form), "style": "folk" if planned else ""}
         fields = dict(zip(BACKBONE_FIELDS, backbone_song(record).fields, strict=True))
         for name, values in {**fields, "segment_ids": np.ones(len(row) - 1)}.items():
             batch[name][number, : len(values)] = values
-    logits, _ = jax.jit(Backbone(BACKBONE.model).apply)(
-        {"params": tiny_model().stage("backbone").params}, batch
-    )
+    stage: Any = model.stage("backbone")
+    logits, _ = jax.jit(Backbone(stage.config.model).apply)({"params": stage.params}, batch)
     steps = np.asarray(jax.nn.log_softmax(logits))
     for number, row in enumerate(ids):
         assert row[:prefix] == given
@@ -107,14 +122,20 @@ def test_cached_sampling_is_teacher_forcing_on_the_training_record(prefix: int):
 
 
 @hypothesis_settings(max_examples=25)
-@hypothesis_given(scores())
-def test_features_are_those_of_the_records(score: Score):
+@hypothesis_given(scores(), st.integers(1, 4), st.text("ABa", min_size=1, max_size=4))
+def test_features_are_those_of_the_records(score: Score, bars: int, letters: str):
     regular = Score(score.id, "", score.key, score.meter, score.tempo_bpm, score.melody, score.chords)
-    song = backbone_song(backbone.encode(regular)).fields
+    sections = tuple(Section(letter, number * bars, bars) for number, letter in enumerate(letters))
+    regular = replace(regular, form=crop_form(sections, 0, len(regular.bar_starts())))
+    record = backbone.encode(regular)
+    song = backbone_song({**record, "style": "folk"}).fields
     ids = song[0]
     phases = np.cumsum(tokens.BEATS[ids], dtype=np.int64) % score.meter.beats_per_bar
+    bars = np.cumsum(tokens.BEATS[ids], dtype=np.int64) // score.meter.beats_per_bar
+    plan = PiecePlan(regular.form, outline(record["form"], len(regular.bar_starts())), Attributes("folk"))
+    planned = backbone_columns([plan], 1, len(regular.bar_starts()))[0, bars]
     made = features(
-        ids, np.arange(len(ids)), np.full_like(ids, ids[1]), np.full_like(ids, ids[2]), phases, xp=np
+        ids, np.arange(len(ids)), np.full_like(ids, ids[1]), np.full_like(ids, ids[2]), phases, planned, xp=np
     )
     for name, expected in zip(BACKBONE_FIELDS, song, strict=True):
         if name != "target_ids":

@@ -12,11 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens, melody
 from hrpe_jax.codec import melody_tokens as tokens
+from hrpe_jax.codec.attributes import Attributes, attributes_of
+from hrpe_jax.codec.columns import MELODY_FIELDS, MELODY_ROW_FIELDS
 from hrpe_jax.codec.grammar import accepts_melody
-from hrpe_jax.data.features import MELODY_FIELDS, MELODY_ROW_FIELDS, melody_song
+from hrpe_jax.codec.plan import described, melody_end, outline
+from hrpe_jax.data.features import melody_song
 from hrpe_jax.models.melody import Melody, init_memory
 from hrpe_jax.sampling import melody_batch as driver
 from hrpe_jax.sampling import melody_loop as loop
@@ -25,13 +30,15 @@ from hrpe_jax.sampling.form_input import read_form
 from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.melody_batch import Request, beat_table, melodies, melody_plan, score_of
 from hrpe_jax.sampling.melody_loop import Window, run_melody
+from hrpe_jax.sampling.piece_plan import PiecePlan
 from hrpe_jax.sampling.prime import Prime
 from hrpe_jax.sampling.sizes import room, unroll
+from hrpe_jax.score.form import Section, crop_form
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 from tests.codec.scores import scores
-from tests.sampling.tiny import MELODY, SEGMENT, controls_of, noisy_params, tiny_model
+from tests.sampling.tiny import MELODY, SEGMENT, controls_of, noisy_params, planned_model, tiny_model
 
 EVENTS, BEATS = 200, 2048
 COLUMNS = [name for name in MELODY_FIELDS if name != "target_ids"]
@@ -64,24 +71,37 @@ def _replay(ids: Any, plan: Any, window: Any) -> Any:
     return jax.lax.scan(step, loop.start_clock(1), (ids, jnp.arange(len(ids))))[1]
 
 
-def replay(score: Score, ids: np.ndarray) -> dict[str, np.ndarray]:
+def plan_of(score: Score) -> PiecePlan:
+    """All that can be said of a piece, as a plan."""
+    record = melody.encode(score)
+    ids, clocks = np.array(record["event_ids"]), np.array(record["bar_phase"])
+    bars = outline(record["form"], len(score.bar_starts()), melody_end(ids))
+    attributes = attributes_of(score, "folk")
+    return PiecePlan(score.form, described(bars, ids, clocks, score.meter.bar_ticks), attributes)
+
+
+def replay(score: Score, ids: np.ndarray, planned: PiecePlan | None = None) -> dict[str, np.ndarray]:
     """The features of at most `EVENTS` given events, computed one by one as in the loop: `[1, n]` each."""
     table = np.full((BEATS, 3), (backbone_tokens.NO_CHORD0, backbone_tokens.NO_CHORD0, 200), np.int32)
     beats = beat_table(score)[:BEATS]
     table[: len(beats)] = beats
     padded = np.full(EVENTS, tokens.PAD, np.int32)
     padded[: len(ids)] = ids
-    plan = melody_plan([score], request(10_000, tempo=score.tempo_bpm))
+    plans = None if planned is None else [planned]
+    plan = melody_plan([score], request(10_000, tempo=score.tempo_bpm, plans=plans))
     made = _replay(padded, plan, Window(table[None], np.zeros(1, np.int32)))
     return {name: np.asarray(value).reshape(1, -1)[:, : len(ids)] for name, value in made.items()}
 
 
 @settings(max_examples=40)
-@given(scores())
-def test_features_are_those_of_the_records(score: Score):
+@given(scores(), st.integers(1, 4), st.text("ABa", min_size=1, max_size=4))
+def test_features_are_those_of_the_records(score: Score, bars: int, letters: str):
     regular = Score(score.id, "", score.key, score.meter, score.tempo_bpm, score.melody, score.chords)
-    song = melody_song(melody.encode(regular))
-    made = replay(regular, song.fields[0][:EVENTS])
+    sections = tuple(Section(letter, number * bars, bars) for number, letter in enumerate(letters))
+    regular = replace(regular, form=crop_form(sections, 0, len(regular.bar_starts())))
+    record = melody.encode(regular)
+    song = melody_song({**record, "attributes": attributes_of(regular, "folk").values()})
+    made = replay(regular, song.fields[0][:EVENTS], plan_of(regular))
     for name, expected in zip(MELODY_FIELDS, song.fields[:, :EVENTS], strict=True):
         if name != "target_ids":
             np.testing.assert_array_equal(made[name][0], expected, err_msg=name)
@@ -97,10 +117,12 @@ def run(
     penalty: float | None = None,
     pieces: list[list[int]] = PIECES,
     steps: int | None = None,
+    model: Model | None = None,
     **asked: Any,
 ) -> tuple[list[list[int]], list[list[float]]]:
     """Events from BOS to EOS, and the log probabilities of those after the prefix."""
-    config, params = unroll(MELODY.model, tiny_model().stage("melody").params)
+    stage: Any = (model or tiny_model()).stage("melody")
+    config, params = unroll(stage.config.model, stage.params)
     wanted = request(**asked)
     draws = Settings(np.float32(temperature), np.int32(top_k), np.float32(top_p), penalty)
     rows = [list(wanted.prefix) for _ in pieces]
@@ -125,9 +147,11 @@ def check_rows(rows: list[list[int]], bars: int = 4, pieces: list[list[int]] = P
         assert line.notes[-1].end > line.end - score.meter.bar_ticks  # it sounds into the last bar
 
 
-@pytest.mark.parametrize("opening", [False, True])
-def test_cached_sampling_is_training_with_memory_over_many_segments(opening: bool):
-    """Also behind an opening of several segments that is read in parallel."""
+@pytest.mark.parametrize(("opening", "planned"), [(False, False), (True, False), (False, True), (True, True)])
+def test_cached_sampling_is_training_with_memory_over_many_segments(opening: bool, planned: bool):
+    """Also behind an opening of several segments that is read in parallel, and by a plan."""
+    used: Any = planned_model() if planned else tiny_model()
+    stage = used.stage("melody")
     asked: dict[str, Any] = {}
     skip = 1
     if opening:
@@ -137,16 +161,23 @@ def test_cached_sampling_is_training_with_memory_over_many_segments(opening: boo
         skip = len(prime.event_ids)
         assert skip > 2 * SEGMENT
     pieces = PIECES[:1] * 3 if opening else PIECES
-    rows, chances = run(pieces=pieces, **asked)
+    plans = None
+    if planned:
+        form = (Section("A", 0, 2), Section("A", 2, 1), Section("B", 3, 1))
+        bars = outline([[s.letter, s.first_bar, s.bars] for s in form], 4)
+        bars[:, -4:-1] = [[1, 1, 3], [1, 2, 2], [3, 1, 2], [1, 7, 3]]
+        plans = [PiecePlan(form, bars, Attributes("folk", 90.0, 50, 70, 4.0, 0.0))] * 3
+        asked["plans"] = plans
+    rows, chances = run(pieces=pieces, model=used, **asked)
     longest = max(map(len, rows))
     assert longest > 3 * SEGMENT  # so that the cache has moved on several times
-    model, params = Melody(MELODY.model), tiny_model().stage("melody").params
+    model, params = Melody(stage.config.model), stage.params
     apply = jax.jit(lambda params, segment, memory: model.apply({"params": params}, segment, memory))
     # A row that was read in parallel has its segments end where the reading ended.
     lead = -(skip - 1) % SEGMENT if opening else 0
     for number, row in enumerate(rows):
-        made = replay(score_of(pieces[number]), np.array(row))
-        memory, logits = init_memory(MELODY.model, 1), []
+        made = replay(score_of(pieces[number]), np.array(row), plans and plans[number])
+        memory, logits = init_memory(stage.config.model, 1), []
         size = -(-(len(row) + lead) // SEGMENT) * SEGMENT
         for start in range(0, size, SEGMENT):
             part = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -27,6 +28,12 @@ MELODY = MelodyStageConfig(
     ),
     batch=BatchConfig(length=SEGMENT),
 )
+PLANNED_BACKBONE = replace(
+    BACKBONE, model=replace(BACKBONE.model, plan=True, phrases=(2,), repeats=64, residual_rank=0)
+)
+PLANNED_MELODY = replace(
+    MELODY, model=replace(MELODY.model, plan=True, bar_lags=(1, 2), chord_tones=True, repeats=64)
+)
 
 
 def noisy_params(stage: str, config: StageConfig) -> Any:
@@ -43,6 +50,16 @@ def tiny_model() -> Model:
         "tiny",
         StageModel(BACKBONE, noisy_params("backbone", BACKBONE), 7, 9),
         StageModel(MELODY, noisy_params("melody", MELODY), 5, 5),
+    )
+
+
+@functools.cache
+def planned_model() -> Model:
+    """Both stages, with all that they can know of a plan."""
+    return Model(
+        "planned",
+        StageModel(PLANNED_BACKBONE, noisy_params("backbone", PLANNED_BACKBONE), 7, 9),
+        StageModel(PLANNED_MELODY, noisy_params("melody", PLANNED_MELODY), 5, 5),
     )
 
 

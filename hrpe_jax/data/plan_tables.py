@@ -1,0 +1,98 @@
+"""What a model carries beside its weights to plan pieces: counts and tables of its training pieces.
+
+    attributes.json   tempo, range, density and entry of training pieces, together (`data.attribute_table`)
+    outline.json      what melodies do with the bars of their form, as counts (`data.outline_model`)
+    endings.json      how pieces end, as counts (`data.ending_model`)
+
+Each may be missing; what it would draw is then unknown to the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hrpe_jax.data import attribute_table, ending_model, outline_model
+from hrpe_jax.data.attribute_table import AttributeTable, read_table, table_of_records
+from hrpe_jax.data.ending_model import EndingModel, fit_endings, read_ending_model
+from hrpe_jax.data.features import melody_outline
+from hrpe_jax.data.outline_model import OutlineModel, fit_outlines, read_outline_model
+from hrpe_jax.theory.meter import Meter
+
+if TYPE_CHECKING:
+    from hrpe_jax.data.shards import Dataset
+
+
+@dataclass(frozen=True)
+class PlanTables:
+    """The tables of a model.
+
+    Attributes:
+        attributes: of training pieces.
+        outlines: what bars do.
+        endings: how pieces end.
+        forms: which sections pieces have; has a method `draw(bars, style, rng)`.
+    """
+
+    attributes: AttributeTable | None = None
+    outlines: OutlineModel | None = None
+    endings: EndingModel | None = None
+    forms: Any = None
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Yields the names and the text of the files that are there."""
+        if self.attributes is not None:
+            yield attribute_table.FILE, self.attributes.to_json()
+        if self.outlines is not None:
+            yield outline_model.FILE, self.outlines.to_json()
+        if self.endings is not None:
+            yield ending_model.FILE, self.endings.to_json()
+
+
+NO_TABLES = PlanTables()
+
+
+def read_plan_tables(folder: Path) -> PlanTables:
+    """The tables of a model's folder.
+
+    Raises:
+        UserError: one of them is damaged.
+    """
+    attributes, outlines = folder / attribute_table.FILE, folder / outline_model.FILE
+    endings = folder / ending_model.FILE
+    return PlanTables(
+        read_table(attributes) if attributes.is_file() else None,
+        read_outline_model(outlines) if outlines.is_file() else None,
+        read_ending_model(endings) if endings.is_file() else None,
+    )
+
+
+def plan_tables_of(dataset: Dataset) -> PlanTables:
+    """The tables of a data set's training pieces: its crops, or its songs where it has none.
+
+    Args:
+        dataset: with a melody stage; without one there are no tables.
+    """
+    records = dataset.records("melody", "train", crops="only")
+    if not len(records):
+        records = dataset.records("melody", "train")
+    if not len(records):
+        return NO_TABLES
+    pieces = [records[number] for number in range(len(records))]
+    return PlanTables(
+        table_of_records(pieces),
+        fit_outlines((str(record.get("style", "")), record_outline(record)) for record in pieces),
+        fit_endings(pieces),
+    )
+
+
+def record_outline(record: Mapping[str, Any]) -> np.ndarray:
+    """The plan of a melody record bar by bar, int32 `[bars, columns]`; see `codec.plan`."""
+    about = record["metadata"]
+    meter = Meter(int(about["time_signature_num"]), int(about["time_signature_den"]))
+    ids, clocks = np.asarray(record["event_ids"]), np.asarray(record["bar_phase"])
+    return melody_outline(record.get("form", ()), ids, clocks, meter.bar_ticks)
