@@ -11,6 +11,7 @@ from hrpe_jax.checkpoints.release import BUNDLED, Model, load_model
 from hrpe_jax.codec.backbone import harmony_of_beats, run_starts
 from hrpe_jax.errors import UserError
 from hrpe_jax.models.config import MelodyModelConfig
+from hrpe_jax.sampling.chord_input import reading_notes
 from hrpe_jax.sampling.compose import Piece, compose_pieces
 from hrpe_jax.sampling.controls import Controls, read_controls
 from hrpe_jax.sampling.options import DEFAULT_CANDIDATES, DEFAULT_SILENT_BARS, ComposeOptions
@@ -190,8 +191,12 @@ class Composer:
         return stream(self.model, replace(read_controls(read_prime(options)), num_pieces=1))
 
     def notices(self, options: ComposeOptions) -> list[str]:
-        """Warnings: one line for each option that lies outside what the model was trained on."""
-        return notices(self.model, read_controls(read_prime(options)))
+        """Warnings: one line for each option that lies outside what the model was trained on, and for chords
+        that were guessed at or simplified."""
+        controls = read_controls(read_prime(options))
+        chords = [chord for chord, _ in controls.chords or ()]
+        said = reading_notes(options.chords, chords) if options.chords else []
+        return [*said, *notices(self.model, controls)]
 
 
 def read_prime(options: ComposeOptions) -> ComposeOptions:

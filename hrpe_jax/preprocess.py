@@ -22,7 +22,20 @@ import sys
 from hrpe_jax.utils import cli
 
 # As in songs.find and data.build, which --help must not import.
-_FORMATS = ("auto", "pop909", "chorales", "midi", "musicxml", "abc", "billboard", "lab")
+_FORMATS = (
+    "auto",
+    "pop909",
+    "chorales",
+    "midi",
+    "musicxml",
+    "abc",
+    "billboard",
+    "lab",
+    "humdrum",
+    "ireal",
+    "chordpro",
+    "grid",
+)
 
 
 def parser() -> argparse.ArgumentParser:

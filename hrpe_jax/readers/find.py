@@ -116,7 +116,8 @@ def find_songs(source: str | Path, format: str = "auto", *, skip: Sequence[Path]
         _walk(found, root, format, {os.path.realpath(folder) for folder in skip})
     if not found.songs:
         wanted = (
-            "POP909 songs (NNN/NNN.mid with chord_midi.txt), MIDI, MusicXML, ABC, Billboard charts or .lab"
+            "POP909 songs (NNN/NNN.mid with chord_midi.txt), MIDI, MusicXML, ABC, Billboard charts, .lab, "
+            "Humdrum, iReal Pro, ChordPro or text grids"
             if format == "auto"
             else format
         )

@@ -14,7 +14,22 @@ import zipfile
 import zlib
 from pathlib import Path
 
-FORMATS = ("pop909", "chorales", "midi", "musicxml", "abc", "billboard", "lab")
+from hrpe_jax.theory.chord_parser import parse_lead_sheet_text
+from hrpe_jax.theory.note_names import Naming, to_english
+
+FORMATS = (
+    "pop909",
+    "chorales",
+    "midi",
+    "musicxml",
+    "abc",
+    "billboard",
+    "lab",
+    "humdrum",
+    "ireal",
+    "chordpro",
+    "grid",
+)
 """Names of the readers. "pop909" is a folder, "chorales" four-voice MusicXML by wish; files are the rest."""
 
 HEAD_BYTES = 4096
@@ -31,6 +46,11 @@ _SUFFIXES = {
     ".musicxml": "musicxml",
     ".abc": "abc",
     ".lab": "lab",
+    ".krn": "humdrum",
+    ".cho": "chordpro",
+    ".chopro": "chordpro",
+    ".chordpro": "chordpro",
+    ".crd": "chordpro",
 }
 _OTHERS = (b"\x00\x05\x16\x07", b"\x00\x05\x16\x00")  # files that macOS writes beside others, named alike
 _MAX_ARCHIVE = 100_000_000
@@ -42,6 +62,23 @@ _CHART_LINE = re.compile(r"^\d+(?:\.\d+)?(?:e[+-]?\d+)?\t\S", re.MULTILINE)
 _LABEL_LINE = re.compile(r"-?\d+(?:\.\d*)?(?:e[+-]?\d+)?[ \t]+-?\d+(?:\.\d*)?(?:e[+-]?\d+)?[ \t]+(\S+)$")
 _LABEL = re.compile(r"(?:N|X|[A-G][b#]*(?::[\w#()*,.]+)?(?:/[b#]*\d+)?)$")
 _LABEL_LINES = 30
+_IREAL = re.compile(r"ireal(?:b|book)://\S")
+_SPINES = re.compile(r"^\*\*(?:kern|harte|mxhm)\b", re.MULTILINE)
+_DIRECTIVE = re.compile(
+    r"^\{\s*(?:title|t|subtitle|st|artist|key|start_of_\w+|so[cvgb]|comment|c|define|capo|tempo|time|meta)\b",
+    re.MULTILINE,
+)
+_GRID = re.compile(r"^\{\s*(?:start_of_grid|sog)\b", re.MULTILINE)
+_BRACKETED = re.compile(r"\[([^\[\]\n]{1,40})\]")
+_SECTION = re.compile(r"(?:pre.?)?(?:intro|verse|chorus|bridge|outro|solo|refrain|end|tag|\*)", re.IGNORECASE)
+_KEY_LINE = re.compile(r"^\s*key\s*[:=]", re.IGNORECASE | re.MULTILINE)
+_CELL = re.compile(r":?\|+:?")
+_GRID_SIGN = re.compile(r"\(?x\s*\d+\)?|\d+\s*x|\[?\d[.\]]|\[[^\]]*\]|[A-Za-z]+:|\*", re.IGNORECASE)
+_GRID_LINES = 60
+_MOST_LABELS = 200
+_LONGEST = 20
+"""Characters of a chord symbol in a text."""
+_NAMINGS: tuple[Naming, ...] = ("english", "german", "latin")
 
 
 def identify(path: str | Path) -> str:
@@ -71,17 +108,56 @@ def identify(path: str | Path) -> str:
 
 
 def identify_text(text: str) -> str:
-    """As `identify`, for the beginning of a text: "musicxml", "abc", "billboard", "lab" or ""."""
+    """As `identify`, for the beginning of a text: the name of a format of texts, or ""."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _IREAL.search(text):
+        return "ireal"
     if text.lstrip().startswith("<"):
         return "musicxml" if _SCORE.search(text) else ""
+    if _SPINES.search(text):
+        return "humdrum"
     if _CHART_TITLE.search(text) and _CHART_LINE.search(text):
         return "billboard"
     tune = _TUNE.search(text)
     if tune and _TUNE_KEY.search(text, tune.end()):
         return "abc"
-    return "lab" if _has_labels(text) else ""
+    if _has_labels(text):
+        return "lab"
+    if _has_chord_words(text):
+        return "chordpro"
+    return "grid" if _has_bars(text) else ""
+
+
+def _has_chord_words(text: str) -> bool:
+    """Whether lines have chords in brackets among words, and most of what is in brackets are chords."""
+    found = _BRACKETED.findall(text)[:_MOST_LABELS]
+    sections = [label for label in found if _SECTION.match(label)]
+    chords = [label for label in found if label not in sections and _is_chord(label)]
+    directive = bool(_DIRECTIVE.search(text))
+    if directive and _GRID.search(text):
+        return True
+    return len(chords) >= (1 if directive else 4) and len(chords) >= 0.8 * (len(found) - len(sections))
+
+
+def _is_chord(word: str) -> bool:
+    """Whether a word can be a chord symbol, with whatever note names, or a Nashville number."""
+    if len(word) > _LONGEST or word[:1].islower():
+        return False
+    if word.upper().strip(".") in ("N.C", "NC") or re.fullmatch(r"[b#]?[1-7][-mM°o+7]*", word):
+        return True
+    return any(parse_lead_sheet_text(to_english(word, naming)) is not None for naming in _NAMINGS)
+
+
+def _has_bars(text: str) -> bool:
+    """Whether lines are bars of chords between strokes."""
+    lines = [line for line in text.split("\n")[:_GRID_LINES] if "|" in line]
+    cells = [cell for line in lines for cell in _CELL.split(line) if cell.strip()]
+    words = [word for cell in cells for word in re.split(r"[\s,]+", cell) if word]
+    words = [word for word in words[:_MOST_LABELS] if word not in "/.-%" and not _GRID_SIGN.fullmatch(word)]
+    keyed = _KEY_LINE.search(text) is not None  # without a key numbers are a table
+    chords = [word for word in words if _is_chord(word) and (keyed or not word[0].isdigit())]
+    return len(cells) >= 2 and len(chords) >= 2 and len(chords) >= 0.8 * len(words)
 
 
 def _has_labels(text: str) -> bool:

@@ -86,4 +86,12 @@ def _read(song: SongFile) -> list[Song | SongError]:
             from hrpe_jax.readers.charts import read_lab
 
             return [read_lab(song.path)]
+        case "humdrum":
+            from hrpe_jax.readers.humdrum import read_humdrum_song
+
+            return [read_humdrum_song(song.path)]
+        case "ireal" | "chordpro" | "grid":
+            from hrpe_jax.readers.bar_charts import read_bar_chart
+
+            return read_bar_chart(song.path, song.format)
     raise ValueError(f"format {song.format!r}: expected one that songs.find gives")

@@ -4,6 +4,8 @@
     C | Am F | G7 | %   bars between lines; the chords of a bar share it, "%" is the bar before once more
     C | ? | F ? | G     "?" (or "_"), a bar or a part of one, is for the model to fill with some chords
     ii V7/V bVII i6     roman numerals, in the key that is asked for or that the other chords are in
+    1 6- 4 57 1/3       Nashville numbers, likewise
+    Do Lam Fa Sol7      solfège, and German names (Em H7 B), where the whole text is written with them
 
 A chord is written as on a lead sheet (F#m7b5/C), in Harte's syntax (F#:hdim7/b5) or as a roman numeral;
 "N.C." is no chord. A beat is a quarter, in 6/8, 9/8 and 12/8 a dotted quarter.
@@ -11,17 +13,19 @@ A chord is written as on a lead sheet (F#m7b5/C), in Harte's syntax (F#:hdim7/b5
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 
 from hrpe_jax.analysis.keys import find_keys
 from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.form_input import MAX_BARS
 from hrpe_jax.score.score import ChordSpan
-from hrpe_jax.theory.chord import Chord, ChordError, parse_harte, parse_lead_sheet
+from hrpe_jax.theory.chord import Chord, ChordError, parse_harte, parse_lead_sheet, to_lead_sheet
 from hrpe_jax.theory.chord_parser import MAX_LABEL
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
-from hrpe_jax.theory.roman import is_roman, parse_roman
+from hrpe_jax.theory.note_names import Naming, find_naming, to_english
+from hrpe_jax.theory.roman import is_nashville, is_roman, parse_nashville, parse_roman
 
 GAP = None
 """In place of a chord: the model fills it."""
@@ -56,6 +60,7 @@ def read_chords(text: str, meter: Meter, key: Key | None = None) -> tuple[Timed,
         bars = [part.split() for part in inner]
     _check(len(bars) <= MAX_BARS, f"at most {MAX_BARS} bars expected, got {len(bars)}")
     _check(any(bars), 'none given; expected names such as "C Am F G" or "C | Am F | G7 | ?"')
+    bars, _ = _in_english(bars)
     key = key or _key_of_names(bars)
     timed: Timed = []
     before: Timed = []
@@ -66,6 +71,88 @@ def read_chords(text: str, meter: Meter, key: Key | None = None) -> tuple[Timed,
             before = _bar(names, meter, number, key)
         timed += before
     return timed, key or key_of(timed)
+
+
+def reading_notes(text: str, chords: Iterable[Chord | None]) -> list[str]:
+    """What to say of chords that were read, each thing once: whose note names they have, which of them the
+    vocabulary cannot hold, and what is used instead.
+
+    Args:
+        text: of the user.
+        chords: as read from it.
+    """
+    names = text.replace("|", " ").split()
+    labels = [name.rstrip(",").partition("*")[0] for name in names]
+    notes = []
+    naming = find_naming(labels)
+    if naming != "english":
+        notes.append(f"--chords: read as {_NAMINGS[naming]}")
+    numbers = [label for label in labels if is_nashville(label)]
+    plain = {label for label in numbers if label in ("2", "3", "6")}
+    if plain and not any("-" in label or "m" in label for label in numbers):
+        notes.append(f"--chords: {', '.join(sorted(plain))}: a number alone is a major chord; 6- is minor")
+    near = {to_lead_sheet(chord): chord for chord in chords if chord is not None and not chord.is_exact}
+    if near:
+        used = ", ".join(
+            f"{shown} as {to_lead_sheet(chord, as_written=False)}"
+            for shown, chord in list(near.items())[:_TOLD]
+        )
+        notes.append(f"--chords: not in the vocabulary, so the nearest is used: {used}")
+    return notes
+
+
+_NAMINGS = {
+    "german": "German names: H is B, B is Bb",
+    "dutch": "Dutch names: Bes is Bb",
+    "latin": "solfège: Do is C",
+}
+_TOLD = 8
+"""Chords that a note names."""
+
+
+def as_typed(spans: Sequence[ChordSpan], typed: Sequence[ChordSpan]) -> tuple[ChordSpan, ...]:
+    """Chords shown as they were typed, where they are those.
+
+    Args:
+        spans: of a piece, from tokens, which only know the vocabulary.
+        typed: as the user or a prime wrote them, sorted, not overlapping.
+    """
+    onsets = [span.onset for span in typed]
+    shown: list[ChordSpan] = []
+    for span in spans:
+        first = max(0, bisect_right(onsets, span.onset) - 1)
+        inside = typed[first : bisect_left(onsets, span.end)]
+        now = span.onset
+        pieces: list[ChordSpan] = []
+        for said in inside:
+            chord = said.chord.absorb_bass()
+            onset, end = max(said.onset, span.onset), min(said.end, span.end)
+            if chord != span.chord or end <= onset:
+                continue
+            if pieces and pieces[-1].chord.is_same(chord):
+                continue
+            if pieces or onset > now:
+                before = pieces.pop() if pieces else ChordSpan(now, 1, span.chord)
+                pieces.append(ChordSpan(before.onset, onset - before.onset, before.chord))
+            pieces.append(ChordSpan(onset, span.end - onset, chord))
+        shown.extend(pieces or [span])
+    return tuple(shown)
+
+
+def _in_english(bars: Sequence[Sequence[str]]) -> tuple[list[list[str]], Naming]:
+    """The names of bars with English note names, and whose they were."""
+    labels = [name.rstrip(",").partition("*")[0] for names in bars for name in names]
+    naming = find_naming(label for label in labels if len(label) <= MAX_LABEL)
+    if naming == "english":
+        return [list(names) for names in bars], naming
+
+    def english(name: str) -> str:
+        label, star, beats = name.partition("*")
+        bare = label.rstrip(",")
+        numeral = len(bare) > MAX_LABEL or is_roman(bare) or is_nashville(bare)
+        return name if numeral else to_english(bare, naming) + star + beats
+
+    return [[english(name) for name in names] for names in bars], naming
 
 
 def key_of(chords: Sequence[tuple[Chord | None, int]]) -> Key | None:
@@ -97,17 +184,22 @@ def per_beat(chords: Sequence[tuple[Chord | None, int]]) -> list[Chord | None]:
 def _key_of_names(bars: Sequence[Sequence[str]]) -> Key | None:
     """The key of the chords that are no numerals, each counted once; None without numerals or such chords."""
     labels = [name.rstrip(",").partition("*")[0] for names in bars for name in names]
-    if not any(map(is_roman, labels)):
+    if not any(map(_is_number, labels)):
         return None
     chords = []
     for label in labels:
         try:
             chords.append(
-                (_symbol(label), 1) if label not in ("%", *_GAPS) and not is_roman(label) else (None, 1)
+                (_symbol(label), 1) if label not in ("%", *_GAPS) and not _is_number(label) else (None, 1)
             )
         except ChordError:  # told with its bar when the bars are read
             continue
     return key_of(chords)
+
+
+def _is_number(label: str) -> bool:
+    """Whether a label is a degree of the key: a roman numeral or a Nashville number."""
+    return is_roman(label) or is_nashville(label)
 
 
 def _symbol(label: str) -> Chord:
@@ -123,13 +215,13 @@ def _read(label: str, number: int, key: Key | None) -> Chord | None:
             f"--chords: bar {number}: {cut(label)!r} is no chord; names have at most {MAX_LABEL} characters"
         )
     try:
-        if is_roman(label):
+        if _is_number(label):
             _check(
                 key is not None,
                 f"bar {number}: {label!r} needs a key: add --key, such as --key=Eb",
             )
             assert key is not None
-            return parse_roman(label, key)
+            return parse_nashville(label, key) if is_nashville(label) else parse_roman(label, key)
         return _symbol(label)
     except ChordError as error:
         meant = suggest(label, key)
@@ -147,6 +239,8 @@ def suggest(label: str, key: Key | None = None) -> str | None:
     starts = [bare, bare[:1].upper() + bare[1:]]
     if bare[:1] in "Hh":
         starts.append("B" + bare[1:])
+    if (english := to_english(bare, "latin")) != bare:  # one of them among English names
+        starts.insert(0, english)
     for start in starts:
         for end in range(len(start), 0, -1):
             text = start[:end].rstrip("/:(*")

@@ -18,6 +18,7 @@ from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.codec import melody as melody_codec
 from hrpe_jax.codec.backbone import prefix_of
+from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.data.ending_model import Ending, ending
 from hrpe_jax.errors import UserError
@@ -25,13 +26,15 @@ from hrpe_jax.models.config import BackboneModelConfig, MelodyModelConfig
 from hrpe_jax.sampling import backbone_search as chord_stage
 from hrpe_jax.sampling import melody_batch as melody_stage
 from hrpe_jax.sampling.backbone_loop import FREE
+from hrpe_jax.sampling.chord_input import as_typed
 from hrpe_jax.sampling.controls import MAX_PIECES, Controls, Drawing, chord_tokens
 from hrpe_jax.sampling.form_input import Form
 from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.piece_plan import PiecePlan, plan_values
 from hrpe_jax.sampling.planner import plan_melodies, plan_pieces, sections_of
 from hrpe_jax.sampling.sizes import unroll
-from hrpe_jax.score.score import Score
+from hrpe_jax.score.score import ChordSpan, Score
+from hrpe_jax.theory.chord import Chord, to_lead_sheet
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,23 @@ def finish(
     else:
         opening = prime.score if prime is not None else None
         score = melody_stage.score_of(chords, opening, **about)
+    score = replace(score, chords=shown_as_typed(score.chords, controls))
     return Piece(score, tuple(chords), tuple(events), dict(nats), plain(controls, number, plan))
+
+
+def shown_as_typed(chords: Sequence[ChordSpan], controls: Controls) -> tuple[ChordSpan, ...]:
+    """The chords of a piece as the user, or the prime, wrote them."""
+    prime = controls.continued
+    typed = list(prime.score.chords) if prime is not None else []
+    meter = controls.meter
+    if controls.chords is not None and meter is not None:
+        tick = bar_spans(prime.score)[-1][0] + meter.bar_ticks if prime is not None else 0
+        typed = [span for span in typed if span.end <= tick]
+        for chord, beats in controls.chords:
+            if chord is not None:
+                typed.append(ChordSpan(tick, beats * meter.beat_ticks, chord))
+            tick += beats * meter.beat_ticks
+    return as_typed(chords, typed) if any(span.chord.written for span in typed) else tuple(chords)
 
 
 def write_chords(
@@ -309,4 +328,9 @@ def plain(controls: Controls, number: int, plan: PiecePlan | None = None) -> dic
 
 def _chart(chords: Iterable[tuple[Any, int]]) -> str:
     """Chords as `--chords` reads them again."""
-    return " ".join(f"{'?' if chord is None else chord}*{beats}" for chord, beats in chords)
+    return " ".join(f"{'?' if chord is None else _label(chord)}*{beats}" for chord, beats in chords)
+
+
+def _label(chord: Chord) -> str:
+    """A chord in Harte's syntax, or as it was written where the vocabulary cannot hold that."""
+    return str(chord) if chord.is_exact else to_lead_sheet(chord).replace(" ", "")

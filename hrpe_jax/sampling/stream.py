@@ -12,7 +12,15 @@ from flax.errors import FlaxError
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import melody, melody_tokens
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.compose import Piece, finish, melody_calls, melody_prefix, misfit, write_chords
+from hrpe_jax.sampling.compose import (
+    Piece,
+    finish,
+    melody_calls,
+    melody_prefix,
+    misfit,
+    shown_as_typed,
+    write_chords,
+)
 from hrpe_jax.sampling.controls import Controls
 from hrpe_jax.sampling.melody_batch import score_of
 from hrpe_jax.sampling.planner import plan_melodies, plan_pieces
@@ -88,7 +96,7 @@ def _bars(model: Model, controls: Controls) -> Generator[BarOfPiece, None, Piece
         plans = plan_melodies(model, controls, [0], plans, [chords])
         prime = controls.continued
         score = score_of(chords, None if prime is None else prime.score)
-        waiting = list(score.chords)
+        waiting = list(shown_as_typed(score.chords, controls))
         pending = melody_prefix(controls)[1:]  # events from the first bar that was not given out on
         number = onset = 0
         loud: list[int] = []  # the last VEL event

@@ -8,6 +8,9 @@ stands on the raised leading tone. The quality is written as on a
 lead sheet: `7` is a minor seventh, `maj7` a major one, `°` or `o` diminished, `ø` half-diminished, `+`
 augmented, `add6` the added sixth. Figures name inversions: 6 and 64 of a triad, 65, 43 and 42 (or 2) of a
 seventh chord. After a slash stands the degree that an applied chord leads to.
+
+Nashville numbers ("1 6- 4 5", "57", "b7", "1/3") are degrees of the major scale on the tonic, in minor too. A
+number alone is a major chord.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from __future__ import annotations
 import re
 
 from hrpe_jax.theory.chord import Chord, ChordError, parse_lead_sheet
-from hrpe_jax.theory.key import Key, Mode
+from hrpe_jax.theory.key import MAJOR_SCALE, Key, Mode
 from hrpe_jax.theory.quality import CHORD_TONES
 
 _DEGREES = ("I", "II", "III", "IV", "V", "VI", "VII")
@@ -48,6 +51,42 @@ def parse_roman(text: str, key: Key) -> Chord:
             f"chord label {text[:40]!r}: expected a roman numeral, such as ii7, V65, bVII, viiø7, I64 or V7/V"
         )
     return chord
+
+
+_NASHVILLE = re.compile(
+    r"(?P<sign>[b#♭♯]?)(?P<degree>[1-7])(?P<rest>[^/]*)(?:/(?P<low>[b#♭♯]?)(?P<bass>[1-7]))?"
+)
+
+
+def is_nashville(text: str) -> bool:
+    """Whether a label begins as a Nashville number does; no chord symbol, Harte label or numeral does."""
+    return re.match(r"[b#♭♯]?[1-7]", text.strip()) is not None
+
+
+def parse_nashville(text: str, key: Key) -> Chord:
+    """Reads a Nashville number in a key: "1", "6-", "57", "b7", "2m7", "1/3".
+
+    Raises:
+        ChordError: naming the text, if it is none.
+    """
+    match = _NASHVILLE.fullmatch(text.strip())
+    try:
+        if match is None:
+            raise ChordError(text)
+        chord = parse_lead_sheet(f"C({match['rest']})")
+    except ChordError:
+        raise ChordError(
+            f"chord label {text!r}: expected a Nashville number, such as 1, 6-, 57, b7, 4maj7 or 1/3"
+        ) from None
+    root = _degree(match["sign"], match["degree"], key)
+    bass = root if match["bass"] is None else _degree(match["low"], match["bass"], key)
+    written = chord.written and chord.written._replace(root="")
+    return Chord(root, chord.quality, bass, None if written is None or written.exact else written)
+
+
+def _degree(sign: str, degree: str, key: Key) -> int:
+    """Pitch class of a degree of the major scale on the tonic."""
+    return (key.tonic + MAJOR_SCALE[int(degree) - 1] + {"": 0, "#": 1, "♯": 1}.get(sign, -1)) % 12
 
 
 def _chord(sign: str, numeral: str, rest: str, key: Key) -> Chord | None:

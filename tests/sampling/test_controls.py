@@ -10,7 +10,7 @@ import pytest
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec.grammar import accepts_backbone
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.chord_input import read_chords, suggest
+from hrpe_jax.sampling.chord_input import as_typed, read_chords, reading_notes, suggest
 from hrpe_jax.sampling.controls import Drawing, chord_tokens
 from hrpe_jax.sampling.form_input import read_form
 from hrpe_jax.sampling.prime import Prime
@@ -179,8 +179,8 @@ def test_a_melody_alone_gets_chords_to_go_on_from() -> None:
         ({"chords": "C | | F"}, "--chords: bar 2: empty"),
         ({"chords": "C Xyz"}, "--chords: bar 2: chord label 'Xyz'"),
         (
-            {"chords": "C | F Hm7"},
-            "expected a lead-sheet chord, such as Cmaj7, F#m7b5/C or N.C.; did you mean Bm7?",
+            {"chords": "C | F Solm7"},  # solfège beside English names
+            "expected a lead-sheet chord, such as Cmaj7, F#m7b5/C or N.C.; did you mean Gm7?",
         ),
         ({"chords": "C dm7"}, "--chords: bar 2: chord label 'dm7'"),
         ({"chords": "C dm7"}, "did you mean Dm7?"),
@@ -248,6 +248,47 @@ def test_mistakes_are_one_line_that_names_the_option(options: dict[str, Any], me
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "shown", "note"),
+    [
+        ("C♯m F♯ C/F#", "C", "C#m F# C/F#", ""),
+        ("G7alt Abmaj7#11 C07", None, "G7alt Abmaj7#11 C07", "G7alt as G7(#9), Abmaj7#11 as Abmaj7"),
+        ("Do Lam Fa Sol7", None, "C Am F G7", "solfège"),
+        ("Do Fa Do Fa", None, "C F C F", "solfège"),
+        ("Em H7*2 B*2 Fis", None, "Em B7 Bb F#", "German"),
+        ("1 6- 4 57 1/3 b7 2m7", "G", "G Em C D7 G/B F Am7", ""),
+        ("1 6 4 5", "C", "C A F G", "a number alone is a major chord"),
+        ("C F 5 1", None, "C F G C", ""),
+        ("1- 4- 5", "A minor", "Am Dm E", ""),
+    ],
+)
+def test_chords_are_read_as_people_type_them_and_shown_so(text: str, key: str | None, shown: str, note: str):
+    timed, found = read_chords(text, Meter(4, 4), None if key is None else Key.parse(key))
+    chords = [chord for chord, _ in timed]
+    assert " ".join(to_lead_sheet(chord, found) for chord in chords if chord is not None) == shown
+    notes = reading_notes(text, chords)
+    assert len(notes) == bool(note)
+    assert note in "".join(notes)
+
+
+def test_chords_of_a_piece_are_shown_as_they_were_typed():
+    timed, _ = read_chords("Abmaj7 | Abmaj7#11 | C♯m | C/D ?", Meter(4, 4))
+    typed, tick = [], 0
+    for chord, beats in timed:
+        if chord is not None:
+            typed.append(ChordSpan(tick, 12 * beats, chord))
+        tick += 12 * beats
+    plain = (
+        ChordSpan(0, 96, Chord(8, "maj7")), ChordSpan(96, 48, Chord(1, "min")),
+        ChordSpan(144, 24, Chord(0, "add9", 2)), ChordSpan(168, 24, Chord(7, "7")),
+    )  # fmt: skip
+    shown = [(span.onset, span.duration, to_lead_sheet(span.chord)) for span in as_typed(plain, typed)]
+    assert shown == [
+        (0, 48, "Abmaj7"), (48, 48, "Abmaj7#11"), (96, 48, "C#m"), (144, 24, "C/D"), (168, 24, "G7")
+    ]  # fmt: skip
+    assert as_typed(plain, [ChordSpan(0, 192, Chord(2, "min"))]) == plain
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,15 @@ from hrpe_jax.formats.midi.words import meta_texts
 from hrpe_jax.theory.chord import Chord, ChordError, Written, parse_lead_sheet
 from hrpe_jax.theory.note_names import Naming, find_naming, to_english
 
+MAX_TEXTS = 10_000
+"""Of a track, from which on they are no chords of a song."""
 KINDS = (1, 5, 6, 7)
 """Meta events: text, lyric, marker, cue point."""
 _SEQUENCER = 0x7F
 _XF = b"\x43\x7b\x01"
 _MIN_CHORDS = 2
+_MOST_NAMES = 200
+"""Different names from which on they are words."""
 _SHARE = 0.9
 """Of the texts of a stream that must be chord names."""
 _MOST_LETTERS = 8
@@ -80,9 +84,13 @@ def find_chord_names(data: bytes, ticks_per_quarter: int) -> ChordNames:
         if sum(track.count(bytes([0xFF, kind])) for kind in (*KINDS, _SEQUENCER)) < _MIN_CHORDS:
             continue
         streams: dict[int, list[tuple[int, bytes]]] = {}
+        count = 0
         for tick, kind, content in meta_texts(track):
             if kind in KINDS or (kind == _SEQUENCER and content.startswith(_XF)):
                 streams.setdefault(kind, []).append((tick, content))
+                count += 1
+                if count > MAX_TEXTS:
+                    return NOTHING
         for kind, stream in streams.items():
             found = _xf_chords(stream) if kind == _SEQUENCER else _named(stream, ticks_per_quarter)
             if len(found.chords) > len(best.chords):
@@ -97,13 +105,18 @@ def _named(stream: Sequence[tuple[int, bytes]], ticks_per_quarter: int) -> Chord
     texts = [(tick, text) for tick, text in texts if not _SECTION.fullmatch(text)]
     if len(texts) < _MIN_CHORDS or sum(len(text) > 20 for _, text in texts) > 0.1 * len(texts):
         return NOTHING
-    naming = find_naming(text for _, text in texts)
+    different = {text for _, text in texts}
+    if len(different) > _MOST_NAMES:
+        return NOTHING
+    naming = find_naming(different)
+    names = {text: _chord(text, naming) for text in different}
     chords: dict[int, Chord] = {}
     unread = 0
     for tick, text in texts:
-        try:
-            chords[tick] = parse_lead_sheet(to_english(text, naming))
-        except ChordError:
+        chord = names[text]
+        if chord is not None:
+            chords[tick] = chord
+        else:
             unread += tick > 0  # remarks stand at the beginning
     sounding = [tick for tick, chord in chords.items() if not chord.is_none]
     if len(sounding) < _MIN_CHORDS or len(chords) < _SHARE * (len(chords) + unread):
@@ -111,6 +124,13 @@ def _named(stream: Sequence[tuple[int, bytes]], ticks_per_quarter: int) -> Chord
     if _are_sections([text for _, text in texts], sorted(chords), ticks_per_quarter):
         return NOTHING
     return ChordNames(tuple(sorted(chords.items(), key=lambda item: item[0])), naming)
+
+
+def _chord(text: str, naming: Naming) -> Chord | None:
+    try:
+        return parse_lead_sheet(to_english(text, naming))
+    except ChordError:
+        return None
 
 
 def _plain(content: bytes) -> str:
