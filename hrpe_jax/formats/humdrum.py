@@ -165,7 +165,9 @@ class _Reader:
 
     def interpretation(self, tokens: list[str]) -> None:
         """Changes of spines, and what holds from here on."""
-        kinds, voices, free = [], [], []
+        kinds: list[str] = []
+        voices: list[int] = []
+        free: list[Fraction] = []
         previous = ""
         for column, token in enumerate(tokens[: len(self.kinds)]):
             kind, voice, until = self.kinds[column], self.voices[column], self.free[column]

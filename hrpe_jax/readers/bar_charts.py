@@ -33,8 +33,8 @@ def read_bar_chart(path: str | Path, format: str) -> list[Song | SongError]:
     Returns:
         Songs without melody, each with the name of its place where there are several. `found` has "key" where
         none is named, "meter" where none is named, and "beats" where chords stand over words. Warnings:
-        "no_melody", "key" codes of note names ("chord_names_german" ...), "chord_symbol_unread" (the chord
-        before it went on), "bars_assumed" (every chord was taken as a bar), "meter_assumed", "tempo_assumed".
+        "no_melody", "chord_names_german" and the like (whose note names the chords have),
+        "chord_symbol_unread" (the chord before it went on), "bars_assumed" (every chord was taken as a bar), "meter_assumed", "tempo_assumed".
 
     Raises:
         TextFileError: if the file cannot be read (has `.reason`).
@@ -143,7 +143,7 @@ def _placed(bar: ChartBar) -> list[tuple[int, str]]:
     """(ticks from the bar line, label) of a bar's chords, on beats where there are not more of them."""
     cells, ticks, beat = bar.cells, _ticks(bar), bar.meter.beat_ticks
     count = max(len(cells), 1)
-    placed = []
+    placed: list[tuple[int, str]] = []
     for place, label in enumerate(cells):
         if label:
             exact = place * ticks / count
