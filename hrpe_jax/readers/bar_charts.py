@@ -34,7 +34,8 @@ def read_bar_chart(path: str | Path, format: str) -> list[Song | SongError]:
         Songs without melody, each with the name of its place where there are several. `found` has "key" where
         none is named, "meter" where none is named, and "beats" where chords stand over words. Warnings:
         "no_melody", "chord_names_german" and the like (whose note names the chords have),
-        "chord_symbol_unread" (the chord before it went on), "bars_assumed" (every chord was taken as a bar), "meter_assumed", "tempo_assumed".
+        "chord_symbol_unread" (the chord before it went on), "bars_assumed" (every chord was taken as a bar),
+        "meter_assumed", "tempo_assumed".
 
     Raises:
         TextFileError: if the file cannot be read (has `.reason`).
