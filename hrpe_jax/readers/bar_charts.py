@@ -74,7 +74,7 @@ def _song(chart: BarChart, path: Path, tune: str) -> Song:
     if naming != "english":
         warnings.add(f"chord_names_{naming}")
     spans, starts, unread = _lay_out(bars, chart, naming)
-    if not any(not span.chord.is_none for span in spans):
+    if all(span.chord.is_none for span in spans):
         raise SongError("no_chords", f"{where}: no chord could be read: expected such as C, F#m7b5/C", tune)
     if unread:
         warnings.add("chord_symbol_unread")
@@ -130,7 +130,8 @@ def _lay_out(
                 changes.append((now + place, chord))
         now += _ticks(bar)
     spans: list[ChordSpan] = []
-    for (tick, chord), end in zip(changes, [*(tick for tick, _ in changes[1:]), now], strict=True):
+    ends = [*(tick for tick, _ in changes[1:]), now]
+    for (tick, chord), end in zip(changes, ends, strict=False):  # without changes there is one end too many
         if end <= tick:
             continue
         if spans and spans[-1].chord.is_same(chord):

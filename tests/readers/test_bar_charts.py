@@ -11,7 +11,7 @@ from hrpe_jax.formats.text import TextFileError
 from hrpe_jax.readers.find import find_songs
 from hrpe_jax.readers.identify import identify
 from hrpe_jax.readers.read import read_songs
-from hrpe_jax.readers.song import Song
+from hrpe_jax.readers.song import Song, SongError
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.pitch import midi_name
 
@@ -229,3 +229,11 @@ def test_other_texts_are_no_charts(tmp_path: Path, text: str, format: str) -> No
     path = tmp_path / "some.txt"
     path.write_text(text, encoding="utf-8")
     assert identify(path) == format
+
+
+def test_charts_without_a_readable_chord_are_refused_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "odd.cho"
+    path.write_text("{t: Odd}\n[Xyz]words [Qq]words\n", encoding="utf-8")
+    (error,) = read_songs(find_songs(path).songs[0])
+    assert isinstance(error, SongError)
+    assert error.reason == "no_chords"
