@@ -128,11 +128,8 @@ def _line(notes: Sequence[KernNote]) -> tuple[Note, ...]:
         if end > onset and (onset not in top or note.pitch > top[onset][1]):
             top[onset] = (end, note.pitch)
     onsets = sorted(top)
-    ends = [*onsets[1:], 1 << 60]
-    return tuple(
-        Note(onset, min(top[onset][0], following) - onset, top[onset][1])
-        for onset, following in zip(onsets, ends, strict=True)
-    )
+    ends = [min(top[onset][0], after) for onset, after in zip(onsets, [*onsets[1:], 1 << 60], strict=False)]
+    return tuple(Note(onset, end - onset, top[onset][1]) for onset, end in zip(onsets, ends, strict=True))
 
 
 def _spans(file: Humdrum) -> tuple[ChordSpan, ...]:
