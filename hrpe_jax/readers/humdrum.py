@@ -67,8 +67,9 @@ def read_humdrum_song(path: str | Path) -> Song:
     else:
         warnings.add("no_melody")
     chords = _spans(file)
-    if not chords and len(voices) >= _FULL:
-        chords = find_voice_chords([_line(notes) for _, notes in voices], meter, resets)
+    lines = [line for line in (_line(notes) for _, notes in voices) if line]
+    if not chords and len(lines) >= _FULL:
+        chords = find_voice_chords(lines, meter, resets)
         found.add("chords")
     if not chords:
         warnings.add("no_chords")
