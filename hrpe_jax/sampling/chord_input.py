@@ -127,7 +127,9 @@ def as_typed(spans: Sequence[ChordSpan], typed: Sequence[ChordSpan]) -> tuple[Ch
         for said in inside:
             chord = said.chord.absorb_bass()
             onset, end = max(said.onset, span.onset), min(said.end, span.end)
-            if chord != span.chord or end <= onset:
+            # Tokens have no place for a bass that is foreign to the chord.
+            known = chord if chord.inversion else Chord(chord.root, chord.quality)
+            if known != span.chord or end <= onset:
                 continue
             if pieces and pieces[-1].chord.is_same(chord):
                 continue
