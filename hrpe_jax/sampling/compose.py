@@ -7,7 +7,7 @@ anew. Piece i of a seed draws the same numbers however many are asked for with i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import jax
