@@ -42,7 +42,9 @@ CANNOT = (
     "A piece has one key and one meter. Keys are all alike, since training transposes; meters are not: "
     "the table says which it has seen.",
     "Chords change on beats; notes lie on sixteenths and triplets.",
-    "It knows one corpus. Another style needs a model of its own (`configs/finetune.py`), not settings.",
+    "Form is known to it in pop alone: songs of other styles were trained on as one section.",
+    "Its other styles have fewer songs than pop; a style that it has not seen needs a model of its own "
+    "(`configs/finetune.py`).",
     "Long chord progressions are shared with training songs, as real songs do; see below how long.",
     "No listeners have judged it: the figures say how alike it is to real songs, not how good it is.",
 )

@@ -31,6 +31,7 @@ def main(args: argparse.Namespace) -> None:
     """Writes the weights and the card."""
     from hrpe_jax.checkpoints.release import Model, load_model, write_released
     from hrpe_jax.checkpoints.safetensors import digest, flatten
+    from hrpe_jax.data.plan_tables import NO_TABLES, plan_tables_of
     from hrpe_jax.data.shards import open_dataset
     from hrpe_jax.utils.files import replace_file
     from tools.model_card import CORPORA, front_page, write_card
@@ -44,10 +45,14 @@ def main(args: argparse.Namespace) -> None:
             stages[name], trainings[name] = stage, training_of(run, name, stage.config, args.device)
     if set(stages) != {"backbone", "melody"}:
         raise UserError(f"--run: only {', '.join(stages)} there; add the folder of the other stage")
-    manifest = open_dataset(Path(args.data)).manifest
+    dataset = open_dataset(Path(args.data))
+    manifest = dataset.manifest
     counts = manifest["counts"]
     seen = {name: counts[name] for name in ("keys", "meters")}
-    folder = write_released(Model("", **stages, seen=seen), args.output, "bfloat16")
+    tables = (
+        plan_tables_of(dataset) if any(stage.config.model.plan for stage in stages.values()) else NO_TABLES
+    )
+    folder = write_released(Model("", **stages, seen=seen, tables=tables), args.output, "bfloat16")
     written = load_model(folder)
     digests = {name: {"step": s.step, "weights": digest(s.params)} for name, s in written.stages()}
     results = json.loads(Path(args.results).read_text(encoding="utf-8")) if args.results else None

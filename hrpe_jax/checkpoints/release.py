@@ -9,6 +9,7 @@ no model is named.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ from hrpe_jax.checkpoints.safetensors import (
 )
 from hrpe_jax.codec import vocabulary
 from hrpe_jax.config import BackboneStageConfig, MelodyStageConfig, StageConfig
-from hrpe_jax.data.plan_tables import NO_TABLES, PlanTables, read_plan_tables
+from hrpe_jax.data.plan_tables import NO_TABLES, PLAN_FILES, PlanTables, read_plan_tables
 from hrpe_jax.errors import UserError
 from hrpe_jax.utils.files import replace_file, unwritable
 from hrpe_jax.utils.schema import build
@@ -172,6 +173,13 @@ def read_released(folder: Path) -> Model:
             )
         stages[name] = StageModel(config, params, entry["step"], entry["latest"])
     seen = about.get("seen")
+    for name in about.get(verify.DIGESTS, {}):
+        if name in PLAN_FILES and not (folder / name).is_file():
+            raise UserError(f"{folder / name}: is missing; copy or export the model again")
+    for name in PLAN_FILES:
+        if (folder / name).is_file():
+            digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            verify.check_file(folder / name, about, digest)
     tables = read_plan_tables(folder)
     return replace(Model(str(folder), **stages), seen=seen if isinstance(seen, dict) else None, tables=tables)
 
@@ -211,6 +219,7 @@ def write_released(model: Model, folder: str | os.PathLike[str], precision: Prec
                 "config": asdict(stage.config),
             }
         for name, text in model.tables.files():
+            about[verify.DIGESTS][name] = hashlib.sha256(text.encode()).hexdigest()
             replace_file(folder / name, text.encode())
         # As it is read: tuples are lists there.
         about[verify.DIGESTS]["config"] = verify.config_digest(json.loads(json.dumps(about)))

@@ -56,6 +56,10 @@ class OutlineModel:
     def __init__(self, counts: Mapping[str, Mapping[str, Mapping[str, Mapping[int, int]]]]) -> None:
         self.counts = counts
 
+    def knows_forms(self, style: str) -> bool:
+        """Whether training pieces of a style had forms, so that the models know what returns."""
+        return "returns" in self.counts.get(style, {})
+
     def probabilities(self, style: str, column: str, contexts: Sequence[tuple[int, ...]]) -> np.ndarray:
         """The probabilities of a column's values, in the order in which it lists them.
 

@@ -35,13 +35,11 @@ class PlanTables:
         attributes: of training pieces.
         outlines: what bars do.
         endings: how pieces end.
-        forms: which sections pieces have; has a method `draw(bars, style, rng)`.
     """
 
     attributes: AttributeTable | None = None
     outlines: OutlineModel | None = None
     endings: EndingModel | None = None
-    forms: Any = None
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Yields the names and the text of the files that are there."""
@@ -54,6 +52,7 @@ class PlanTables:
 
 
 NO_TABLES = PlanTables()
+PLAN_FILES = (attribute_table.FILE, outline_model.FILE, ending_model.FILE)
 
 
 def read_plan_tables(folder: Path) -> PlanTables:

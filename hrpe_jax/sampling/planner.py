@@ -30,6 +30,7 @@ from hrpe_jax.codec.plan import (
 from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.controls import Controls
 from hrpe_jax.sampling.form_input import Form
+from hrpe_jax.sampling.form_model import draw_form
 from hrpe_jax.sampling.piece_plan import PiecePlan
 from hrpe_jax.score.form import INTRO, Section, form_values
 from hrpe_jax.utils.schema import suggestion
@@ -92,8 +93,8 @@ def _plan(model: Model, controls: Controls, number: int) -> PiecePlan:
     form: tuple[Section, ...] = ()
     if controls.form is not None:
         form = sections_of(controls.form)
-    elif model.tables.forms is not None:
-        drawn = model.tables.forms.draw(min(new - controls.intro, LONGEST_DRAWN), style, rng)
+    elif model.tables.outlines is not None and model.tables.outlines.knows_forms(style):
+        drawn = draw_form(min(new - controls.intro, LONGEST_DRAWN), style, rng)
         form = _come_round(drawn, new - controls.intro, before + controls.intro)
     if controls.intro:
         form = (Section(INTRO, before, controls.intro), *form)
