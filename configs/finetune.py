@@ -6,7 +6,7 @@
 For another data set, set --config.data.path; to start from another model, --config.init_from=runs/OTHER. What
 the models are is that of what they start from; only dropout is said here. Before and after:
 
-    python -m hrpe_jax.evaluate --model=bundled --data=data/mine
+    python -m hrpe_jax.evaluate --model=pretrained --data=data/mine
     python -m hrpe_jax.evaluate --model=runs/mine --data=data/mine
 """
 
@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
     """A third of the usual learning rate, few steps, and the best validation is kept."""
     config = create()
     config.seed = 0
-    config.init_from = "bundled"
+    config.init_from = "pretrained"
     config.data = create(path="data/mine")
     config.stages = create(
         backbone=create(

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from hrpe_jax.checkpoints.release import BUNDLED, Model, load_model
+from hrpe_jax.checkpoints.release import PRETRAINED, Model, load_model
 from hrpe_jax.codec.backbone import harmony_of_beats, run_starts
 from hrpe_jax.errors import UserError
 from hrpe_jax.models.config import MelodyModelConfig
@@ -43,7 +43,7 @@ class Composer:
         self.model = model
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] = BUNDLED) -> Composer:
+    def load(cls, path: str | os.PathLike[str] = PRETRAINED) -> Composer:
         """Reads a released model, or the best checkpoints of a training workdir.
 
         Args:

@@ -303,7 +303,7 @@ class Config:
       name: of the run; the default workdir is ``runs/NAME``. The config file's name where it gives none.
       seed: of initialisation, dropout, shuffling and augmentation.
       init_from: what the stages start from: a released model, the workdir of a training that ended, or
-        "bundled", the model of the package; "" to start anew. What ``stages.NAME.model`` leaves
+        "pretrained", the model of the package; "" to start anew. What ``stages.NAME.model`` leaves
         unsaid is then what that model is.
       data: where songs come from.
       stages: what is trained.

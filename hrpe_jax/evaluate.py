@@ -11,7 +11,7 @@ Faults of tunes (how they begin and end, what comes back, breath, register) stan
 where the generated pieces are JSON that sample wrote, they are read as they were written.
 
 Model: how well it predicts the songs of a split, beside tables of counts on the same songs; and pieces that
-it composes, judged against these songs in the same way.
+it composes, compared with these songs in the same way.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ def main(args: argparse.Namespace) -> None:
             others = "--generated and --reference" if args.model else "--model and --data"
             parser().error(f"--{name}: only with {others}")
     shared = ("style", "training", "bars", "meter", "draws", "seed", "output", "report")
-    wishes = {name: getattr(args, name) for name in shared}
-    wishes |= {"show_pieces": not args.no_pieces, "say": cli.say}
+    options = {name: getattr(args, name) for name in shared}
+    options |= {"show_pieces": not args.no_pieces, "say": cli.say}
     if args.tables:
-        wishes["tables"] = [name.strip() for name in args.tables.split(",")]
+        options["tables"] = [name.strip() for name in args.tables.split(",")]
     if args.model:
-        from hrpe_jax.workflows.evaluate_model import NUM_PIECES, judge_model
+        from hrpe_jax.workflows.evaluate_model import NUM_PIECES, compare_model
 
-        wishes["split"] = args.split or "valid"
-        wishes["num_pieces"] = NUM_PIECES if args.num_pieces is None else args.num_pieces
-        return cli.print_result(judge_model(args.model, args.data, **wishes))
-    from hrpe_jax.workflows.evaluate_pieces import judge_pieces
+        options["split"] = args.split or "valid"
+        options["num_pieces"] = NUM_PIECES if args.num_pieces is None else args.num_pieces
+        return cli.print_result(compare_model(args.model, args.data, **options))
+    from hrpe_jax.workflows.evaluate_pieces import compare_pieces
 
-    wishes |= {name: getattr(args, name) for name in ("split", *_OF_PIECES)}
+    options |= {name: getattr(args, name) for name in ("split", *_OF_PIECES)}
     with cli.progress("reading", "files") as tell:
-        cli.print_result(judge_pieces(args.generated, args.reference, on_progress=tell, **wishes))
+        cli.print_result(compare_pieces(args.generated, args.reference, on_progress=tell, **options))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,7 +65,9 @@ def parser() -> argparse.ArgumentParser:
     )
     learned = "what the generator learned from: looks for copies of it (default of --model: --data, train)"
     add("--training", type=cli.path, metavar="DIR", help=learned)
-    add("--model", type=cli.path, metavar="DIR", help="workdir of a training, a released model, or bundled")
+    add(
+        "--model", type=cli.path, metavar="DIR", help="workdir of a training, a released model, or pretrained"
+    )
     add("--data", type=cli.path, metavar="DIR", help="a prepared data set to measure the model on")
     split = "train, valid or test, of data sets that name none (default: test, of --data valid)"
     add("--split", default="", choices=("train", "valid", "test"), help=split)

@@ -53,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     options = cli.make_parser("sample", __doc__)
     add = options.add_argument
-    model = "workdir of a training, or a released model (default: bundled, the one of the package)"
-    add("--model", type=cli.path, default="bundled", metavar="DIR", help=model)
+    model = "workdir of a training, or a released model (default: pretrained, the one of the package)"
+    add("--model", type=cli.path, default="pretrained", metavar="DIR", help=model)
     output = "where the pieces go; made if it is not there (default: pieces, or pieces-2, ... where taken)"
     add("--output", type=cli.path, metavar="DIR", help=output)
     add("--num_pieces", type=int, default=4, metavar="N", help="how many pieces")

@@ -54,7 +54,7 @@ def test_half_the_bytes_hold_the_same_model_but_for_rounding(tmp_path: Path):
             assert not np.any(found.view(np.uint32) & 0xFFFF)
 
 
-def test_no_model_named_is_the_bundled_one(
+def test_no_model_named_is_the_pretrained_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(models, "PRETRAINED_FOLDER", models.write_released(tiny_model(), tmp_path / "model"))

@@ -61,10 +61,10 @@ from bench_common import in_turns, place, print_table, ratio, store, take_one_co
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.config import BackboneStageConfig, BatchConfig, MeshConfig, OptimizerConfig, StageConfig
-from hrpe_jax.models import cache as histories
+from hrpe_jax.models import cache as caches
 from hrpe_jax.models.config import BackboneModelConfig, HarmonyConfig, ModelConfig
 from hrpe_jax.models.initializers import matmul, normal
-from hrpe_jax.models.transformer import Past, Stack
+from hrpe_jax.models.transformer import LayerMemory, Stack
 from hrpe_jax.ops import hrpe, losses
 from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.base import LinenTask
@@ -89,11 +89,11 @@ class Plain(nn.Module):
         positions = jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape)
         absent = hrpe.Codes(jnp.zeros_like(ids), (), jnp.zeros(ids.shape, bool))
         none = HarmonyConfig(variant="none")
-        past = histories.empty(config, ids.shape[0], 0, (), 0, Past())
-        past = histories.append(past, positions, jnp.ones_like(ids), absent)
-        context = histories.context(past, ids.shape[1], config, none)
+        past = caches.empty(config, ids.shape[0], 0, (), 0, LayerMemory())
+        past = caches.append(past, positions, jnp.ones_like(ids), absent)
+        context = caches.context(past, ids.shape[1], config, none)
         x = (table[ids] * config.width**0.5).astype(jnp.dtype(config.dtype))
-        x, _ = Stack(config, none, (), name="stack")(x, Past(), context, train)
+        x, _ = Stack(config, none, (), name="stack")(x, LayerMemory(), context, train)
         return matmul(x, table.T.astype(x.dtype)).astype(jnp.float32)
 
 

@@ -160,7 +160,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="bundled", help="workdir or released model")
+    parser.add_argument("--model", default="pretrained", help="workdir or released model")
     parser.add_argument("--pieces", type=int, default=1000, help="how many, at least")
     parser.add_argument("--meters", default=METERS)
     flags = parser.parse_args()

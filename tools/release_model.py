@@ -132,7 +132,7 @@ def commands(args: argparse.Namespace) -> list[str]:
     ]
     if args.results:
         found += [
-            "python -m experiments.results.run --model=bundled --data=DATA --output=RESULTS.json",
+            "python -m experiments.results.run --model=pretrained --data=DATA --output=RESULTS.json",
             "python tools/release_model.py --run=RUN --data=DATA --results=RESULTS.json",
         ]
     return found

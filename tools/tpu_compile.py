@@ -138,9 +138,9 @@ def lower_sampling(stage: str, config: StageConfig, device: Any, pieces: int) ->
         state = jax.eval_shape(
             lambda tree: backbone_loop.start(unrolled, tree, chords, [said] * pieces), params
         )
-        cache = jax.eval_shape(lambda c: grow(c, max(config.batch.length, capacity(c))), state.history)
+        cache = jax.eval_shape(lambda c: grow(c, max(config.batch.length, capacity(c))), state.cache)
         function: Any = run_backbone
-        arguments = (params, backbone_loop.plan_of(chords), state._replace(history=cache))
+        arguments = (params, backbone_loop.plan_of(chords), state._replace(cache=cache))
         firsts = jax.ShapeDtypeStruct((pieces,), np.int32)
         arguments = (*arguments, np.int32(1), np.int32(1), np.int32(0), keys, firsts, settings)
         static: tuple = (unrolled, backbone_loop.STEPS)
@@ -159,8 +159,8 @@ def lower_sampling(stage: str, config: StageConfig, device: Any, pieces: int) ->
         plan = melody_loop.melody_plan(scores, asked)
         start = jax.eval_shape(lambda tree: melody_loop.start(unrolled, tree, asked, scores, pieces), params)
         most = config.model.memory + config.batch.length
-        events = jax.eval_shape(lambda c: grow(c, most), start.history.events)
-        start = start._replace(history=start.history._replace(events=events))
+        events = jax.eval_shape(lambda c: grow(c, most), start.cache.events)
+        start = start._replace(cache=start.cache._replace(events=events))
         window = melody_loop.Window(
             jax.ShapeDtypeStruct((pieces, (config.batch.length // 2 + 2) * 18, 3), np.int32),
             np.zeros(pieces, np.int32),

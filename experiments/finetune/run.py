@@ -1,6 +1,6 @@
 """Fine-tuning on a folder, before and after, on songs that no model has seen.
 
-    python experiments/finetune/run.py --input=DIR --workdir=DIR [--limit=N] [--init_from=bundled] [--anew]
+    python experiments/finetune/run.py --input=DIR --workdir=DIR [--limit=N] [--init_from=pretrained] [--anew]
 
 prepares the folder, measures the model it starts from on the test split, trains `configs/finetune.py` from
 it, and measures again; with --anew the same models with as many steps from nothing too. All is kept in the
@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
     add("--input", required=True, metavar="DIR", help="a folder of music")
     add("--workdir", required=True, metavar="DIR", help="where everything goes")
     add("--limit", type=cli.at_least(10), metavar="N", help="read only the first N files")
-    add("--init_from", default="bundled", metavar="DIR", help="what is tuned (default: bundled)")
+    add("--init_from", default="pretrained", metavar="DIR", help="what is tuned (default: pretrained)")
     add("--anew", action="store_true", help="also train the same models from nothing")
     add("--split", default="test", choices=("valid", "test"), help="songs that are measured")
     return options

@@ -91,7 +91,7 @@ def engrave(file: Path) -> str:
 def main() -> None:
     """Makes everything."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="bundled", help="workdir or released model")
+    parser.add_argument("--model", default="pretrained", help="workdir or released model")
     model = parser.parse_args().model
     compose(model, HERE / "pieces", PIECES)
     with browser() as window, tempfile.TemporaryDirectory() as room:

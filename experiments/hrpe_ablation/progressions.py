@@ -28,7 +28,9 @@ FIGURES = ("ssmd_silence", "cpi", "ctd")
 KEPT = ("set", "n", "value", "low", "high", "distance", "distance_low", "distance_high")
 
 
-def judge(config: StageConfig, params: Any, dataset: Songs, pieces: int = PIECES) -> dict[str, Any]:
+def compare_progressions(
+    config: StageConfig, params: Any, dataset: Songs, pieces: int = PIECES
+) -> dict[str, Any]:
     """Lets a model write progressions and compares them with the test split.
 
     Args:

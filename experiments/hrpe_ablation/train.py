@@ -21,7 +21,7 @@ import jax
 import numpy as np
 from grid import CONDITIONS, RUNGS, TOLERANCE, WRITING, Cell, stage_values
 from measure import song_sums
-from progressions import judge
+from progressions import compare_progressions
 
 import hrpe_jax
 from hrpe_jax.checkpoints.format import load_stage
@@ -51,12 +51,12 @@ class Subset:
         self.kept = sorted(order[: max(1, round(share * len(names)))])
 
     def records(self, stage: str, split: str) -> Sequence[Mapping[str, Any]]:
-        """See `pipeline.Songs`."""
+        """See `loader.Songs`."""
         songs = self._dataset.records(stage, split)
         return [songs[i] for i in self.kept] if split == "train" else songs
 
     def lengths(self, stage: str, split: str) -> np.ndarray:
-        """See `pipeline.Songs`."""
+        """See `loader.Songs`."""
         lengths = self._dataset.lengths(stage, split)
         return lengths[self.kept] if split == "train" else lengths
 
@@ -166,7 +166,7 @@ def train_cell(cell: Cell, dataset: Dataset, workdir: Path) -> dict[str, Any]:
         "valid": {name: rounded(value) for name, value in result.best.items()},
         "split": split,
         **song_sums(task, best.params, trained, dataset, stage, split),
-        "progressions": judge(trained, best.params, dataset) if writes else {},
+        "progressions": compare_progressions(trained, best.params, dataset) if writes else {},
         "tables": tables_of(best.params),
         "config": asdict(config),
     }

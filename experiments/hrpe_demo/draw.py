@@ -104,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="bundled", help="workdir or released model with a backbone")
+    parser.add_argument("--model", default="pretrained", help="workdir or released model with a backbone")
     parser.add_argument("--output", required=True, metavar="FILE.svg")
     parser.add_argument("--lags", default="0_0,0_1", help="relations to draw, as 0_1 for lag (0, 1)")
     args = parser.parse_args()

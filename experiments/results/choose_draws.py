@@ -1,6 +1,6 @@
 """How freely should `sample` draw? Pieces under several settings beside the validation songs.
 
-    python -m experiments.results.choose_draws --model=bundled --data=DATA --with=top_p=0.98 \\
+    python -m experiments.results.choose_draws --model=pretrained --data=DATA --with=top_p=0.98 \\
         --with=temperature_melody=1.1,top_p=0.98
 
 Prints, for the defaults and for each --with, SSMD, the medians of the figures that have targets, beside the
@@ -72,7 +72,9 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     options = cli.make_parser("choose_draws", __doc__)
     add = options.add_argument
-    add("--model", default="bundled", metavar="DIR", help="workdir or released model (default: bundled)")
+    add(
+        "--model", default="pretrained", metavar="DIR", help="workdir or released model (default: pretrained)"
+    )
     add("--data", required=True, metavar="DIR", help="the prepared data set that it was trained on")
     add("--split", default="valid", metavar="NAME", help="whose songs are compared")
     add("--pieces", type=cli.at_least(2), default=200, metavar="N", help="how many are composed")

@@ -1,6 +1,6 @@
 """All figures of a model in one place, and whether they are inside the targets.
 
-    python -m experiments.results.run --model=bundled --data=DATA --output=experiments/results/pop909.json
+    python -m experiments.results.run --model=pretrained --data=DATA --output=experiments/results/pop909.json
 
 measures, in this order, and keeps each part in the output, so that a run that was stopped goes on:
 
@@ -127,8 +127,10 @@ def windows(pieces: Sequence[Any], bars: int) -> list[Music]:
 
 def time_start(model: str) -> dict[str, Any]:
     """The newcomer's command, in a process of its own that finds no compiled program."""
+    from hrpe_jax.checkpoints.release import NAMES
+
     with tempfile.TemporaryDirectory() as room:
-        path = model if model == "bundled" else str(Path(model).resolve())
+        path = model if model in NAMES else str(Path(model).resolve())
         root = str(Path(__file__).resolve().parents[2])
         kept = {key: value for key, value in os.environ.items() if key != "JAX_COMPILATION_CACHE_DIR"}
         env = kept | {"XDG_CACHE_HOME": f"{room}/cache", "PYTHONPATH": root}
@@ -201,7 +203,9 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     options = cli.make_parser("results", __doc__)
     add = options.add_argument
-    add("--model", default="bundled", metavar="DIR", help="workdir or released model (default: bundled)")
+    add(
+        "--model", default="pretrained", metavar="DIR", help="workdir or released model (default: pretrained)"
+    )
     add("--data", required=True, metavar="DIR", help="the prepared data set that it was trained on")
     add("--output", required=True, metavar="FILE.json", help="where all figures go")
     add("--folder", metavar="DIR", help="where the pieces go (default: beside the output)")

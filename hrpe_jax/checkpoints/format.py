@@ -257,7 +257,7 @@ def _identity(record: Record, stage: str) -> dict[str, Any]:
         "vocabulary": record["vocabulary"][stage],
         "data": record["data"],
         "config.seed": config["seed"],
-        "config.init_from": config["init_from"],
+        "config.init_from": "pretrained" if config["init_from"] == "bundled" else config["init_from"],
         f"config.stages.{stage}": {"model": trained["model"], "batch": batch},
         f"config.stages.{stage}.optimizer.ema_decay": averages,
     }

@@ -37,8 +37,9 @@ from hrpe_jax.utils.version import __version__
 FORMAT = 1
 CONFIG_FILE = "config.json"
 EXPORT_FOLDER = "model"  # in a workdir
-BUNDLED = "bundled"
-"""Stands for the model of the package wherever a model is named."""
+PRETRAINED = "pretrained"
+"""Stands for the model of the package wherever a model is named; so does its older name, `bundled`."""
+NAMES = (PRETRAINED, "bundled")
 PRETRAINED_FOLDER = Path(__file__).parents[1] / "pretrained"
 _CONFIGS: dict[str, type[StageConfig]] = {"backbone": BackboneStageConfig, "melody": MelodyStageConfig}
 
@@ -98,20 +99,20 @@ class Model:
                 yield name, found
 
 
-def load_model(path: str | os.PathLike[str] = BUNDLED) -> Model:
+def load_model(path: str | os.PathLike[str] = PRETRAINED) -> Model:
     """Reads a released model, or the best checkpoints of a training workdir.
 
     Args:
-        path: either folder, or "bundled" for the model of the package.
+        path: either folder, or "pretrained" for the model of the package.
 
     Raises:
         UserError: there is no such folder, no checkpoint in it, one that is damaged or not finite, or one
             whose token ids mean something else than this program's.
     """
-    if path == BUNDLED:
+    if path in NAMES:
         if not (PRETRAINED_FOLDER / CONFIG_FILE).is_file():
             raise UserError(
-                "bundled model: this copy of hrpe_jax comes without weights; install a release, or train "
+                "pretrained model: this copy of hrpe_jax comes without weights; install a release, or train "
                 "(python -m hrpe_jax.train) and give --model=runs/quickstart"
             )
         return read_released(PRETRAINED_FOLDER)

@@ -83,7 +83,7 @@ def encode_ids(score: Score) -> list[int]:
 
 
 def encode(score: Score, beats: tuple[BeatGrid, np.ndarray] | None = None) -> dict[str, Any]:
-    """The record of a score: the whole song, to be windowed by the pipeline.
+    """The record of a score: the whole song, which the loader cuts.
 
     Args:
         score: any score.

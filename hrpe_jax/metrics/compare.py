@@ -95,7 +95,7 @@ def compare(
         the seed.
 
     Args:
-        generated: what is judged.
+        generated: what is measured.
         reference: real music of the kind it should be.
         bars: length of the windows that are compared; None: 32, 16, 8 or 4, the most that nine in ten pieces
             of both sets have.
@@ -133,7 +133,7 @@ def compare(
         "interval": 0.95,
         "pairing": work.pairing,
     }
-    metrics = [work.judge(metric) for metric in METRICS]
+    metrics = [work.compare(metric) for metric in METRICS]
     return Comparison(
         settings=settings,
         sets={name: selection.account() for name, selection in chosen.items()},

@@ -58,15 +58,15 @@ class Judge:
         self._sums: PairSums | None = None
         self._away: dict[str, np.ndarray] = {}
 
-    def judge(self, metric: Metric) -> dict[str, Any]:
+    def compare(self, metric: Metric) -> dict[str, Any]:
         """One metric: its description, rows, values of pieces and, for structure, the order of the
         controls."""
         values: dict[str, Values] = {}
         if metric.kind == "set":
-            rows, distances = self._judge_set(metric)
+            rows, distances = self._compare_set(metric)
         else:
             values = {name: self._measure(metric, name) for name in ROWS}
-            rows, distances = (self._judge_pair if metric.kind == "pair" else self._judge_piece)(
+            rows, distances = (self._compare_pair if metric.kind == "pair" else self._compare_piece)(
                 metric, values
             )
         result: dict[str, Any] = {**metric.describe(), "rows": rows}
@@ -111,7 +111,7 @@ class Judge:
 
     # Kind "set"
 
-    def _judge_set(self, metric: Metric) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    def _compare_set(self, metric: Metric) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         real, made = len(self._ssms["real"]), len(self._ssms[GENERATED])
         reason = "" if real >= 2 else _TOO_FEW.format(real)
         found = {} if reason else self._set_distances(metric)
@@ -170,7 +170,7 @@ class Judge:
 
     # Kind "piece"
 
-    def _judge_piece(
+    def _compare_piece(
         self, metric: Metric, values: Mapping[str, Values]
     ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         rows = []
@@ -205,12 +205,12 @@ class Judge:
         usual, made = real.number[both][sample], values[GENERATED].known
         made = made[self._sample(len(made))]
         draws = self._draws_of(len(usual), len(made))
-        judged = made if name == GENERATED else own.number[both][sample]
-        return value_distances(draws, usual, judged, name == GENERATED), draws.n, ""
+        measured = made if name == GENERATED else own.number[both][sample]
+        return value_distances(draws, usual, measured, name == GENERATED), draws.n, ""
 
     # Kind "pair"
 
-    def _judge_pair(
+    def _compare_pair(
         self, metric: Metric, values: Mapping[str, Values]
     ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         real = len(values["real"].known)

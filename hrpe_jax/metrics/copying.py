@@ -28,7 +28,7 @@ def copying(
     """The longest n-grams that pieces share with a training set, beside the same for real pieces outside it.
 
     Args:
-        generated: what is judged. Pieces without melody, or without chords, are not among those measured.
+        generated: what is measured. Pieces without melody, or without chords, are not among those measured.
         training: what the generator has learned from.
         held_out: real pieces that are not in it. Those with the id of a training piece are left out and
             counted.

@@ -1,8 +1,8 @@
 """How a melody sits on its chords and in its key.
 
-Conventions: pitch classes only, octaves do not matter. A note is judged by the chord that sounds under it;
-where no chord sounds it is left out. Real music is the yardstick, not 1: on Nottingham's tunes in 4/4 the
-chord-tone ratio is 0.733.
+Conventions: pitch classes only, octaves do not matter. A note is compared with the chord that sounds under
+    it; where no chord sounds it is left out. Real music is the yardstick, not 1: on Nottingham's tunes in
+    4/4 the chord-tone ratio is 0.733.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ def chord_tone_ratio(music: Music, counting: Counting = "notes") -> float:
     Args:
         music: melody and chords.
         counting: "notes": w = 1, the chord is that at the note's onset. "duration": w = ticks, and a note
-            held over a change of chord is judged by each of them for as long as it sounds. "strong": as
+            held over a change of chord is compared with each of them for as long as it sounds. "strong": as
             "notes", but only notes that begin on a strong beat, the first of a bar and its middle where it
             has four beats.
     """
     piece = piece_of(music)
-    note, span, weight = _judged(piece, counting)
+    note, span, weight = _paired(piece, counting)
     return _mean(piece.chord_tones[span, piece.pitch[note] % 12], weight, _nothing(piece))
 
 
@@ -103,7 +103,7 @@ def chord_tone_chance(music: Music, counting: Counting = "notes") -> float:
     Source: this project.
     """
     piece = piece_of(music)
-    _, span, weight = _judged(piece, counting)
+    _, span, weight = _paired(piece, counting)
     return _mean(piece.chord_tones[span].sum(axis=1) / 12, weight, _nothing(piece))
 
 
@@ -134,7 +134,7 @@ def ctnctr(music: Music, resolution: Literal["step", "chord tone"] = "step") -> 
         resolution: "step": any next note counts. "chord tone": only one that belongs to its own chord.
     """
     piece = piece_of(music)
-    note, span, _ = _judged(piece, "notes")
+    note, span, _ = _paired(piece, "notes")
     if not len(note):
         raise Undefined(_nothing(piece))
     is_tone = piece.chord_tones[span, piece.pitch[note] % 12]
@@ -183,7 +183,7 @@ def melody_chord_tonal_distance(music: Music) -> float:
         50(1), 2021; centroids of Harte et al., 2006.
     """
     piece = piece_of(music)
-    note, span, weight = _judged(piece, "duration")
+    note, span, weight = _paired(piece, "duration")
     away = CENTROIDS[piece.pitch[note] % 12] - centroids(piece.chord_tones)[span]
     return _mean(np.linalg.norm(away, axis=1), weight, _nothing(piece))
 
@@ -222,7 +222,7 @@ def semitone_share(music: Music) -> float:
         Harmony", 1997).
     """
     piece = piece_of(music)
-    note, span, weight = _judged(piece, "duration")
+    note, span, weight = _paired(piece, "duration")
     pitch_class = piece.pitch[note] % 12
     tones = piece.chord_tones[span]
     rows = np.arange(len(span))
@@ -256,8 +256,8 @@ def _nothing(piece: Piece) -> str:
     return "no note of its melody is over a chord" if len(piece.chord) else piece.no_chords
 
 
-def _judged(piece: Piece, counting: Counting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Notes, the spans that they are judged by, and weights, each `[judgements]`."""
+def _paired(piece: Piece, counting: Counting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Notes, the chord spans under them, and weights, each `[pairs]`."""
     note, span, ticks, begins = piece.overlaps
     if counting == "duration":
         return note, span, ticks

@@ -95,7 +95,7 @@ def gs_histogram(music: Music, target: Music) -> float:
         2024.
 
     Args:
-        music: the piece that is judged.
+        music: the piece that is measured.
         target: the piece that it should have been. The longer one is cut to the length of the shorter.
     """
     pieces = piece_of(music), piece_of(target)

@@ -172,7 +172,7 @@ def paired_ssmd(music: Music, target: Music, norm: str = "l1") -> float:
         2024 (the paper says l1, its companion page l2).
 
     Args:
-        music: the piece that is judged.
+        music: the piece that is measured.
         target: the piece that it should have been. The longer one is cut to the length of the shorter.
         norm: "l1" or "l2".
     """

@@ -4,7 +4,7 @@
 
 An AUC of 0.5: it cannot; 1: it always can. Excerpts of equally many bars (`windows.excerpts`) are described
 by the numbers of `features`, in five families; a linear classifier and one of trees are averaged; all
-excerpts of a song are in the same of five folds, and each fold is judged by what the other four taught. Two
+excerpts of a song are in the same of five folds, and each fold is measured by what the other four taught. Two
 controls stand beside it: half of the real songs against the other half (0.5), and Markov melodies over the
 real chords (1).
 

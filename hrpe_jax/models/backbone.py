@@ -1,9 +1,9 @@
 """The backbone: a causal Transformer over chord events with RoPE and H-RPE.
 
-Every position knows its chord's factors, the chord before (a token shift, unless the config leaves it out),
-the key, and at which beat of the bar the next event begins; attention knows how any two chords relate
-(``ops.hrpe``). The whole song is in view. If asked, a model is also told what followed the longest earlier
-agreement (``ops.repeats``) and what stood so many bars ago (``ops.phrases``).
+Inputs are the chord (root, quality, inversion, length), the chord before (a token shift, unless the config
+leaves it out), the key, and at which beat of the bar the next event begins; attention knows how any two
+chords relate (``ops.hrpe``). The whole song is in view. If asked, a model is also told what followed the
+longest earlier agreement (``ops.repeats``) and what stood so many bars ago (``ops.phrases``).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from jax import Array
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.columns import ATTRIBUTES, STYLE
 from hrpe_jax.codec.plan import BACK, FORM_COLUMNS
-from hrpe_jax.models import cache as histories
-from hrpe_jax.models.cache import History
-from hrpe_jax.models.chord_embedding import STDDEV, ChordFactors
+from hrpe_jax.models import cache as caches
+from hrpe_jax.models.cache import Cache
+from hrpe_jax.models.chord_embedding import STDDEV, ChordEmbedding
 from hrpe_jax.models.chord_head import GROUP, Pointer, both
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.models.initializers import divide, lecun, matmul, normal
 from hrpe_jax.models.plan_features import PlanFeatures, hide
-from hrpe_jax.models.pointers import Copying, Phrasing, hide_rows
-from hrpe_jax.models.transformer import Past, Stack
+from hrpe_jax.models.pointers import PhrasePointer, RepeatPointer, hide_rows
+from hrpe_jax.models.transformer import LayerMemory, Stack
 from hrpe_jax.ops import hrpe, phrases, repeats
 
 CATEGORIES = (tokens.NO_QUALITY_CODE, tokens.NO_FUNCTION_CODE)  # sizes of quality and function codes
@@ -44,22 +44,22 @@ class Backbone(nn.Module):
     def __call__(
         self,
         batch: Mapping[str, Array],
-        history: History | None = None,
+        cache: Cache | None = None,
         train: bool = False,
         targets: Array | None = None,
-    ) -> tuple[Any, History]:
+    ) -> tuple[Any, Cache]:
         """Scores the next event at every position.
 
         Args:
           batch: int ``[batch, length]`` each: ``input_ids, root_pc, quality_code, function_code, bar_phase``
             (beat at which the next event begins), ``key`` (0-23), ``beats_per_bar``, ``positions``,
             ``segment_ids``; with ``plan`` also the columns of ``codec.columns.BACKBONE_PLAN``.
-          history: a cache from ``init_cache`` with the events before these; None where the row begins here.
+          cache: a cache from ``init_cache`` with the events before these; None where the row begins here.
           train: whether dropout is on.
           targets: the events that do follow, ``[batch, length]``, where no other scores are needed.
 
         Returns:
-          Logits float32 ``[batch, length, 12395]``, or with targets their ``TargetScores``; and the history
+          Logits float32 ``[batch, length, 12395]``, or with targets their ``TargetScores``; and the cache
           with these events.
         """
         config = self.config
@@ -67,20 +67,20 @@ class Backbone(nn.Module):
         if config.plan and train:
             batch = hide(batch, self.make_rng("dropout"), config.plan_dropout, (STYLE,))
         ids, positions, segments = batch["input_ids"], batch["positions"], batch["segment_ids"]
-        if history is None:
-            history = histories.empty(config, ids.shape[0], 0, relations, len(CATEGORIES), Past())
-            history = history._replace(phrases=_no_phrases(config, ids.shape[0]))
+        if cache is None:
+            cache = caches.empty(config, ids.shape[0], 0, relations, len(CATEGORIES), LayerMemory())
+            cache = cache._replace(phrases=_no_phrases(config, ids.shape[0]))
         # The key and the meter are themselves predicted: they may be seen from their own token on, not
         # before.
         key = jnp.where(positions >= 1, batch["key"], KEYS)
         beats_per_bar = jnp.where(positions >= 2, batch["beats_per_bar"], 0)
         tonic = jnp.where(key < KEYS, key, 0) % 12
 
-        factors = ChordFactors(config.width, config.residual_rank, name="factors")
-        token = factors.embed(ids, tonic)
+        chord = ChordEmbedding(config.width, config.residual_rank, name="factors")
+        token = chord.embed(ids, tonic)
         x = token
         if config.token_shift:
-            before = jnp.concatenate([history.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
+            before = jnp.concatenate([cache.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
             before = before * (positions > 0)[..., None]
             shift = self.param("shift", lecun(config.width, "embed", None), (config.width, config.width))
             x = x + matmul(before, shift)
@@ -99,23 +99,23 @@ class Backbone(nn.Module):
             columns = {**FORM_COLUMNS, STYLE: ATTRIBUTES[STYLE]}
             x = x + PlanFeatures(config.width, columns, name="plan")(batch)
         if config.repeats:
-            copying = Copying(config.width, levels=2, name="copying")
+            repeat_pointer = RepeatPointer(config.width, levels=2, name="copying")
             known = jnp.where(segments > 0, ids, repeats.NOTHING)
             beats = jnp.asarray(tokens.BEATS)[ids]
-            song, found = repeats.follow(history.repeats, known, batch["bar_phase"], beats, positions == 0)
-            history = history._replace(repeats=song)
+            song, found = repeats.follow(cache.repeats, known, batch["bar_phase"], beats, positions == 0)
+            cache = cache._replace(repeats=song)
             per_bar = jnp.maximum(beats_per_bar, 1)
             found = found._replace(back=found.back // per_bar[..., None], clock=found.clock // per_bar)
             if train and config.pointer_dropout:
                 found = hide_rows(found, self.make_rng("dropout"), config.pointer_dropout)
-            x = x + copying.embed(factors.embed(jnp.maximum(found.event, 0), tonic[..., None]), found)
+            x = x + repeat_pointer.embed(chord.embed(jnp.maximum(found.event, 0), tonic[..., None]), found)
         if distances(config):
-            phrasing = Phrasing(config.width, distances(config), levels=2, name="phrasing")
-            heard, old = _stood(_bars_back(config, batch), history.phrases, batch, beats_per_bar)
-            history = history._replace(phrases=heard)
+            phrase_pointer = PhrasePointer(config.width, distances(config), levels=2, name="phrasing")
+            heard, old = _stood(_bars_back(config, batch), cache.phrases, batch, beats_per_bar)
+            cache = cache._replace(phrases=heard)
             if train and config.pointer_dropout:
                 old = hide_rows(old, self.make_rng("dropout"), config.pointer_dropout)
-            x = x + phrasing.embed(factors.embed(jnp.maximum(old.event, 0), tonic[..., None]), old)
+            x = x + phrase_pointer.embed(chord.embed(jnp.maximum(old.event, 0), tonic[..., None]), old)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
@@ -124,22 +124,22 @@ class Backbone(nn.Module):
             (batch["quality_code"], batch["function_code"]),
             (batch["quality_code"] != tokens.NO_QUALITY_CODE) & (segments > 0),
         )
-        history = histories.append(history, positions, segments, codes)
-        context = histories.context(history, ids.shape[1], config, config.harmony)
-        x, past = Stack(config, config.harmony, CATEGORIES, name="stack")(x, history.past, context, train)
-        slot = None if history.slot is None else history.slot + ids.shape[1]
-        history = history._replace(previous=token[:, -1].astype(jnp.float32), past=past, slot=slot)
+        cache = caches.append(cache, positions, segments, codes)
+        context = caches.context(cache, ids.shape[1], config, config.harmony)
+        x, past = Stack(config, config.harmony, CATEGORIES, name="stack")(x, cache.past, context, train)
+        slot = None if cache.slot is None else cache.slot + ids.shape[1]
+        cache = cache._replace(previous=token[:, -1].astype(jnp.float32), past=past, slot=slot)
         x = divide(x, "data", "model")
         pointer = None
         if config.repeats:
-            trust, chord_trust = jnp.moveaxis(copying.trust(x, found), -1, 0)
+            trust, chord_trust = jnp.moveaxis(repeat_pointer.trust(x, found), -1, 0)
             pointer = Pointer(found.event, trust, chord_trust)
         if distances(config):
-            trust, chord_trust = jnp.moveaxis(phrasing.trust(x, old), -1, 0)
+            trust, chord_trust = jnp.moveaxis(phrase_pointer.trust(x, old), -1, 0)
             pointer = both(pointer, Pointer(old.event, trust, chord_trust))
         if targets is None:
-            return factors.logits(x, ids, tonic, pointer), history
-        return factors.target_scores(x, ids, tonic, targets, pointer), history
+            return chord.logits(x, ids, tonic, pointer), cache
+        return chord.target_scores(x, ids, tonic, targets, pointer), cache
 
 
 def distances(config: BackboneModelConfig) -> int:
@@ -180,9 +180,7 @@ def _no_phrases(config: BackboneModelConfig, batch: int) -> phrases.Phrases | No
 
 def init_cache(
     config: BackboneModelConfig, batch: int, capacity: int, remembered: int | None = None
-) -> History:
-    """An empty cache for up to ``capacity`` events; ``remembered`` as for ``history.empty_cache``."""
-    cache = histories.empty_cache(
-        config, batch, capacity, config.harmony.relations, len(CATEGORIES), remembered
-    )
+) -> Cache:
+    """An empty cache for up to ``capacity`` events; ``remembered`` as for ``cache.empty_cache``."""
+    cache = caches.empty_cache(config, batch, capacity, config.harmony.relations, len(CATEGORIES), remembered)
     return cache._replace(phrases=_no_phrases(config, batch))

@@ -2,7 +2,7 @@
 
 Hidden states or cached keys are not enough: RoPE needs the keys' positions, H-RPE their codes (and, for
 lagged relations, the codes of a few events before the first key), the mask which slots hold a real event,
-and the input embedding the event before. A ``History`` carries all of it, in the same shape for the XL
+and the input embedding the event before. A ``Cache`` carries all of it, in the same shape for the XL
 memory and for a cache.
 """
 
@@ -16,15 +16,16 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.models.config import HarmonyConfig, ModelConfig
-from hrpe_jax.models.transformer import Context, Past
+from hrpe_jax.models.transformer import Context, LayerMemory
 from hrpe_jax.ops import hrpe, repeats, rope
 from hrpe_jax.ops.attention.types import Side
 
 Lags = tuple[tuple[int, int], ...]
 
 
-class History(NamedTuple):
-    """Events so far. Arrays are ``[batch, margin + capacity]``; the margin holds codes that only lags need.
+class Cache(NamedTuple):
+    """Events so far: the XL memory, or the cache of a sampler. Arrays are ``[batch, margin + capacity]``;
+    the margin holds codes that only lags need.
 
     Attributes:
       positions: int, events since the song's start.
@@ -52,28 +53,30 @@ def margin(lags: Lags) -> int:
     return max((max(pair) for pair in lags), default=0)
 
 
-def empty(config: ModelConfig, batch: int, capacity: int, lags: Lags, categories: int, past: Any) -> History:
-    """A history without events."""
+def empty(config: ModelConfig, batch: int, capacity: int, lags: Lags, categories: int, past: Any) -> Cache:
+    """A cache without events; with an empty `past` also the start of a memory."""
     shape = (batch, margin(lags) + capacity)
     zeros = jnp.zeros(shape, jnp.int32)
     codes = hrpe.Codes(zeros, (zeros,) * categories, jnp.zeros(shape, bool))
     song = repeats.empty(batch, config.repeats) if config.repeats else None
-    return History(zeros, zeros, codes, jnp.zeros((batch, config.width), jnp.float32), past, repeats=song)
+    return Cache(zeros, zeros, codes, jnp.zeros((batch, config.width), jnp.float32), past, repeats=song)
 
 
 def empty_cache(
     config: ModelConfig, batch: int, slots: int, lags: Lags, categories: int, remembered: int | None = None
-) -> History:
+) -> Cache:
     """A cache of keys and values with room for ``slots`` events; without ``scan_layers`` layer by layer.
 
     Its ``repeats`` hold ``remembered`` events, ``config.repeats`` where not given: fewer cost less, and are
     the same as long as there are no more.
     """
-    rows = (batch,) if batch > 1 else ()  # see `layers.Past`
+    rows = (batch,) if batch > 1 else ()  # see `transformer.LayerMemory`
     shape, dtype = (*rows, config.heads, slots, config.head_width), jnp.dtype(config.dtype)
 
-    def layer(*leading: int) -> Past:
-        return Past(keys=jnp.zeros((*leading, *shape), dtype), values=jnp.zeros((*leading, *shape), dtype))
+    def layer(*leading: int) -> LayerMemory:
+        return LayerMemory(
+            keys=jnp.zeros((*leading, *shape), dtype), values=jnp.zeros((*leading, *shape), dtype)
+        )
 
     past: Any = layer(config.layers) if config.scan_layers else [layer() for _ in range(config.layers)]
     cache = empty(config, batch, slots, lags, categories, past)
@@ -82,13 +85,13 @@ def empty_cache(
     return cache._replace(slot=jnp.zeros((), jnp.int32))
 
 
-def capacity(cache: History) -> int:
+def capacity(cache: Cache) -> int:
     """For how many events a cache has room."""
     layer = cache.past[0] if isinstance(cache.past, list) else cache.past
     return int(layer.keys.shape[-2])
 
 
-def grow(cache: History, slots: int, remembered: int | None = None) -> History:
+def grow(cache: Cache, slots: int, remembered: int | None = None) -> Cache:
     """The cache with room for ``slots`` events, whose ``repeats`` hold ``remembered`` (None: as before)."""
     more = slots - capacity(cache)
 
@@ -105,7 +108,7 @@ def grow(cache: History, slots: int, remembered: int | None = None) -> History:
     return cache._replace(positions=sides[0], segments=sides[1], codes=sides[2], past=past, repeats=song)
 
 
-def drop(cache: History, count: Any) -> History:
+def drop(cache: Cache, count: Any) -> Cache:
     """The cache without its first ``count`` events; codes that lags need stay in the margin."""
 
     def shift(x: Array, axis: int) -> Array:
@@ -123,35 +126,35 @@ def drop(cache: History, count: Any) -> History:
     )
 
 
-def forget(history: History, reset: Array) -> History:
+def forget(cache: Cache, reset: Array) -> Cache:
     """Empties the rows where ``reset [batch]`` is true: a new song begins there."""
     kept = ~reset[:, None]
-    codes = history.codes._replace(present=history.codes.present & kept)
-    song = history.repeats if history.repeats is None else repeats.forget(history.repeats, reset)
-    return history._replace(
-        segments=history.segments * kept, codes=codes, previous=history.previous * kept, repeats=song
+    codes = cache.codes._replace(present=cache.codes.present & kept)
+    song = cache.repeats if cache.repeats is None else repeats.forget(cache.repeats, reset)
+    return cache._replace(
+        segments=cache.segments * kept, codes=codes, previous=cache.previous * kept, repeats=song
     )
 
 
-def append(history: History, positions: Array, segments: Array, codes: hrpe.Codes) -> History:
+def append(cache: Cache, positions: Array, segments: Array, codes: hrpe.Codes) -> Cache:
     """Adds new events ``[batch, length]``: behind the last slot, or in a cache at ``slot``."""
     new = (positions, segments, codes)
-    old = (history.positions, history.segments, history.codes)
-    if history.slot is None:
+    old = (cache.positions, cache.segments, cache.codes)
+    if cache.slot is None:
         joined = jax.tree.map(lambda a, b: jnp.concatenate([a, b.astype(a.dtype)], axis=1), old, new)
     else:
         # Slot 0 lies behind the margin, whose width is what the arrays have more than the cached keys.
-        column = history.segments.shape[1] - capacity(history) + history.slot
+        column = cache.segments.shape[1] - capacity(cache) + cache.slot
         joined = jax.tree.map(
             lambda a, b: jax.lax.dynamic_update_slice(a, b.astype(a.dtype), (0, column)), old, new
         )
-    return history._replace(positions=joined[0], segments=joined[1], codes=joined[2])
+    return cache._replace(positions=joined[0], segments=joined[1], codes=joined[2])
 
 
-def context(history: History, new: int, config: ModelConfig, harmony: HarmonyConfig) -> Context:
-    """The context of the last ``new`` events (in a cache: of those at ``slot``) among all of ``history``."""
+def context(cache: Cache, new: int, config: ModelConfig, harmony: HarmonyConfig) -> Context:
+    """The context of the last ``new`` events (in a cache: of those at ``slot``) among all of ``cache``."""
     lags, edge = harmony.relations, margin(harmony.relations)
-    start = history.segments.shape[1] - edge - new if history.slot is None else history.slot
+    start = cache.segments.shape[1] - edge - new if cache.slot is None else cache.slot
 
     def keys(x: Array) -> Array:
         return x[:, edge:]
@@ -159,23 +162,23 @@ def context(history: History, new: int, config: ModelConfig, harmony: HarmonyCon
     def queries(x: Array) -> Array:
         return jax.lax.dynamic_slice_in_dim(x, edge + start, new, axis=1)
 
-    lagged = {n: hrpe.lag(history.codes, n, history.segments) for n in {n for pair in lags for n in pair}}
-    query_side = Side(queries(history.positions), queries(history.segments))
-    key_side = Side(keys(history.positions), keys(history.segments))
+    lagged = {n: hrpe.lag(cache.codes, n, cache.segments) for n in {n for pair in lags for n in pair}}
+    query_side = Side(queries(cache.positions), queries(cache.segments))
+    key_side = Side(keys(cache.positions), keys(cache.segments))
 
     def turn(side: Side, part: Callable[[Array], Array]) -> rope.Rotation:
         by_position = rope.rotation(side.positions, config.head_width, config.rope_base)
         if not harmony.turns:
             return by_position
-        return rope.cyclic_rotation(by_position, part(history.codes.cyclic), part(history.codes.present))
+        return rope.cyclic_rotation(by_position, part(cache.codes.cyclic), part(cache.codes.present))
 
     query_turn = turn(query_side, queries)
     return Context(
         query_side,
         key_side,
         query_turn,
-        query_turn if history.slot is not None else turn(key_side, keys),
+        query_turn if cache.slot is not None else turn(key_side, keys),
         tuple(jax.tree.map(queries, lagged[a]) for a, _ in lags),
         tuple(jax.tree.map(keys, lagged[b]) for _, b in lags),
-        history.slot,
+        cache.slot,
     )

@@ -1,4 +1,4 @@
-"""Chords as sums of factors, at the input and (tied) at the output.
+"""Chord embedding and output head: sums over root, quality, inversion and length, tied.
 
 A chord token is root, quality, inversion and duration at once; a vector for each of the 12,395 tokens would
 leave most of them untrained. So the embedding of a token, and its row in the output head, is a sum of small
@@ -18,7 +18,7 @@ from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.models import chord_head
-from hrpe_jax.models.chord_head import IMPOSSIBLE, FactorScores, Pointer
+from hrpe_jax.models.chord_head import IMPOSSIBLE, ChordScores, Pointer
 from hrpe_jax.models.initializers import matmul, normal
 from hrpe_jax.models.pointers import point
 from hrpe_jax.ops.losses import TargetScores, target_scores
@@ -49,7 +49,7 @@ def turn(logits: Array, origin: Array) -> Array:
     return jnp.einsum("blrn,blnx->blrx", permutation, flat, precision="highest").reshape(logits.shape)
 
 
-class ChordFactors(nn.Module):
+class ChordEmbedding(nn.Module):
     """The tables of the backbone's embedding and head.
 
     Attributes:
@@ -124,7 +124,7 @@ class ChordFactors(nn.Module):
         flat = flat + jnp.where(jnp.asarray(tokens.VALID), 0.0, IMPOSSIBLE)
         return flat if pointer is None else point(flat, pointer.event, pointer.trust)
 
-    def _scores(self, hidden: Array, ids: Array, tonic: Array, pointer: Pointer | None) -> FactorScores:
+    def _scores(self, hidden: Array, ids: Array, tonic: Array, pointer: Pointer | None) -> ChordScores:
         def score(table: Array) -> Array:
             return score_rows(hidden, table)
 
@@ -134,7 +134,7 @@ class ChordFactors(nn.Module):
         quality = score(self.quality)
         chord = chord + (score(self.root) + step)[..., None] + quality[..., None, :QUALITIES]
         no_chord = quality[..., QUALITIES:]
-        scores = FactorScores(score(self.prefix), no_chord, chord, score(self.inversion), score(self.beats))
+        scores = ChordScores(score(self.prefix), no_chord, chord, score(self.inversion), score(self.beats))
         return scores if pointer is None else chord_head.point_at_chords(scores, pointer)
 
     def target_scores(

@@ -1,4 +1,4 @@
-"""Scores of chord tokens as sums of factors, and what they say of targets without writing them all out.
+"""Scores of chord tokens as sums over root, quality, inversion and length, and what they say of targets.
 
 The score of an event is the sum of one for its root and quality, one for its inversion and one for its
 duration, so the sum of exponentials over 12,395 tokens is one over 484 groups (tokens that are no event; no
@@ -35,7 +35,7 @@ _VALID_PREFIX = tokens.VALID[: tokens.NO_CHORD0]
 _POSSIBLE = int(tokens.VALID.sum())
 
 
-class FactorScores(NamedTuple):
+class ChordScores(NamedTuple):
     """The summands, float32.
 
     Attributes:
@@ -79,7 +79,7 @@ def both(pointer: Pointer | None, more: Pointer) -> Pointer:
     return Pointer(*(jnp.stack(part, axis=-1) for part in zip(*candidates, strict=True)))
 
 
-def point_at_chords(scores: FactorScores, pointer: Pointer) -> FactorScores:
+def point_at_chords(scores: ChordScores, pointer: Pointer) -> ChordScores:
     """The scores with what is added to those of chords."""
     no_chord, chord = scores.no_chord, scores.chord.reshape(*scores.chord.shape[:2], -1)
     for k in range(pointer.event.shape[-1]):
@@ -90,7 +90,7 @@ def point_at_chords(scores: FactorScores, pointer: Pointer) -> FactorScores:
     return scores._replace(no_chord=no_chord, chord=chord.reshape(scores.chord.shape))
 
 
-def target_scores(scores: FactorScores, targets: Array, pointer: Pointer | None = None) -> TargetScores:
+def target_scores(scores: ChordScores, targets: Array, pointer: Pointer | None = None) -> TargetScores:
     """``losses.target_scores`` of the whole vocabulary.
 
     Args:
@@ -154,7 +154,7 @@ def target_scores(scores: FactorScores, targets: Array, pointer: Pointer | None 
     return TargetScores(target - total, target >= top, mean - total)
 
 
-def _mean(scores: FactorScores) -> Array:
+def _mean(scores: ChordScores) -> Array:
     """Of the scores of all tokens that are possible."""
     has = jnp.asarray(_HAS[:-1], jnp.float32)
     count = jnp.sum(has, axis=-1)  # inversions of each quality

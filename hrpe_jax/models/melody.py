@@ -6,7 +6,7 @@ degrees over the chord and over the tonic, and as intervals from the note before
 over one chord in one key holds over all.
 
 A segment attends to its own events and to the remembered inputs of each layer; the memory
-(``models.history``) goes from segment to segment as an explicit value.
+(``models.cache``) goes from segment to segment as an explicit value.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from hrpe_jax.codec.columns import ATTRIBUTES, HIGH, LOW
 from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT, NO_CHORD_ID
 from hrpe_jax.codec.melody_tokens import TEMPO_BINS
 from hrpe_jax.codec.plan import FORM_COLUMNS, MELODY_COLUMNS
-from hrpe_jax.models import cache as histories
-from hrpe_jax.models.cache import History
+from hrpe_jax.models import cache as caches
+from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.chord_embedding import QUALITIES, ROOTS, STDDEV, score_rows, turn
 from hrpe_jax.models.chord_tones import KINDS_OF_TONES, TONE_KINDS, TONES, turn_back
 from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.models.earlier_bars import BarPointer, bar_distances, earlier_bars, no_bars
 from hrpe_jax.models.initializers import lecun, matmul, normal
 from hrpe_jax.models.plan_features import PlanFeatures, RegisterFeatures, hide
-from hrpe_jax.models.pointers import Copying, hide_rows, point
-from hrpe_jax.models.transformer import Past, Stack
+from hrpe_jax.models.pointers import RepeatPointer, hide_rows, point
+from hrpe_jax.models.transformer import LayerMemory, Stack
 from hrpe_jax.ops import aligned, hrpe, repeats
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 
@@ -61,7 +61,7 @@ CATEGORIES = {
 }
 
 
-class MelodyHistory(NamedTuple):
+class MelodyCache(NamedTuple):
     """What a melody remembers.
 
     Attributes:
@@ -70,7 +70,7 @@ class MelodyHistory(NamedTuple):
       bars: the state of ``ops.aligned``; None in a model without it.
     """
 
-    events: History
+    events: Cache
     last_pitch: Array
     bars: Any = None
 
@@ -82,8 +82,8 @@ class Melody(nn.Module):
 
     @nn.compact
     def __call__(
-        self, batch: Mapping[str, Array], history: MelodyHistory, train: bool = False
-    ) -> tuple[Array, MelodyHistory]:
+        self, batch: Mapping[str, Array], cache: MelodyCache, train: bool = False
+    ) -> tuple[Array, MelodyCache]:
         """Scores the next event at every position of a segment.
 
         Args:
@@ -91,11 +91,11 @@ class Melody(nn.Module):
             next_chord_id, ticks_to_next, bar_phase, positions``; and ``[batch]`` each: ``key, meter_num,
             meter_den, tempo_bin``; with ``plan`` also the columns of ``codec.plan`` and ``codec.columns``'
             ``ATTRIBUTES``.
-          history: from ``init_memory`` or ``init_cache``, or what the last call returned.
+          cache: from ``init_memory`` or ``init_cache``, or what the last call returned.
           train: whether dropout is on.
 
         Returns:
-          Logits float32 ``[batch, length, 260]``, and the history with these events.
+          Logits float32 ``[batch, length, 260]``, and the cache with these events.
         """
         config, harmony = self.config, self.config.harmony
         if config.conditioning != "chords":
@@ -105,7 +105,7 @@ class Melody(nn.Module):
         ids, positions = batch["event_ids"], batch["positions"]
         segments = (ids != melody_tokens.PAD).astype(jnp.int32)
         tonic = jnp.broadcast_to((batch["key"] % 12)[:, None], ids.shape)
-        pitch = last_pitches(ids, history.last_pitch)
+        pitch = last_pitches(ids, cache.last_pitch)
         root, quality = _chord(batch["chord_id"])
         degree = jnp.where((pitch >= 0) & (quality < QUALITIES), (pitch - root) % ROOTS, ROOTS)
 
@@ -120,9 +120,7 @@ class Melody(nn.Module):
 
         token = embed(ids, tonic)
         token = token + table("over_chord", ROOTS * QUALITIES + 1)[_joint(degree, quality)]
-        before = jnp.concatenate(
-            [history.events.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1
-        )
+        before = jnp.concatenate([cache.events.previous[:, None].astype(token.dtype), token[:, :-1]], axis=1)
         before = before * (positions > 0)[..., None]
         shift = self.param("shift", lecun(config.width, "embed", None), (config.width, config.width))
         x = token + matmul(before, shift)
@@ -144,9 +142,9 @@ class Melody(nn.Module):
             x = x + table(f"{name}_in", size)[values]
         if not config.plan:  # a plan has a tempo that may be unknown
             x = x + table("tempo_in", TEMPO_BINS)[batch["tempo_bin"][:, None]]
-        past_events = history.events
+        past_events = cache.events
         if config.repeats:
-            copying = Copying(config.width, name="copying")
+            repeat_pointer = RepeatPointer(config.width, name="copying")
             known = jnp.where(segments > 0, ids, repeats.NOTHING)
             over = root * (QUALITIES + 1) + quality
             bar = ids == melody_tokens.BAR
@@ -154,8 +152,8 @@ class Melody(nn.Module):
             past_events = past_events._replace(repeats=song)
             if train and config.pointer_dropout:
                 found = hide_rows(found, self.make_rng("dropout"), config.pointer_dropout)
-            x = x + copying.embed(embed(jnp.maximum(found.event, 0), tonic[..., None]), found)
-        past_bars = history.bars
+            x = x + repeat_pointer.embed(embed(jnp.maximum(found.event, 0), tonic[..., None]), found)
+        past_bars = cache.bars
         if bar_distances(config):
             pointer = BarPointer(config.width, bar_distances(config), name="bar_pointer")
             past_bars, earlier, told = earlier_bars(config, past_bars, batch)
@@ -183,11 +181,11 @@ class Melody(nn.Module):
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
         codes = _codes(harmony.codes, batch, pitch, degree, segments)
-        joined = histories.append(past_events, positions, segments, codes)
-        context = histories.context(joined, ids.shape[1], config, harmony)
+        joined = caches.append(past_events, positions, segments, codes)
+        context = caches.context(joined, ids.shape[1], config, harmony)
         stack = Stack(config, harmony, CATEGORIES[harmony.codes], name="stack")
         x, past = stack(x, joined.past, context, train)
-        kept = _remember(joined, past, token[:, -1].astype(jnp.float32), history.events, ids.shape[1])
+        kept = _remember(joined, past, token[:, -1].astype(jnp.float32), cache.events, ids.shape[1])
 
         def score(rows: Array) -> Array:
             return score_rows(x, rows)
@@ -210,7 +208,7 @@ class Melody(nn.Module):
         logits = score(events)
         logits = jnp.concatenate([logits[..., :PITCHES] + pitches, logits[..., PITCHES:]], axis=-1)
         if config.repeats:
-            logits = point(logits, found.event, copying.trust(x, found)[..., 0])
+            logits = point(logits, found.event, repeat_pointer.trust(x, found)[..., 0])
         if bar_distances(config):
             trust = pointer.trust(x, earlier, told)
             logits = point(logits, earlier.event, trust[..., 0])
@@ -220,35 +218,35 @@ class Melody(nn.Module):
         if config.plan:
             limits = register.score(PITCHES, batch)
             logits = logits + jnp.pad(limits, ((0, 0), (0, 0), (0, melody_tokens.SIZE - PITCHES)))
-        return logits, MelodyHistory(kept, pitch[:, -1], past_bars)
+        return logits, MelodyCache(kept, pitch[:, -1], past_bars)
 
 
-def init_memory(config: MelodyModelConfig, batch: int) -> MelodyHistory:
+def init_memory(config: MelodyModelConfig, batch: int) -> MelodyCache:
     """A memory of ``config.memory`` events, all empty."""
     shape = (config.layers, batch, config.memory, config.width)
-    past = Past(hidden=jnp.zeros(shape, jnp.dtype(config.dtype)))
+    past = LayerMemory(hidden=jnp.zeros(shape, jnp.dtype(config.dtype)))
     events = _empty(config, batch, config.memory, past)
-    return MelodyHistory(events, jnp.full((batch,), NO_PITCH), no_bars(config, batch))
+    return MelodyCache(events, jnp.full((batch,), NO_PITCH), no_bars(config, batch))
 
 
 def init_cache(
     config: MelodyModelConfig, batch: int, capacity: int, remembered: int | None = None
-) -> MelodyHistory:
-    """An empty cache for up to ``capacity`` events; ``remembered`` as for ``history.empty_cache``.
+) -> MelodyCache:
+    """An empty cache for up to ``capacity`` events; ``remembered`` as for ``cache.empty_cache``.
 
     It sees what training sees with segments of n events if it has room for ``config.memory + n``, and after
-    every n events all but the last ``config.memory`` are dropped (``history.drop``).
+    every n events all but the last ``config.memory`` are dropped (``cache.drop``).
     """
     categories = len(CATEGORIES[config.harmony.codes])
-    events = histories.empty_cache(config, batch, capacity, config.harmony.relations, categories, remembered)
-    return MelodyHistory(events, jnp.full((batch,), NO_PITCH), no_bars(config, batch))
+    events = caches.empty_cache(config, batch, capacity, config.harmony.relations, categories, remembered)
+    return MelodyCache(events, jnp.full((batch,), NO_PITCH), no_bars(config, batch))
 
 
-def forget(history: MelodyHistory, reset: Array) -> MelodyHistory:
+def forget(cache: MelodyCache, reset: Array) -> MelodyCache:
     """Empties the rows where ``reset [batch]`` is true: a new song begins there."""
-    last_pitch = jnp.where(reset, NO_PITCH, history.last_pitch)
-    bars = None if history.bars is None else aligned.forget(history.bars, reset)
-    return MelodyHistory(histories.forget(history.events, reset), last_pitch, bars)
+    last_pitch = jnp.where(reset, NO_PITCH, cache.last_pitch)
+    bars = None if cache.bars is None else aligned.forget(cache.bars, reset)
+    return MelodyCache(caches.forget(cache.events, reset), last_pitch, bars)
 
 
 def without_chords(batch: Mapping[str, Array], only_those_to_come: bool = False) -> dict[str, Array]:
@@ -296,13 +294,13 @@ def _codes(kind: str, batch: Mapping[str, Array], pitch: Array, degree: Array, s
     return hrpe.Codes(batch["root_pc"], categories, sounding & (segments > 0))
 
 
-def _empty(config: MelodyModelConfig, batch: int, capacity: int, past: Past) -> History:
+def _empty(config: MelodyModelConfig, batch: int, capacity: int, past: LayerMemory) -> Cache:
     categories = len(CATEGORIES[config.harmony.codes])
-    return histories.empty(config, batch, capacity, config.harmony.relations, categories, past)
+    return caches.empty(config, batch, capacity, config.harmony.relations, categories, past)
 
 
-def _remember(joined: History, past: Past, previous: Array, before: History, length: int) -> History:
-    """The history after a segment: a grown cache, or the memory cut to its size, without gradients."""
+def _remember(joined: Cache, past: LayerMemory, previous: Array, before: Cache, length: int) -> Cache:
+    """The cache after a segment: grown, or as XL memory cut to its size, without gradients."""
     if joined.slot is not None:
         return joined._replace(previous=previous, past=past, slot=joined.slot + length)
     slots = before.segments.shape[1]
@@ -313,6 +311,10 @@ def _remember(joined: History, past: Past, previous: Array, before: History, len
         lambda x: x[:, x.shape[1] - slots :], (joined.positions, joined.segments, joined.codes)
     )
     kept = joined._replace(
-        positions=sides[0], segments=sides[1], codes=sides[2], previous=previous, past=Past(hidden=hidden)
+        positions=sides[0],
+        segments=sides[1],
+        codes=sides[2],
+        previous=previous,
+        past=LayerMemory(hidden=hidden),
     )
     return jax.lax.stop_gradient(kept)

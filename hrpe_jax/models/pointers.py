@@ -34,8 +34,8 @@ RUN_KINDS = 1 + 2 * len(RUNS)  # no candidate; a candidate that begins at the pl
 HYPERMETER = 16  # bars after which the count of bars begins anew: phrases are of 4, 8 or 16
 
 
-class Copying(nn.Module):
-    """The learned side of repeats.
+class RepeatPointer(nn.Module):
+    """A pointer to what followed earlier repeats (`ops.repeats`): its embedding, and scores at the output.
 
     Attributes:
       width: of the model.
@@ -96,8 +96,8 @@ def _indices(found: repeats.Expectation) -> list[tuple[str, Array]]:
     ]
 
 
-class Phrasing(nn.Module):
-    """The learned side of phrases.
+class PhrasePointer(nn.Module):
+    """A pointer to what stood so many bars ago (`ops.phrases`): its embedding, and scores at the output.
 
     Attributes:
       width: of the model.

@@ -61,7 +61,7 @@ class Context(NamedTuple):
     slot: Any = None
 
 
-class Past(NamedTuple):
+class LayerMemory(NamedTuple):
     """What one layer remembers, or all layers with a leading axis: XL memory *or* cached keys and values.
 
     Attributes:
@@ -117,13 +117,15 @@ class HarmonicAttention(nn.Module):
     categories: tuple[int, ...]
 
     @nn.compact
-    def __call__(self, x: Array, past: Array | None, cached: Past, context: Context) -> tuple[Array, Past]:
+    def __call__(
+        self, x: Array, past: Array | None, cached: LayerMemory, context: Context
+    ) -> tuple[Array, LayerMemory]:
         """Attends from ``x [batch, length, width]``.
 
         Args:
           x: normed input.
           past: normed memory ``[batch, memory, width]`` or None.
-          cached: keys and values so far, or an empty ``Past``.
+          cached: keys and values so far, or an empty ``LayerMemory``.
           context: see there.
 
         Returns:
@@ -151,7 +153,7 @@ class HarmonicAttention(nn.Module):
                 new = new.astype(into.dtype)
                 return jax.lax.dynamic_update_slice(into, new[0] if one_row else new, start)
 
-            cached = Past(keys=put(k, cached.keys), values=put(v, cached.values))
+            cached = LayerMemory(keys=put(k, cached.keys), values=put(v, cached.values))
             k, v = (x[None] if one_row else x for x in (cached.keys, cached.values))
         tables = HarmonicTables(self.harmony, heads, head_width, self.categories, name="tables")()
         # The query-dependent term shares the scale of the content term, so that E lives at the size of a key.
@@ -216,7 +218,7 @@ class Block(nn.Module):
     train: bool = False
 
     @nn.compact
-    def __call__(self, x: Array, past: Past, context: Context) -> tuple[Array, Past]:
+    def __call__(self, x: Array, past: LayerMemory, context: Context) -> tuple[Array, LayerMemory]:
         """One layer.
 
         Returns:
@@ -231,7 +233,7 @@ class Block(nn.Module):
         mixed, cached = attend(norm(x), memory, past, context)
         out = x + dropout(mixed)
         out = out + dropout(GatedMLP(self.config, name="mlp")(RMSNorm(dtype, name="mlp_norm")(out)))
-        return out, cached if past.keys is not None else Past(hidden=x)
+        return out, cached if past.keys is not None else LayerMemory(hidden=x)
 
 
 class Stack(nn.Module):
@@ -247,8 +249,9 @@ class Stack(nn.Module):
 
         Args:
           x: ``[batch, length, width]``.
-          past: with a leading axis of layers; an empty ``Past`` for none. Without ``scan_layers`` it may be a
-            list with one ``Past`` for each layer: a cache that is written where it lies, not copied.
+          past: with a leading axis of layers; an empty ``LayerMemory`` for none. Without ``scan_layers`` it
+              may be a list with one ``LayerMemory`` for each layer: a cache that is written where it lies,
+              not copied.
           context: see there.
           train: whether dropout is on.
 
@@ -295,8 +298,8 @@ class Stack(nn.Module):
         )
 
     def _each_layer(
-        self, block: Block, x: Array, past: Past, context: Context, train: bool
-    ) -> tuple[Array, Past]:
+        self, block: Block, x: Array, past: LayerMemory, context: Context, train: bool
+    ) -> tuple[Array, LayerMemory]:
         """What the scan over the layers computes (with other draws of the dropout)."""
         layers = self.config.layers
         leaves, tree = jax.tree.flatten((nn.unbox(self.get_variable("params", "blocks")), past))

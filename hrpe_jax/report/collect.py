@@ -108,7 +108,7 @@ class Read(NamedTuple):
 
 @dataclass
 class Collection:
-    """Pieces to be judged together.
+    """Pieces to compare together.
 
     Attributes:
         name: of the set, as a person knows it: a folder, or a data set with its split.

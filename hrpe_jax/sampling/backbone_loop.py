@@ -30,7 +30,7 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.columns import BACKBONE_PLAN
 from hrpe_jax.codec.grammar import CLASS_FOLLOWS
 from hrpe_jax.models import backbone as models
-from hrpe_jax.models.cache import History
+from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.sampling.logits import Settings, log_probability, pick, restrict, uniforms
 
@@ -90,7 +90,7 @@ class State(NamedTuple):
         weight: float32, log weight of what was drawn (see the module).
         recent: int32 `[rows, RECENT]`: the last harmonies, one-beat tokens.
         said: int32 `[rows, beats]`: harmony of each beat, `UNKNOWN` where not yet; None without a form.
-        history: the cache.
+        cache: of the model.
     """
 
     place: Any
@@ -101,7 +101,7 @@ class State(NamedTuple):
     weight: Any
     recent: Any
     said: Any
-    history: Any
+    cache: Any
 
 
 class Said(NamedTuple):
@@ -245,7 +245,7 @@ def run_backbone(
         planned = jnp.take_along_axis(outline, bar, axis=1)[:, 0]
         batch = features(state.event, state.place, state.key, state.meter, phase, planned)
         columns = {name: x[:, None] for name, x in batch.items()}
-        logits, history = model.apply({"params": params}, columns, state.history)
+        logits, cache = model.apply({"params": params}, columns, state.cache)
         logits = logits[:, 0]
         allowed = allowed_tokens(state, plan)
         recently = None
@@ -276,7 +276,7 @@ def run_backbone(
                 state.recent,
             ),
             said=spoken,
-            history=history,
+            cache=cache,
         )
         written = Said(
             said.ids.at[:, number].set(jnp.where(active, token, tokens.PAD)),
@@ -293,10 +293,8 @@ def run_backbone(
     return state, said
 
 
-@functools.partial(jax.jit, static_argnames="config", donate_argnames="history")
-def read_backbone(
-    config: BackboneModelConfig, params: Any, batch: dict[str, Array], history: History
-) -> History:
+@functools.partial(jax.jit, static_argnames="config", donate_argnames="cache")
+def read_backbone(config: BackboneModelConfig, params: Any, batch: dict[str, Array], cache: Cache) -> Cache:
     """Reads known events `[rows, length]` into a cache, in one parallel pass."""
-    read: Any = models.Backbone(config).apply({"params": params}, batch, history)[1]
+    read: Any = models.Backbone(config).apply({"params": params}, batch, cache)[1]
     return read

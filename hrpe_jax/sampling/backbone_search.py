@@ -225,18 +225,18 @@ def _draw(
     state = start(config, params, request, plan, rows)
     drawn: list[list[int]] = [[] for _ in rows]
     chances: list[list[float]] = [[] for _ in rows]
-    slot = int(state.history.slot)
+    slot = int(state.cache.slot)
     most = max(_SMALLEST, round_up(request.window, _SMALLEST))
     while True:
-        slots = int(state.history.segments.shape[1]) - _margin(config)
+        slots = int(state.cache.segments.shape[1]) - _margin(config)
         if slot == slots:
             if slots < most:
                 more = room(slots + 1, most, _SMALLEST)
-                history = grow(state.history, more, remembered(config, more, most))
+                cache = grow(state.cache, more, remembered(config, more, most))
             else:
-                history = drop(remember_all(config, state.history), np.int32(slots // 2))
+                cache = drop(remember_all(config, state.cache), np.int32(slots // 2))
                 slot -= slots // 2
-            state = state._replace(history=history)
+            state = state._replace(cache=cache)
             continue
         limit = min(STEPS, slots - slot)
         state, said = run_backbone(
@@ -303,7 +303,7 @@ def start(
     most = max(_SMALLEST, round_up(request.window, _SMALLEST))
     length = room(longest, most, _SMALLEST) if longest else 0
     slots = room(length + 1, 2 * most, _SMALLEST)
-    history = _empty(config, len(rows), slots, remembered(config, slots, most))
+    cache = _empty(config, len(rows), slots, remembered(config, slots, most))
     if length:
         # Rows end together, so that they share a slot; padding before them is never attended to.
         fills = {"input_ids": tokens.PAD, "quality_code": tokens.NO_QUALITY_CODE}
@@ -311,7 +311,7 @@ def start(
             name: left_padded([column[name][:-1][-length:] for column in columns], length, fills.get(name, 0))
             for name in columns[0]
         }
-        history = read_backbone(config, params, batch, history)
+        cache = read_backbone(config, params, batch, cache)
 
     def column(values: Sequence[int]) -> np.ndarray:
         return np.asarray(values, np.int32)
@@ -333,7 +333,7 @@ def start(
         weight=np.zeros(len(rows), np.float32),
         recent=left_padded(recent, RECENT, 0),
         said=said,
-        history=history,
+        cache=cache,
     )
     return jax.tree.map(jnp.asarray, state)
 

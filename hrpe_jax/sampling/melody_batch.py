@@ -181,11 +181,11 @@ def _calls(
     """Calls the loop until all rows have ended; gives what a call writes, and how much, without waiting."""
     state = start(config, params, request, plan, scores, wanted)
     most, segment = config.memory + request.segment, request.segment
-    slot = int(state.history.events.slot)
+    slot = int(state.cache.events.slot)
     in_segment = segment if slot else 0  # what was read ended with a segment
     while True:
-        events = state.history.events
-        slots = capacity(state.history.events)
+        events = state.cache.events
+        slots = capacity(state.cache.events)
         if in_segment == segment and slot > config.memory:
             events = drop(remember_all(config, events), np.int32(slot - config.memory))
             state = _with_cache(state, events)
@@ -193,9 +193,9 @@ def _calls(
         in_segment %= segment
         if slot == slots:
             more = room(slots + 1, most)
-            events = grow(state.history.events, more, remembered(config, more, most))
+            events = grow(state.cache.events, more, remembered(config, more, most))
             state = _with_cache(state, events)
-            slots = capacity(state.history.events)
+            slots = capacity(state.cache.events)
         limit = min(slots - slot, segment - in_segment, steps or segment)
         window = window_of(state, tables, scores, request)
         state, said = run_melody(
@@ -289,7 +289,7 @@ def window_of(
 
 
 def _with_cache(state: State, events: Any) -> State:
-    return state._replace(history=state.history._replace(events=events))
+    return state._replace(cache=state.cache._replace(events=events))
 
 
 def start(
@@ -309,13 +309,13 @@ def start(
     chunks = -(-known // request.segment)
     most = config.memory + request.segment
     slots = most if chunks else room(ROOM if rows <= FEW else 1, most)
-    history = _empty(config, rows, slots, remembered(config, slots, most))
+    cache = _empty(config, rows, slots, remembered(config, slots, most))
     for number in range(chunks):
-        slot = int(history.events.slot)
+        slot = int(cache.events.slot)
         if slot > config.memory:
-            history = history._replace(events=drop(history.events, np.int32(slot - config.memory)))
+            cache = cache._replace(events=drop(cache.events, np.int32(slot - config.memory)))
         first = known - (chunks - number) * request.segment
-        history = read_melody(config, params, _columns(request, plan, scores, first), history)
+        cache = read_melody(config, params, _columns(request, plan, scores, first), cache)
     ended = np.arange(rows) >= wanted
     said: Any = None
     if request.form is not None:
@@ -333,7 +333,7 @@ def start(
         ),
         recent=left_padded([pitches] * rows, RECENT, tokens.PAD),
         record=said,
-        history=history,
+        cache=cache,
     )
     return jax.tree.map(jnp.asarray, state)
 

@@ -22,7 +22,7 @@ from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.plan import BACK, BREATH_SILENT, COLUMNS
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig
-from hrpe_jax.models.melody import MelodyHistory
+from hrpe_jax.models.melody import MelodyCache
 from hrpe_jax.sampling.logits import Settings, log_probability, pick, restrict, uniforms
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 
@@ -132,7 +132,7 @@ class State(NamedTuple):
         clock: see there.
         recent: int32 `[rows, RECENT]`: the last pitches.
         record: see there; None without a form.
-        history: the cache.
+        cache: of the model.
     """
 
     place: Any
@@ -140,7 +140,7 @@ class State(NamedTuple):
     clock: Clock
     recent: Any
     record: Any
-    history: Any
+    cache: Any
 
 
 class Said(NamedTuple):
@@ -317,7 +317,7 @@ def run_melody(
     def step(carry: tuple[Array, State, Said]) -> tuple[Array, State, Said]:
         number, state, said = carry
         batch = features(state.event, state.place, state.clock, plan, window)
-        logits, history = model.apply({"params": params}, batch, state.history)
+        logits, cache = model.apply({"params": params}, batch, state.cache)
         logits = logits[:, 0]
         recently = None
         if settings.repetition_penalty is not None:
@@ -345,7 +345,7 @@ def run_melody(
             clock,
             jnp.where((token < tokens.PITCHES)[:, None], pushed, state.recent),
             record,
-            history,
+            cache,
         )
         written = Said(said.ids.at[:, number].set(token), said.log_probability.at[:, number].set(chance))
         return number + 1, moved, written
@@ -358,10 +358,10 @@ def run_melody(
     return state, said
 
 
-@functools.partial(jax.jit, static_argnames="config", donate_argnames="history")
+@functools.partial(jax.jit, static_argnames="config", donate_argnames="cache")
 def read_melody(
-    config: MelodyModelConfig, params: Any, batch: dict[str, Array], history: MelodyHistory
-) -> MelodyHistory:
+    config: MelodyModelConfig, params: Any, batch: dict[str, Array], cache: MelodyCache
+) -> MelodyCache:
     """Reads known events `[rows, length]` into a cache, in one parallel pass."""
-    read: Any = models.Melody(config).apply({"params": params}, batch, history)[1]
+    read: Any = models.Melody(config).apply({"params": params}, batch, cache)[1]
     return read

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from hrpe_jax.models import cache as histories
-from hrpe_jax.models.cache import History
+from hrpe_jax.models import cache as caches
+from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.config import ModelConfig
 
 SMALLEST = 128
@@ -62,23 +62,23 @@ def remembered(config: ModelConfig, slots: int, most: int) -> int:
 
 
 @functools.partial(jax.jit, static_argnames=("slots", "remembered"))
-def grow(cache: History, slots: int, remembered: int | None = None) -> History:
-    """`history.grow`, compiled."""
-    return histories.grow(cache, slots, remembered)
+def grow(cache: Cache, slots: int, remembered: int | None = None) -> Cache:
+    """`cache.grow`, compiled."""
+    return caches.grow(cache, slots, remembered)
 
 
-def remember_all(config: ModelConfig, cache: History) -> History:
+def remember_all(config: ModelConfig, cache: Cache) -> Cache:
     """The cache with all the room for `repeats`; to be called before anything is dropped."""
     if cache.repeats is None or cache.repeats.events.shape[1] == config.repeats:
         return cache
-    grown: History = grow(cache, histories.capacity(cache), config.repeats)
+    grown: Cache = grow(cache, caches.capacity(cache), config.repeats)
     return grown
 
 
 @functools.partial(jax.jit, donate_argnames="cache")
-def drop(cache: History, count: Any) -> History:
-    """`history.drop`, compiled, in place."""
-    return histories.drop(cache, count)
+def drop(cache: Cache, count: Any) -> Cache:
+    """`cache.drop`, compiled, in place."""
+    return caches.drop(cache, count)
 
 
 def left_padded(rows: list[Any], length: int, fill: int) -> np.ndarray:

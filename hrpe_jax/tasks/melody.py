@@ -11,11 +11,11 @@ from jax import Array
 from hrpe_jax.codec import melody_tokens as tokens
 from hrpe_jax.codec.columns import MELODY_FIELDS, MELODY_ROW_FIELDS
 from hrpe_jax.models import melody as models
-from hrpe_jax.models.cache import History
+from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.models.earlier_bars import bar_distances
-from hrpe_jax.models.melody import Melody, MelodyHistory
-from hrpe_jax.models.transformer import Past
+from hrpe_jax.models.melody import Melody, MelodyCache
+from hrpe_jax.models.transformer import LayerMemory
 from hrpe_jax.ops import hrpe, losses
 from hrpe_jax.ops.aligned import Aligned
 from hrpe_jax.ops.repeats import Repeats
@@ -34,28 +34,28 @@ class MelodyTask(LinenTask):
         batch |= {name: jnp.zeros((1,), jnp.int32) for name in MELODY_ROW_FIELDS}
         return self.module.init(key, batch, models.init_memory(self.config, 1))
 
-    def init_carry(self, rows: int) -> MelodyHistory:
+    def init_carry(self, rows: int) -> MelodyCache:
         """An empty memory."""
         return models.init_memory(self.config, rows)
 
-    def carry_axes(self) -> MelodyHistory:
+    def carry_axes(self) -> MelodyCache:
         """See ``Task``: names stand where ``init_carry`` has arrays."""
         side: Any = ("rows", "memory")
         categories = len(models.CATEGORIES[self.config.harmony.codes])
         rows: Any = ("rows",)
         previous: Any = ("rows", "embed")
         codes = hrpe.Codes(side, (side,) * categories, side)
-        past = Past(hidden=("layers", "rows", "memory", "embed"))
+        past = LayerMemory(hidden=("layers", "rows", "memory", "embed"))
         song: Any = Repeats(side, side, side, side, rows) if self.config.repeats else None
         bars: Any = None
         if bar_distances(self.config):
             found: Any = ("rows", None)
             bars = Aligned(side, side, side, rows, found, found, found, found)
-        return MelodyHistory(History(side, side, codes, previous, past, repeats=song), rows, bars)
+        return MelodyCache(Cache(side, side, codes, previous, past, repeats=song), rows, bars)
 
     def segment_loss(
-        self, params: Any, carry: MelodyHistory, segment: Segment, key: Array, train: bool
-    ) -> tuple[Pair, MelodyHistory, dict[str, Pair]]:
+        self, params: Any, carry: MelodyCache, segment: Segment, key: Array, train: bool
+    ) -> tuple[Pair, MelodyCache, dict[str, Pair]]:
         """Negative log likelihood of every next event.
 
         Metrics: ``nll``, ``accuracy`` over all events. When not training also

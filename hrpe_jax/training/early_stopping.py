@@ -1,4 +1,4 @@
-"""Which validation is the best so far, and when there has been no better one for too long."""
+"""Early stopping: which validation is the best so far, and when there has been no better one for too long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hrpe_jax.utils.schema import suggestion
 HIGHER_IS_BETTER = ("accuracy", "top")
 
 
-class Best:
+class EarlyStopping:
     """The best validation of a stage. Its state is plain values, which a checkpoint can hold.
 
     Args:
@@ -29,7 +29,7 @@ class Best:
         self.found: dict[str, Any] | None = state.get("best")
         self._stale = int(state.get("stale", 0))
 
-    def judge(self, step: int, scores: Mapping[str, float]) -> bool:
+    def update(self, step: int, scores: Mapping[str, float]) -> bool:
         """Notes a validation; returns whether it is the best so far."""
         if self.found is None or self._cost(scores) < self._cost(self.found["metrics"]):
             self.found, self._stale = {"step": step, "metrics": dict(scores)}, 0

@@ -30,7 +30,7 @@ from hrpe_jax.checkpoints.format import (
 from hrpe_jax.checkpoints.manager import Checkpoints
 from hrpe_jax.config import StageConfig
 from hrpe_jax.errors import UserError
-from hrpe_jax.training.early_stopping import Best
+from hrpe_jax.training.early_stopping import EarlyStopping
 from hrpe_jax.training.flops import peak_seconds
 from hrpe_jax.training.guards import Watchdog, find_failure, keep_failure, stop_request
 from hrpe_jax.training.init_state import with_params
@@ -57,7 +57,7 @@ class BatchIterator(Protocol):
         """Which songs this host's rows of a batch hold; JSON values."""
 
 
-class Listener(Protocol):
+class StepCallback(Protocol):
     """Somebody who wants to hear, now and then, what the model can do."""
 
     every: int
@@ -95,7 +95,7 @@ class _Run:
 
     state: TrainState
     carry: Any
-    best: Best
+    best: EarlyStopping
     step: int = 0
     meter: Meter = field(default_factory=Meter)
     seconds: float = 0.0
@@ -130,7 +130,7 @@ def train_stage(
     workdir: str | Path,
     record: Record,
     tensorboard: bool = False,
-    listener: Listener | None = None,
+    callback: StepCallback | None = None,
     initial: Any = None,
 ) -> StageResult:
     """Trains one stage to its last step, going on from its last checkpoint if there is one.
@@ -145,7 +145,7 @@ def train_stage(
       workdir: where checkpoints and ``metrics.jsonl`` go.
       record: the resolved run, stored in every checkpoint and compared with that of an earlier run here.
       tensorboard: whether to write TensorBoard events too.
-      listener: called every so many steps; what it does counts as no training time.
+      callback: called every so many steps; what it does counts as no training time.
       initial: parameters to start from, nested dicts of float32 arrays; None to draw them.
 
     Returns:
@@ -188,7 +188,7 @@ def train_stage(
                 logs = last or run.step % config.log_every == 0
                 validates = last or run.step % config.eval_every == 0
                 saves = last or stops or run.step % config.checkpoint_every == 0
-                hears = listener is not None and run.step % listener.every == 0
+                hears = callback is not None and run.step % callback.every == 0
                 drains = first or logs or validates or saves or hears
                 for done, values in _read(waiting, leave=0 if drains else MAX_IN_FLIGHT - 1):
                     watchdog.beat()
@@ -210,7 +210,7 @@ def train_stage(
                         params = run.state.best_params
                         scores = evaluate(programs, task, mesh, params, looked, config.eval_batches)
                     if scores:
-                        improved = run.best.judge(run.step, scores)
+                        improved = run.best.update(run.step, scores)
                         saves = saves or improved or run.best.exhausted
                         write("valid", run.step, scores)
                         shown.valid(run.step, scores, improved, config.best_metric)
@@ -222,9 +222,9 @@ def train_stage(
                 if stops or ((last or run.best.exhausted) and stop.reached(run.step + 1)):
                     checkpoints.wait()
                     raise stop.stopped(f"{stage} at step {run.step} of {config.steps}, saved in {folder}")
-                if hears and listener:
+                if hears and callback:
                     with clock.paused():
-                        listener(run.step, run.state.best_params, shown.note)
+                        callback(run.step, run.state.best_params, shown.note)
                 watchdog.beat()
             run.seconds = clock.seconds
             result = _result(stage, config, run, resumed)
@@ -251,12 +251,12 @@ def _start_or_resume(
         state, carry = programs.init(key), programs.init_carry()
         if initial is not None:
             state, carry = programs.copy((with_params(state, initial), carry))
-        return _Run(state, carry, Best(config.best_metric, config.patience))
+        return _Run(state, carry, EarlyStopping(config.best_metric, config.patience))
     check_record(checkpoints.folder, stage, read_json(checkpoints.folder, step, "record"), record)
     state, carry, progress = checkpoints.restore(step, programs.abstract)
     state, carry = programs.copy((state, carry))
     batches.set_state(progress["data"])
-    best = Best(config.best_metric, config.patience, progress)
+    best = EarlyStopping(config.best_metric, config.patience, progress)
     return _Run(state, carry, best, step, Meter(progress["meter"]), progress["seconds"])
 
 

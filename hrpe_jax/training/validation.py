@@ -67,7 +67,7 @@ def evaluate_params(
       config: of its training: the shape of batches, and the mesh where there are devices enough for it;
         elsewhere rows are split over as many devices as they can be.
       params: its parameters, on the host or on devices.
-      batches: from ``data.pipeline.eval_batches`` with ``config.batch``.
+      batches: from `data.loader.eval_batches` with ``config.batch``.
       limit: look at that many batches only; 0 for all, None for as many as the training looks at.
 
     Returns:

@@ -94,7 +94,7 @@ MODEL_TABLES = (*TABLES, "foreign_chords")
 """Those of pieces, and how much likelier melodies are under their own chords than under others."""
 
 
-def judge_model(
+def compare_model(
     model: Path_,
     data: Path_,
     *,
@@ -122,7 +122,7 @@ def judge_model(
         split: "train", "valid" or "test".
         style: of the songs that pieces are compared with; "" takes all.
         num_pieces: how many it composes, in keys that it chooses; 0 for none.
-        training: what it has learned from, to look for copies, as in `judge.judge_pieces`; None takes the
+        training: what it has learned from, to look for copies, as in `compare_pieces`; None takes the
             training split of the data set.
         output: JSON file for all figures; None for none.
         report: HTML file; None for none.
@@ -136,7 +136,7 @@ def judge_model(
         say: told what a person wants to know while waiting.
 
     Returns:
-        `model`, `split` and, for each stage, `nll` and `accuracy`; of pieces what `judge.headline` gives and
+        `model`, `split` and, for each stage, `nll` and `accuracy`; of pieces what `headline` gives and
         the seconds that composing took.
 
     Raises:
@@ -238,7 +238,7 @@ def real_sets(dataset: Dataset, split: str, style: str, training: Path_ | None) 
         dataset: a prepared data set.
         split: of the songs.
         style: of the songs; "" takes all.
-        training: as of `judge_model`.
+        training: as of `compare_model`.
     """
     from hrpe_jax.data.shards import read_manifest
     from hrpe_jax.report.collect import collect
@@ -264,7 +264,7 @@ def window_of(reference: Collection, bars: int | None, meter: str) -> tuple[int,
 def composed_by(
     model: Model, name: str, options: ComposeOptions, say: Callable[[str], None]
 ) -> tuple[Collection, float]:
-    """Pieces of a model as a set to be judged, and the seconds that composing took."""
+    """Pieces of a model as a set to compare, and the seconds that composing took."""
     from hrpe_jax.composer import Composer
     from hrpe_jax.report.collect import Collection
 

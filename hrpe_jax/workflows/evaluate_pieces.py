@@ -26,7 +26,7 @@ every metric beside its controls."""
 CLASSIFIER_BARS = (16, 32)
 
 
-def judge_pieces(
+def compare_pieces(
     generated: Path_,
     reference: Path_,
     *,
@@ -49,7 +49,7 @@ def judge_pieces(
     """Compares pieces with real music, prints tables, and writes all numbers and a report.
 
     Args:
-        generated: pieces to be judged: a folder, a file, or a prepared data set, "DIR" or "DIR:SPLIT".
+        generated: pieces to evaluate: a folder, a file, or a prepared data set, "DIR" or "DIR:SPLIT".
         reference: real music, likewise.
         training: what the generator has learned from, likewise, to look for copies; None looks for none.
         split: of data sets that name none; "" means "test".
@@ -123,7 +123,7 @@ def compared(
 
     Args:
         sets: the pieces.
-        bars, meter, seed, draws: as of `judge_pieces`.
+        bars, meter, seed, draws: as of `compare_pieces`.
         tables: some of `TABLES`.
     """
     from hrpe_jax.metrics.faults import fault_table

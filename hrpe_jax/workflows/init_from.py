@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hrpe_jax.checkpoints.release import BUNDLED, CONFIG_FILE, EXPORT_FOLDER, load_model
+from hrpe_jax.checkpoints.release import CONFIG_FILE, EXPORT_FOLDER, NAMES, PRETRAINED, load_model
 from hrpe_jax.checkpoints.safetensors import flatten
 from hrpe_jax.errors import UserError
 
@@ -19,14 +19,14 @@ def released_folder(init_from: str) -> str:
     Raises:
         UserError: there is none.
     """
-    if init_from == BUNDLED:
+    if init_from in NAMES:
         return init_from
     for folder in (Path(init_from) / EXPORT_FOLDER, Path(init_from)):
         if (folder / CONFIG_FILE).is_file() and list(folder.glob("*.safetensors")):
             return str(folder)
     raise UserError(
         f"config.init_from: no trained model in {init_from}; expected a released model, the workdir of a "
-        f"training that ended, or {BUNDLED}"
+        f"training that ended, or {PRETRAINED}"
     )
 
 
@@ -54,7 +54,7 @@ def initial_params(init_from: str, stage: str, abstract: Mapping[str, Any]) -> M
     """The parameters that a stage starts from.
 
     Args:
-        init_from: "bundled", a released model, or the workdir of a training that ended.
+        init_from: "pretrained", a released model, or the workdir of a training that ended.
         stage: its name.
         abstract: nested dicts of what its own parameters would be: anything with a `shape`.
 

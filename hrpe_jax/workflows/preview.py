@@ -22,7 +22,7 @@ from hrpe_jax.sampling.write import write_pieces
 OTHER = {"backbone": "melody", "melody": "backbone"}
 
 
-class PieceListener:
+class PiecePreview:
     """Writes the pieces that ``config.sample`` asks for, by the model as it is now; see ``loop.Listener``.
 
     The other stage is its best checkpoint in the same workdir; while there is no melody yet, pieces are

@@ -40,7 +40,7 @@ def compose_files(
     Options, folder and model are checked first, so that mistakes are reported before anything is written.
 
     Args:
-        model: workdir of a training, a released model, or "bundled" for the one of the package.
+        model: workdir of a training, a released model, or "pretrained" for the one of the package.
         output: folder; made if it is not there. None for `pieces`, or the first of `pieces-2`, `pieces-3`,
             ... that is not there.
         options: what to compose.

@@ -35,7 +35,7 @@ from hrpe_jax.report.training_curves import draw_curves, panels, read_metrics
 from hrpe_jax.tasks import build_task
 from hrpe_jax.training.distributed import all_hosts_hear, is_first, wait_for_hosts
 from hrpe_jax.training.early_stopping import check_metric
-from hrpe_jax.training.loop import Listener, StageResult, train_stage
+from hrpe_jax.training.loop import StageResult, StepCallback, train_stage
 from hrpe_jax.training.metric_writers import check_tensorboard
 from hrpe_jax.training.sharding import host_rows, make_mesh
 from hrpe_jax.utils import cli
@@ -176,7 +176,7 @@ def _train(config: Config, workdir: Path, initial: Mapping[str, Any]) -> list[St
             workdir=workdir,
             record=record,
             tensorboard=config.tensorboard,
-            listener=make_listener(stage, config, workdir),
+            callback=make_preview(stage, config, workdir),
             initial=initial.get(stage),
         )
         results.append(result)
@@ -305,13 +305,13 @@ def read_initial(config: Config) -> dict[str, Any]:
     return found
 
 
-def make_listener(stage: str, config: Config, workdir: Path) -> Listener | None:
+def make_preview(stage: str, config: Config, workdir: Path) -> StepCallback | None:
     """What writes pieces while a stage trains, where the config asks for them."""
     if config.sample is None or not config.sample.every or not is_first():
         return None
-    from hrpe_jax.workflows.preview import PieceListener
+    from hrpe_jax.workflows.preview import PiecePreview
 
-    return PieceListener(stage, config, workdir)
+    return PiecePreview(stage, config, workdir)
 
 
 def check_sampling(config: Config, workdir: Path) -> None:

@@ -205,8 +205,8 @@ def test_without_repeats_phrases_point_alone() -> None:
     model, batch = Backbone(shape), draw_batch()
     params = noisy_params(model)
     assert "copying" not in params
-    logits, history = run(model, params, batch)
-    assert history.repeats is None
+    logits, cache = run(model, params, batch)
+    assert cache.repeats is None
     targets = jnp.roll(batch["input_ids"], -1, axis=1)
     scores = model.apply({"params": params}, batch, targets=targets)[0]
     wanted = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1)[..., 0]

@@ -44,7 +44,7 @@ def test_targets_score_the_same_in_parts(
     targets = jnp.asarray(targets)
     tonic = jnp.asarray(rng.integers(0, 12, (ROWS, LENGTH)))
     hidden = jnp.asarray(rng.normal(size=(ROWS, LENGTH, WIDTH)), jnp.float32)
-    head = chord_embedding.ChordFactors(WIDTH, residual_rank=rank)
+    head = chord_embedding.ChordEmbedding(WIDTH, residual_rank=rank)
     begin = nn.unbox(head.init(jax.random.key(0), ids, tonic, method="embed"))
     params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), begin)
     mask = rng.random((ROWS, LENGTH)) < 0.7  # some positions count, as in a loss
@@ -77,7 +77,7 @@ def test_a_candidate_lifts_its_chord() -> None:
     """Its own score by both, those of the same root and quality by one, all else by nothing."""
     rng = np.random.default_rng(0)
     token = jnp.asarray([[tokens.chord_id(Chord(9, "min7"), 4), tokens.chord_id(None, 2)]])
-    head = chord_embedding.ChordFactors(WIDTH, residual_rank=2)
+    head = chord_embedding.ChordEmbedding(WIDTH, residual_rank=2)
     tonic, hidden = jnp.zeros((1, 2), int), jnp.asarray(rng.normal(size=(1, 2, WIDTH)), jnp.float32)
     params = head.init(jax.random.key(0), token, tonic, method="embed")
     candidates = jnp.stack([token, jnp.full_like(token, repeats.NOTHING)], axis=-1)

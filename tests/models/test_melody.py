@@ -73,14 +73,14 @@ def noisy_params(shape: MelodyModelConfig) -> dict:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def apply(shape: MelodyModelConfig, params: dict, batch: dict, history: models.MelodyHistory) -> tuple:
-    return Melody(shape).apply({"params": params}, batch, history)
+def apply(shape: MelodyModelConfig, params: dict, batch: dict, cache: models.MelodyCache) -> tuple:
+    return Melody(shape).apply({"params": params}, batch, cache)
 
 
 def by_segments(shape: MelodyModelConfig, params: dict, batch: dict, segment: int) -> np.ndarray:
-    history, outs = init_memory(shape, batch["event_ids"].shape[0]), []
+    cache, outs = init_memory(shape, batch["event_ids"].shape[0]), []
     for start in range(0, batch["event_ids"].shape[1], segment):
-        logits, history = apply(shape, params, cut(batch, start, start + segment), history)
+        logits, cache = apply(shape, params, cut(batch, start, start + segment), cache)
         outs.append(logits)
     return np.concatenate(outs, axis=1)
 
@@ -130,9 +130,9 @@ def test_causal() -> None:
 def test_a_forgotten_row_is_a_new_song() -> None:
     shape = config(16)
     params, batch = noisy_params(shape), draw_batch()
-    _, history = apply(shape, params, draw_batch(seed=3), init_memory(shape, 2))
+    _, cache = apply(shape, params, draw_batch(seed=3), init_memory(shape, 2))
     fresh, _ = apply(shape, params, batch, init_memory(shape, 2))
-    mixed, _ = apply(shape, params, batch, forget(history, jnp.asarray([True, False])))
+    mixed, _ = apply(shape, params, batch, forget(cache, jnp.asarray([True, False])))
     np.testing.assert_allclose(mixed[0], fresh[0], atol=1e-5)
     assert np.abs(mixed[1] - fresh[1]).max() > 1e-3
 
@@ -159,8 +159,8 @@ def test_no_gradient_through_the_memory() -> None:
 
     def loss(scale: jax.Array) -> jax.Array:
         scaled = jax.tree.map(lambda x: x * scale, params)
-        _, history = Melody(shape).apply({"params": scaled}, cut(batch, 0, 8), init_memory(shape, 2))
-        logits, _ = Melody(shape).apply({"params": params}, cut(batch, 8, 16), history)
+        _, cache = Melody(shape).apply({"params": scaled}, cut(batch, 0, 8), init_memory(shape, 2))
+        logits, _ = Melody(shape).apply({"params": params}, cut(batch, 8, 16), cache)
         return logits.sum()
 
     assert float(jax.grad(loss)(jnp.asarray(1.0))) == 0.0
@@ -169,9 +169,9 @@ def test_no_gradient_through_the_memory() -> None:
 def test_memory_holds_the_last_events() -> None:
     shape = config(5)
     params, batch = noisy_params(shape), draw_batch()
-    _, history = apply(shape, params, batch, init_memory(shape, 2))
-    np.testing.assert_array_equal(history.events.positions[0, -5:], np.arange(LENGTH - 5, LENGTH))
-    assert history.events.past.hidden.shape == (2, 2, 5, 16)
+    _, cache = apply(shape, params, batch, init_memory(shape, 2))
+    np.testing.assert_array_equal(cache.events.positions[0, -5:], np.arange(LENGTH - 5, LENGTH))
+    assert cache.events.past.hidden.shape == (2, 2, 5, 16)
 
 
 def test_padding_is_not_remembered() -> None:
@@ -182,8 +182,8 @@ def test_padding_is_not_remembered() -> None:
     padded["event_ids"] = padded["event_ids"].at[:, 12:].set(melody_tokens.PAD)
     outs = []
     for first in (short, padded):
-        _, history = apply(shape, params, first, init_memory(shape, 2))
-        outs.append(history)
+        _, cache = apply(shape, params, first, init_memory(shape, 2))
+        outs.append(cache)
     assert int(outs[1].events.segments.sum()) == int(outs[0].events.segments.sum())
 
 

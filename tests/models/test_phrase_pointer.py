@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hrpe_jax.models.pointers import Phrasing
+from hrpe_jax.models.pointers import PhrasePointer
 from hrpe_jax.ops.phrases import Expectation
 
 WIDTH = 6
@@ -20,20 +20,20 @@ FOUND = Expectation(
 
 
 def test_where_nothing_stood_the_expected_event_is_not_seen() -> None:
-    phrasing, rng = Phrasing(WIDTH, 2), np.random.default_rng(0)
+    phrase_pointer, rng = PhrasePointer(WIDTH, 2), np.random.default_rng(0)
     events = [jnp.asarray(rng.normal(size=(1, 6, 2, WIDTH)), jnp.float32) for _ in range(2)]
-    params = phrasing.init(jax.random.key(0), events[0], FOUND, method="embed")
-    first, second = (phrasing.apply(params, x, FOUND, method="embed") for x in events)
+    params = phrase_pointer.init(jax.random.key(0), events[0], FOUND, method="embed")
+    first, second = (phrase_pointer.apply(params, x, FOUND, method="embed") for x in events)
     changed = np.abs(np.asarray(first - second)).max(axis=-1)[0]
     assert changed[0] == 0
     assert changed[1:].min() > 1e-3
 
 
 def test_trust_depends_on_the_state_and_on_all_that_was_found() -> None:
-    phrasing = Phrasing(WIDTH, 2, levels=2)
-    params = phrasing.init(jax.random.key(0), jnp.zeros((1, 6, 2, WIDTH)), FOUND, method="embed")
-    nothing = phrasing.apply(params, jnp.zeros((1, 6, WIDTH)), FOUND, method="trust")
+    phrase_pointer = PhrasePointer(WIDTH, 2, levels=2)
+    params = phrase_pointer.init(jax.random.key(0), jnp.zeros((1, 6, 2, WIDTH)), FOUND, method="embed")
+    nothing = phrase_pointer.apply(params, jnp.zeros((1, 6, WIDTH)), FOUND, method="trust")
     np.testing.assert_array_equal(nothing, np.zeros((1, 6, 2, 2)))
-    trust = np.asarray(phrasing.apply(params, jnp.ones((1, 6, WIDTH)), FOUND, method="trust"))
+    trust = np.asarray(phrase_pointer.apply(params, jnp.ones((1, 6, WIDTH)), FOUND, method="trust"))
     candidates = [trust[0, n, k, 0] for n, k in ((0, 0), (1, 0), (2, 1), (3, 0), (4, 0), (5, 0))]
     assert len(set(candidates)) == len(candidates)

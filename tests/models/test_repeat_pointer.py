@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hrpe_jax.models.pointers import STEPS, Copying, point
+from hrpe_jax.models.pointers import STEPS, RepeatPointer, point
 from hrpe_jax.ops.repeats import LONGEST, Expectation
 
 WIDTH = 6
@@ -37,19 +37,19 @@ def test_agreements_are_told_apart_up_to_hundreds() -> None:
 
 
 def test_where_nothing_agrees_the_expected_event_is_not_seen() -> None:
-    copying, rng = Copying(WIDTH), np.random.default_rng(0)
+    repeat_pointer, rng = RepeatPointer(WIDTH), np.random.default_rng(0)
     expected = [jnp.asarray(rng.normal(size=(1, 6, 2, WIDTH)), jnp.float32) for _ in range(2)]
-    params = copying.init(jax.random.key(0), expected[0], FOUND, method="embed")
-    first, second = (copying.apply(params, x, FOUND, method="embed") for x in expected)
+    params = repeat_pointer.init(jax.random.key(0), expected[0], FOUND, method="embed")
+    first, second = (repeat_pointer.apply(params, x, FOUND, method="embed") for x in expected)
     changed = np.abs(np.asarray(first - second)).max(axis=-1)[0]
     assert changed[0] == 0
     assert changed[1:].min() > 1e-3
 
 
 def test_trust_depends_on_the_state_and_on_all_that_was_found() -> None:
-    copying = Copying(WIDTH)
-    params = copying.init(jax.random.key(0), jnp.zeros((1, 6, 2, WIDTH)), FOUND, method="embed")
-    nothing = copying.apply(params, jnp.zeros((1, 6, WIDTH)), FOUND, method="trust")
+    repeat_pointer = RepeatPointer(WIDTH)
+    params = repeat_pointer.init(jax.random.key(0), jnp.zeros((1, 6, 2, WIDTH)), FOUND, method="embed")
+    nothing = repeat_pointer.apply(params, jnp.zeros((1, 6, WIDTH)), FOUND, method="trust")
     np.testing.assert_array_equal(nothing, np.zeros((1, 6, 2, 1)))
-    trust = copying.apply(params, jnp.ones((1, 6, WIDTH)), FOUND, method="trust")
+    trust = repeat_pointer.apply(params, jnp.ones((1, 6, WIDTH)), FOUND, method="trust")
     assert len(set(np.asarray(trust)[0, :, 0, 0].tolist())) == 6

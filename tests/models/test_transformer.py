@@ -51,8 +51,8 @@ def test_one_by_one_is_what_the_scan_computes(build: Any, monkeypatch: pytest.Mo
 
     def everything() -> Any:
         def loss(params: Any) -> Any:
-            logits, history = model.apply({"params": params}, *arguments)
-            return jnp.mean(jnp.where(logits > -1e8, logits, 0.0) ** 2), (logits, history)
+            logits, cache = model.apply({"params": params}, *arguments)
+            return jnp.mean(jnp.where(logits > -1e8, logits, 0.0) ** 2), (logits, cache)
 
         return jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
 

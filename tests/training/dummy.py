@@ -174,7 +174,7 @@ def train(workdir: Any, config: MelodyStageConfig | None = None, **options: Any)
         seed=seed,
         workdir=workdir,
         record=record(config, seed, options.get("vocabulary", "abc")),
-        **{name: options[name] for name in ("tensorboard", "listener", "initial") if name in options},
+        **{name: options[name] for name in ("tensorboard", "callback", "initial") if name in options},
     )
 
 

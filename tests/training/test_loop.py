@@ -97,7 +97,7 @@ def test_a_listener_hears_now_and_then(whole: Path, tmp_path: Path) -> None:
         say(f"heard {step}")
 
     listen.every = 5  # type: ignore[attr-defined]
-    dummy.train(tmp_path, listener=listen)
+    dummy.train(tmp_path, callback=listen)
     assert [step for step, _ in heard] == [5, 10]
     assert heard[0][1] != heard[1][1]
     assert read_lines(tmp_path) == read_lines(whole)

@@ -32,9 +32,9 @@ def test_the_model_is_that_of_what_it_starts_from(folder: Path, monkeypatch: pyt
     assert melody.model.harmony == MELODY.model.harmony
     assert (melody.model.width, melody.model.memory) == (MELODY.model.width, MELODY.model.memory)
     monkeypatch.setattr(models, "PRETRAINED_FOLDER", folder)
-    bundled = load_config(CONFIG, ["stages.melody.model.dropout=0.4"])
-    assert bundled.stages == config.stages
-    assert bundled.init_from == "bundled"
+    tuned = load_config(CONFIG, ["stages.melody.model.dropout=0.4"])
+    assert tuned.stages == config.stages
+    assert tuned.init_from == "pretrained"
 
 
 def test_its_parameters_are_taken_where_they_fit(folder: Path):

@@ -20,7 +20,7 @@ def config() -> Config:
 
 def test_without_the_other_stage_it_says_so_once(tmp_path: Path, config: Config) -> None:
     said: list[str] = []
-    listener = preview.PieceListener("melody", config, tmp_path)
+    listener = preview.PiecePreview("melody", config, tmp_path)
     assert listener.every == 5
     for step in (5, 10):
         listener(step, tiny.noisy_params("melody", tiny.MELODY), said.append)
@@ -37,8 +37,8 @@ def test_whatever_fails_is_one_line(tmp_path: Path, config: Config, monkeypatch:
 
     said: list[str] = []
     monkeypatch.setattr(preview.Composer, "pieces", fail)
-    monkeypatch.setattr(preview.PieceListener, "_trained_other", lambda self: None)
-    listener = preview.PieceListener("melody", config, tmp_path)
+    monkeypatch.setattr(preview.PiecePreview, "_trained_other", lambda self: None)
+    listener = preview.PiecePreview("melody", config, tmp_path)
     for step in (5, 10):
         listener(step, {}, said.append)
     assert said == [f"no pieces at step {step} (out of memory); training goes on" for step in (5, 10)]
