@@ -1,9 +1,10 @@
 """Train the stages that a config names: prepares the data, trains, validates, and writes pieces.
 
   python -m hrpe_jax.train                                          the quickstart, into runs/quickstart
-  python -m hrpe_jax.train --config=configs/X.py --workdir=DIR
-  python -m hrpe_jax.train --config=configs/X.py --config.stages.backbone.steps=500 --config.seed=1
-  python -m hrpe_jax.train --config=configs/X.py --dry_run          what it would cost; writes nothing
+  python -m hrpe_jax.train --config=backbone_pop909                 a config of the package, by its name
+  python -m hrpe_jax.train --config=mine.py --workdir=DIR
+  python -m hrpe_jax.train --config=mine.py --config.stages.backbone.steps=500 --config.seed=1
+  python -m hrpe_jax.train --config=mine.py --dry_run               what it would cost; writes nothing
   python -m hrpe_jax.train ... --coordinator=HOST:PORT --hosts=2 --host=0      on each of two hosts
 
 Values of the config are set with --config.SECTION.KEY=VALUE. The same command again goes on where it was
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from hrpe_jax.utils import cli
 
-QUICKSTART = "configs/quickstart.py"
+QUICKSTART = "quickstart"
 
 
 def main(args: argparse.Namespace) -> None:
@@ -32,7 +33,7 @@ def main(args: argparse.Namespace) -> None:
 
     keep_freed_memory()
 
-    config = load_config(args.config or default_config(), args.overrides)
+    config = load_config(args.config, args.overrides)
     workdir = Path(args.workdir or f"runs/{config.name}")
 
     from hrpe_jax.utils.jax_setup import enable_compilation_cache
@@ -51,20 +52,15 @@ def main(args: argparse.Namespace) -> None:
     train(config, workdir)
 
 
-def default_config() -> Path:
-    """The quickstart's config: in this folder, else beside the package."""
-    here, beside = Path(QUICKSTART), Path(__file__).parents[1] / QUICKSTART
-    return beside if beside.is_file() and not here.is_file() else here
-
-
 def parser() -> argparse.ArgumentParser:
     """The options."""
     options = cli.make_parser("train", __doc__)
     options.add_argument(
         "--config",
         type=cli.path,
+        default=QUICKSTART,
         metavar="FILE",
-        help=f"Python file with get_config() (default: {QUICKSTART})",
+        help="Python file with get_config(), or a config of the package by its name",
     )
     options.add_argument(
         "--workdir",

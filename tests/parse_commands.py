@@ -42,13 +42,12 @@ def parse_and_stop(self: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> 
     if unknown or (overrides and not self.prog.endswith(".train")):
         self.error(f"unrecognized arguments: {' '.join(rest)}")
     if self.prog.endswith(".train"):
-        from hrpe_jax.train import default_config
         from hrpe_jax.workflows.load_config import load_config
 
         here = [
             setting for setting in overrides if not setting.startswith("init_from=")
         ]  # a run of the reader's
-        load_config(values.config or default_config(), here)
+        load_config(values.config, here)
     raise Parsed
 
 

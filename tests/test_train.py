@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -15,12 +16,14 @@ from typing import Any
 
 import pytest
 
-from hrpe_jax import train as command
+from hrpe_jax.errors import UserError
 from hrpe_jax.training.metric_writers import TIMES
 from hrpe_jax.utils.cli import run as run_command
 from hrpe_jax.utils.locks import LOCK, OWNER, lock_folder
+from hrpe_jax.workflows.load_config import find_config
 
 ROOT = Path(__file__).parents[1]
+command = importlib.import_module("hrpe_jax.train")  # `hrpe_jax.train` is the function
 MODEL = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "mlp_width": 32, "residual_rank": 4}
 STAGE = {"steps": 6, "log_every": 2, "eval_every": 4, "eval_batches": 1, "checkpoint_every": 3}
 CONFIG = {
@@ -119,10 +122,17 @@ def test_a_mistake_is_one_line(
 
 def test_the_quickstart_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert command.default_config() == ROOT / "configs" / "quickstart.py"
+    own = ROOT / "configs" / "quickstart.py"
+    assert command.parser().parse_args([]).config == "quickstart"
+    for name in ("quickstart", "quickstart.py", "configs/quickstart.py"):
+        assert find_config(name) == own
+    for name in ("elsewhere/quickstart.py", "quickstar", "quickstart.txt"):
+        with pytest.raises(UserError, match=r"no such config file.* quickstart"):
+            find_config(name)
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "quickstart.py").write_text("")
-    assert command.default_config() == Path("configs/quickstart.py")
+    assert find_config("configs/quickstart.py") == Path("configs/quickstart.py")  # files first
+    assert find_config("quickstart") == own
 
 
 def test_the_table_leaves_out_what_nobody_measured() -> None:

@@ -33,6 +33,24 @@ def read_first(path: str | os.PathLike[str]) -> Song:
     return songs[0]
 
 
+def read_all(path: str | os.PathLike[str]) -> list[Song]:
+    """Reads all songs of a file or folder; those that cannot be read are left out.
+
+    Raises:
+        UserError: there is no song that can be read.
+    """
+    songs: list[Song] = []
+    failed: UserError | None = None
+    for file in find_songs(os.fspath(path)).songs:
+        try:
+            songs += [tune for tune in read_songs(file) if isinstance(tune, Song)]
+        except UserError as error:
+            failed = error
+    if not songs:
+        raise failed or UserError(f"{path}: holds no song that can be read")
+    return songs
+
+
 def read_songs(song: SongFile) -> list[Song | SongError]:
     """Reads a file: one song, or the tunes of a book, each of them a song or the error that it gave.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,11 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.utils.schema import Text, build, merge
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
     """Reads a config file and applies overrides.
 
     Args:
-      path: Python file with ``get_config()``.
+      path: Python file with `get_config()`, or the name of a config of the package, such as "quickstart".
       overrides: "a.b=value" each, as in ``--config.a.b=value``. Values are read by the type of their field.
 
     Returns:
@@ -26,9 +27,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
       UserError: the file is missing or fails, a key is unknown, a value has the wrong type or does not fit.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such config file; expected a Python file with get_config()")
+    path = find_config(path)
     values = _plain(_get_config(path))
     if not isinstance(values, dict):
         raise UserError(f"{path}: get_config() must return a ConfigDict or dict, not {type(values).__name__}")
@@ -43,6 +42,34 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
         take_shapes(values)
     return build(Config, values)
+
+
+def find_config(path: str | os.PathLike[str]) -> Path:
+    """The file of a config: a path, or the name of one of the package.
+
+    Raises:
+      UserError: there is no such file or name.
+    """
+    file = Path(path)
+    if file.is_file():
+        return file
+    packaged = packaged_configs()
+    # A path as it is in the repository names the same config where only the package is installed.
+    if file.parent in (Path(), Path("configs")) and file.stem in packaged and file.suffix in ("", ".py"):
+        return packaged[file.stem]
+    raise UserError(
+        f"{path}: no such config file; expected a Python file with get_config(), or one of the names "
+        f"{', '.join(sorted(packaged))}"
+    )
+
+
+def packaged_configs() -> dict[str, Path]:
+    """By name the configs of the package: in an installation inside of it, in the repository beside it."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "configs", package.parent / "configs"):
+        if (folder / "quickstart.py").is_file():
+            return {file.stem: file for file in folder.glob("*.py") if file.stem != "__init__"}
+    return {}
 
 
 def _get_config(path: Path) -> Any:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from inspect_songs import Song
-from inspect_text import Table, heading, plain
-
+from hrpe_jax.report.dataset_songs import Song
+from hrpe_jax.report.dataset_text import Table, heading, plain
 from hrpe_jax.report.svg import STYLE, roll_of
 
 _STYLE = """

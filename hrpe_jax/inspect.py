@@ -1,11 +1,11 @@
 """Shows what a prepared data set holds: its counts, or songs bar by bar.
 
-    python tools/inspect_shard.py DATASET [--split=train]              counts
-    python tools/inspect_shard.py DATASET --id=SONG                    a song
-    python tools/inspect_shard.py DATASET --split=test --index=0       the first song of a split
-    python tools/inspect_shard.py DATASET --style=folk [--crops]       songs (or training pieces) of a style
-    python tools/inspect_shard.py DATASET --html=FILE [--id=SONG ...]  piano rolls and counts as one page
-    python tools/inspect_shard.py DATASET/melody/train-00000-of-00001.arrayrecord
+  python -m hrpe_jax.inspect DATASET [--split=train]              counts
+  python -m hrpe_jax.inspect DATASET --id=SONG                    a song
+  python -m hrpe_jax.inspect DATASET --split=test --index=0       the first song of a split
+  python -m hrpe_jax.inspect DATASET --style=folk [--crops]       songs (or training pieces) of a style
+  python -m hrpe_jax.inspect DATASET --html=FILE [--id=SONG ...]  piano rolls and counts as one page
+  python -m hrpe_jax.inspect DATASET/melody/train-00000-of-00001.arrayrecord
 
 What is shown is decoded from the stored tokens, as training and sampling see them. In a bar, "3 A7 V7" is a
 chord from beat 3 on, "1 (G)" one that goes on; "2.5 F#4 (.5)" is a note on the second half of beat 2, half a
@@ -20,8 +20,6 @@ import io
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 from hrpe_jax.utils import cli
 
 SPLITS, STAGES = ("train", "valid", "test"), ("backbone", "melody")  # as in hrpe_jax.data; --help is fast
@@ -30,7 +28,6 @@ SPLITS, STAGES = ("train", "valid", "test"), ("backbone", "melody")  # as in hrp
 def parser() -> argparse.ArgumentParser:
     """The options."""
     options = cli.make_parser("inspect", __doc__)
-    options.prog = "python tools/inspect_shard.py"
     options.add_argument(
         "data", metavar="DATASET_OR_SHARD", help="folder of a data set, or an .arrayrecord file"
     )
@@ -54,15 +51,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Shows what was asked for."""
-    from inspect_songs import Shelf, chosen, count
-    from inspect_text import facts, show_song, show_summary, tables
+    from hrpe_jax.report.dataset_songs import Shelf, chosen, count
+    from hrpe_jax.report.dataset_text import facts, show_song, show_summary, tables
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # titles have any letters, terminals do not
     shelf = Shelf(Path(args.data), args.split, args.stage, args.style, args.crops)
     if args.html:
-        from inspect_page import page
-
+        from hrpe_jax.report.dataset_page import page
         from hrpe_jax.utils.files import unwritable
 
         songs = chosen(shelf, args.id, args.index, args.songs)
