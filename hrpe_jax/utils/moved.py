@@ -34,7 +34,7 @@ class MovedModules(MetaPathFinder):
             new = json.loads(text).get(fullname.removeprefix(PACKAGE))
             if new is not None:
                 # Not ModuleNotFoundError: `from hrpe_jax import NAME` would hide it.
-                raise ImportError(f"{fullname} is now {PACKAGE}{new}", name=fullname)
+                raise ImportError(f"{fullname} is now {new}", name=fullname)
         return None
 
     @classmethod

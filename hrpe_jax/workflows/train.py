@@ -18,7 +18,6 @@ from typing import Any
 
 import jax
 
-import hrpe_jax
 from hrpe_jax.baselines.fit import ngram_baseline
 from hrpe_jax.checkpoints.format import Record, check_workdir, checkpoint_folder, whole_steps
 from hrpe_jax.checkpoints.release import export_model
@@ -42,6 +41,7 @@ from hrpe_jax.utils import cli
 from hrpe_jax.utils.files import check_output, replace_file, unwritable
 from hrpe_jax.utils.jax_setup import enable_compilation_cache
 from hrpe_jax.utils.locks import lock_folder
+from hrpe_jax.utils.version import __version__
 from hrpe_jax.workflows.init_from import initial_params
 from hrpe_jax.workflows.load_config import load_config
 
@@ -296,7 +296,7 @@ def make_record(config: Config, dataset: Dataset) -> Record:
     sums = json.dumps(dataset.manifest["shards"], sort_keys=True)
     return {
         "format": FORMAT,
-        "version": hrpe_jax.__version__,
+        "version": __version__,
         "vocabulary": vocabulary_hashes(),
         "data": hashlib.sha256(sums.encode()).hexdigest()[:16],
         "config": asdict(config),
