@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import sys
+from fnmatch import fnmatch
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -69,6 +70,27 @@ WITHOUT_JAX = (
 )
 ON_TOP = {"workflows"}  # may import everything, as the commands and `composer` may
 
+# Why a module that only one other imports is a file of its own; patterns of names within the package.
+IMPORTED_ONCE = {
+    "analysis.*": "a step of an analysis, tested and fitted alone; its caller has 200 lines or more",
+    "baselines.ngram": "the n-gram is what experiments and tests ask for",
+    "checkpoints.manager": "writing checkpoints; the loop is long enough",
+    "data.rows": "how songs fill rows, a question of its own",
+    "formats.*": "a format, or one part of its grammar",
+    "metrics.*": "a group of metrics, or one step of a comparison",
+    "models.hrpe_tables": "H-RPE's parameters, where a reader looks for them",
+    "ops.attention.*": "a kernel, chosen by one dispatcher",
+    "preprocessing.*": "a step from files to shards",
+    "readers.*": "a kind of file, loaded when it is met",
+    "report.*": "a part of a page; one more would make its caller too long",
+    "sampling.*": "a step of sampling; its caller has 200 lines or more",
+    "score.voicing": "voicing of chords, apart from what is written",
+    "tasks.*": "a stage",
+    "theory.roman": "theory, which the sampler's input uses first",
+    "training.*": "a part of training; the loop is long enough",
+    "utils.moved": "names of before, apart from the package's own",
+    "workflows.*": "what one command does, or an optional part of it",
+}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -159,3 +181,29 @@ def _modules_used(path: Path) -> set[str]:
             }
             used |= modules or {node.module}
     return used
+
+
+def test_a_module_for_one_other_has_a_reason() -> None:
+    names = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in MODULES}
+    users = dict.fromkeys(names, 0)
+    for path in MODULES:
+        own = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        for used in {name.removeprefix("hrpe_jax.") for name in _modules_used(path)} & set(users) - {own}:
+            users[used] += 1
+    once = {name for name, count in users.items() if count == 1 and not name.endswith("__init__")}
+    unexplained = {name for name in once if not any(fnmatch(name, known) for known in IMPORTED_ONCE)}
+    assert unexplained == set(), "merge them with what imports them, or say in IMPORTED_ONCE why not"
+    unused = {known for known in IMPORTED_ONCE if not any(fnmatch(name, known) for name in once)}
+    assert unused == set(), "these reasons are for nothing now"
+
+
+def test_no_argument_is_hidden() -> None:
+    """`**wishes: Any` would keep keywords from help and completion."""
+    package_face = {"__init__.py"}  # evaluate passes options on to two functions, which spell them
+    for path in MODULES:
+        if path.relative_to(PACKAGE).as_posix() in package_face:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.args.kwarg and not node.name.startswith("_"):
+                kind = ast.unparse(node.args.kwarg.annotation) if node.args.kwarg.annotation else "Any"
+                assert kind != "Any", f"{path.name}: {node.name} takes **{node.args.kwarg.arg}: Any"
