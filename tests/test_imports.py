@@ -188,7 +188,8 @@ def test_a_module_for_one_other_has_a_reason() -> None:
     users = dict.fromkeys(names, 0)
     for path in MODULES:
         own = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        for used in {name.removeprefix("hrpe_jax.") for name in _modules_used(path)} & set(users) - {own}:
+        inside = {name for name in _modules_used(path) if name.startswith("hrpe_jax.")}
+        for used in {name.removeprefix("hrpe_jax.") for name in inside} & set(users) - {own}:
             users[used] += 1
     once = {name for name, count in users.items() if count == 1 and not name.endswith("__init__")}
     unexplained = {name for name in once if not any(fnmatch(name, known) for known in IMPORTED_ONCE)}

@@ -207,9 +207,28 @@ def _calls(
             return
 
 
-def score_of(ids: Sequence[int], opening: Score | None = None, **about: Any) -> Score:
-    """The chords of a piece as music, in bars that may be short where its opening has them."""
-    return backbone.decode(ids, bar_resets=None if opening is None else opening.bar_resets, **about)
+def score_of(
+    ids: Sequence[int],
+    opening: Score | None = None,
+    *,
+    id: str = "",
+    title: str = "",
+    tempo_bpm: float = 120.0,
+) -> Score:
+    """The chords of a piece as music.
+
+    Args:
+        ids: backbone tokens.
+        opening: a prime that is continued, whose bars may be short.
+        id: of the score.
+        title: of the score.
+        tempo_bpm: quarter notes a minute.
+
+    Returns:
+        A score without melody.
+    """
+    resets = None if opening is None else opening.bar_resets
+    return backbone.decode(ids, bar_resets=resets, id=id, title=title, tempo_bpm=tempo_bpm)
 
 
 def melody_plan(scores: Sequence[Score], request: Request) -> Plan:
