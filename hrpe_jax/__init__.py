@@ -105,9 +105,24 @@ def train(
         >>> summary = hrpe_jax.train("quickstart", "runs/first", ["seed=1"])  # doctest: +SKIP
         >>> composer = hrpe_jax.Composer.load("runs/first")  # doctest: +SKIP
     """
-    from hrpe_jax.workflows.train import train_summary
+    import json
+    from pathlib import Path
 
-    return train_summary(config, workdir, overrides)
+    from hrpe_jax.config import Config
+    from hrpe_jax.errors import UserError
+    from hrpe_jax.utils.jax_setup import enable_compilation_cache
+    from hrpe_jax.workflows import train as workflow
+    from hrpe_jax.workflows.load_config import load_config
+
+    if not isinstance(config, Config):
+        config = load_config(config, overrides)
+    elif overrides:
+        raise UserError("overrides: only for a config that is read from a file; change the Config itself")
+    enable_compilation_cache()
+    workdir = Path(workdir or f"runs/{config.name}")
+    workflow.train(config, workdir)
+    summary: dict[str, Any] = json.loads((workdir / workflow.SUMMARY).read_text(encoding="utf-8"))
+    return summary
 
 
 def evaluate(

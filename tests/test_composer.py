@@ -19,6 +19,7 @@ from hrpe_jax.composer import Composer, read_prime
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.midi.read import write_midi
 from hrpe_jax.sampling.options import ComposeOptions
+from hrpe_jax.sampling.output_options import OutputOptions
 from hrpe_jax.theory.chord import to_lead_sheet
 from tests.sampling.tiny import tiny_model
 
@@ -51,7 +52,7 @@ def test_an_option_is_a_field_a_keyword_and_a_flag(method: Callable[..., Any]):
     assert {name: (word.annotation, word.default) for name, word in keywords.items()} == options
     assert {word.kind for word in keywords.values()} == {inspect.Parameter.KEYWORD_ONLY}
     given = vars(sample.parser().parse_args([]))
-    outputs = {"debug", "model", "output", *sample.OUTPUTS}
+    outputs = {"debug", "model", "output", *(field.name for field in fields(OutputOptions))}
     assert {name: value for name, value in given.items() if name not in outputs} == {
         name: default for name, (_, default) in options.items()
     }

@@ -39,11 +39,9 @@ from hrpe_jax.training.metric_writers import check_tensorboard
 from hrpe_jax.training.sharding import host_rows, make_mesh
 from hrpe_jax.utils import cli
 from hrpe_jax.utils.files import check_output, replace_file, unwritable
-from hrpe_jax.utils.jax_setup import enable_compilation_cache
 from hrpe_jax.utils.locks import lock_folder
 from hrpe_jax.utils.version import __version__
 from hrpe_jax.workflows.init_from import initial_params
-from hrpe_jax.workflows.load_config import load_config
 
 CURVES, SUMMARY = "curves.svg", "summary.json"
 
@@ -90,34 +88,6 @@ def write_summary(
 FORMAT = 2
 NGRAM_ORDER = 5
 COLUMNS = ("nll", "perplexity", "accuracy", "chord_nll", "chord_accuracy", "pitch_nll", "pitch_accuracy")
-
-
-def train_summary(
-    config: str | os.PathLike[str] | Config, workdir: str | os.PathLike[str] | None, overrides: Sequence[str]
-) -> dict[str, Any]:
-    """`train` for a config that may have to be read; what `hrpe_jax.train` does.
-
-    Args:
-      config: a config, or what `load_config` reads.
-      workdir: None for ``runs/NAME``.
-      overrides: for a config that is read.
-
-    Returns:
-      What ``summary.json`` holds.
-
-    Raises:
-      UserError: as `load_config` and `train`; or there are overrides of a config that was made already.
-    """
-    enable_compilation_cache()
-    if isinstance(config, Config):
-        if overrides:
-            raise UserError("overrides: only for a config that is read from a file; change the Config itself")
-    else:
-        config = load_config(config, overrides)
-    workdir = Path(workdir or f"runs/{config.name}")
-    train(config, workdir)
-    summary: dict[str, Any] = json.loads((workdir / SUMMARY).read_text(encoding="utf-8"))
-    return summary
 
 
 def train(config: Config, workdir: str | Path) -> list[StageResult]:
