@@ -58,6 +58,8 @@ class Piece:
 
 
 MAX_ROWS = 32  # pieces side by side
+CONTRASTS = 5
+"""How often chords are drawn at most, until every new letter has chords of its own."""
 MELODY_CANDIDATES = 8
 """Melodies of which one is kept that ends as planned."""
 MOST_BARS_OF_CANDIDATES = 64
@@ -94,7 +96,7 @@ def _batches(controls: Controls) -> Iterator[list[int]]:
 
 def _compose_rows(model: Model, controls: Controls, numbers: Sequence[int]) -> Iterator[Piece]:
     plans = plan_pieces(model, controls, numbers)
-    chords, chord_nats = write_chords(model, controls, numbers, plans)
+    chords, chord_nats = _contrasting_chords(model, controls, numbers, plans)
     plans = plan_melodies(model, controls, numbers, plans, chords)
     events: list[list[int]] = [[] for _ in numbers]
     nats: list[list[float]] = [[] for _ in numbers]
@@ -105,6 +107,41 @@ def _compose_rows(model: Model, controls: Controls, numbers: Sequence[int]) -> I
         if nats[row]:
             costs["melody"] = -float(np.mean(nats[row]))
         yield finish(controls, number, chords[row], events[row], costs, plans[row] if plans else None)
+
+
+def _contrasting_chords(
+    model: Model, controls: Controls, numbers: Sequence[int], plans: Sequence[PiecePlan] | None
+) -> tuple[list[list[int]], list[float]]:
+    """As `write_chords`; where a new letter has the very chords of an earlier one, they are drawn again."""
+    chords, nats = write_chords(model, controls, numbers, plans)
+    for attempt in range(1, CONTRASTS):
+        if plans is None or not nats:
+            break
+        same = [row for row, plan in enumerate(plans) if lacks_contrast(chords[row], plan.form)]
+        if not same:
+            break
+        again = [numbers[row] + attempt * MAX_PIECES for row in same]
+        drawn, costs = write_chords(model, controls, again, [plans[row] for row in same])
+        for row, ids, cost in zip(same, drawn, costs, strict=True):
+            chords[row], nats[row] = ids, cost
+    return chords, nats
+
+
+def lacks_contrast(chords: Sequence[int], form: Sequence[Section]) -> bool:
+    """Whether a section of a new letter has the chords of an earlier one of another letter, beat by beat."""
+    ids = np.asarray(chords)
+    harmony = np.repeat(backbone_tokens.HARMONY[ids], backbone_tokens.BEATS[ids])
+    _, meter = prefix_of(list(chords))
+    per_bar = meter.beats_per_bar
+    new: dict[str, np.ndarray] = {}
+    for section in form:
+        if section.has_melody and section.name not in new:
+            own = harmony[section.first_bar * per_bar : section.end_bar * per_bar]
+            shared = [(own[: len(old)], old[: len(own)]) for old in new.values()]
+            if any(len(one) and np.array_equal(one, other) for one, other in shared):
+                return True
+            new[section.name] = own
+    return False
 
 
 def _write_melodies(

@@ -10,12 +10,14 @@ import pytest
 
 from hrpe_jax.checkpoints.release import load_model, write_released
 from hrpe_jax.codec.attributes import Attributes
+from hrpe_jax.codec.backbone import encode_ids
 from hrpe_jax.codec.plan import BREATH_SILENT, COLUMNS, RETURN_EXACT, RETURN_FREE, outline
 from hrpe_jax.data.attribute_table import AttributeTable, Row
 from hrpe_jax.data.ending_model import TONIC, Ending, EndingModel
 from hrpe_jax.data.outline_model import fit_outlines
 from hrpe_jax.data.plan_tables import PlanTables
 from hrpe_jax.errors import UserError
+from hrpe_jax.sampling.compose import lacks_contrast
 from hrpe_jax.sampling.planner import plan_melodies, plan_pieces
 from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import ChordSpan, Note, Score
@@ -126,3 +128,16 @@ def test_what_cannot_be_is_said_before_anything_is_composed(options: dict[str, A
     with pytest.raises(UserError) as error:
         controls_of(**options)
     assert str(error.value).startswith(message)
+
+
+def test_a_new_letter_with_the_chords_of_another_lacks_contrast() -> None:
+    form = (Section("A", 0, 1), Section("A", 1, 1), Section("B", 2, 1))
+    key, meter = Key(0, "major"), Meter(4, 4)
+
+    def chords(*roots: int) -> list[int]:
+        spans = tuple(ChordSpan(48 * n, 48, Chord(r, "maj", r)) for n, r in enumerate(roots))
+        return encode_ids(Score("", "", key, meter, 90.0, (), spans))
+
+    assert lacks_contrast(chords(0, 5, 0), form)
+    assert not lacks_contrast(chords(0, 0, 7), form)
+    assert not lacks_contrast(chords(0, 0, 0), form[:2])
