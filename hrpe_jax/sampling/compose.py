@@ -33,6 +33,7 @@ from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.piece_plan import PiecePlan, plan_values
 from hrpe_jax.sampling.planner import plan_melodies, plan_pieces, sections_of
 from hrpe_jax.sampling.sizes import unroll
+from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.theory.chord import Chord, to_lead_sheet
 
