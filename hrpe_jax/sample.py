@@ -67,7 +67,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--meter", metavar="N/D", help="such as 4/4 or 6/8 (default: the model chooses; 4/4 with --chords)")
     add(
-        "--tempo", type=float, metavar="BPM", help="quarter notes a minute (default: 120, or that of --prime)"
+        "--tempo",
+        type=float,
+        metavar="BPM",
+        help="quarter notes a minute (default: as in songs of the style)",
     )
     add("--chords", metavar="CHORDS", help="your own chords, see above (default: the model writes them)")
     add("--form", metavar="FORM", help="sections that come again, see above")

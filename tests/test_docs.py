@@ -274,16 +274,17 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_front_page_has_the_figures_of_the_model() -> None:
-    results = json.loads(read(ROOT / "experiments/results/pop909.json"))
+    results = json.loads(read(ROOT / "experiments/results/reference.json"))
     table = {row[0]: row[1:] for row in rows(read(README))}
     for stage, title in (("backbone", "chords"), ("melody", "melody")):
         measured = results["prediction"]["test"][stage]
         for figure in ("nll", "accuracy"):
             wanted = [f"{measured[who][figure]:.3f}" for who in ("model", "as last time", "5-gram")]
             assert table[f"{title}, {'NLL' if figure == 'nll' else figure}"] == wanted
-    generated = {row[0]: row for row in rows(read(ROOT / "hrpe_jax/pretrained/README.md"))}["ssmd_silence"]
-    wanted = (generated[1].split()[0], generated[2], generated[4])  # generated, real, shuffled
-    assert "{}. Other real songs reach {}, and shuffled bars {}.".format(*wanted) in read(README)
+    for name, text in (("released", "with an AUC of {}"), ("before_plans", "it was {}")):
+        tunes = json.loads(read(ROOT / f"experiments/tunes/{name}.json"))["rows"]["default16"]
+        auc = next(row for row in tunes["classifier"]["rows"] if row["name"] == "all families")["value"]
+        assert text.format(f"{auc:.3f}") in read(README)
 
 
 def test_results_page_is_written_from_the_results() -> None:
@@ -299,9 +300,10 @@ def test_the_tables_of_tunes_are_those_of_their_record() -> None:
     from experiments.tunes.run import as_lines, show
 
     folder = ROOT / "experiments/tunes"
-    record = read(folder / "released.json")
-    assert show(json.loads(record)) in read(folder / "README.md")
-    assert as_lines(json.loads(record)) == record
+    for name in ("released.json", "before_plans.json"):
+        record = read(folder / name)
+        assert show(json.loads(record)) in read(folder / "README.md")
+        assert as_lines(json.loads(record)) == record
 
 
 def signed(value: str, low: str, high: str) -> set[str]:

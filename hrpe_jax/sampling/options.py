@@ -26,7 +26,7 @@ class ComposeOptions:
         key: such as "Eb major" or "C#m". None: the key of `chords` or the prime, else the model's choice.
         mode: "major" or "minor", in a key that the model chooses or on the tonic of `key`.
         meter: such as "6/8". None: 4/4 with `chords`, that of the prime, else the model's choice.
-        tempo: 20 to 400 quarter notes a minute. None: that of the prime, else 120.
+        tempo: 20 to 400 quarter notes a minute. None: that of the prime, else as in songs of the style.
         chords: such as "| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |"; the model fills `?`. See `chord_input`.
         form: sections that come again, such as "AABA", "AA'BA'" or "A8B4A8", see `form`.
         prime: a score, or a file that `hrpe_jax.read_score` reads, to continue or to take chords from.

@@ -64,6 +64,8 @@ def piece_of_tokens(tokens: list[int]) -> Piece:
     return Piece(
         id="solo",
         meter=METER,
+        tonic=0,
+        mode="major",
         scale=np.ones(12, np.bool_),
         onset=onset,
         duration=np.full(len(notes), 3),
