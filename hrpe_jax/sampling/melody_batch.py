@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -48,6 +48,7 @@ from hrpe_jax.sampling.melody_loop import (
 )
 from hrpe_jax.sampling.piece_plan import PiecePlan, melody_columns
 from hrpe_jax.sampling.sizes import drop, grow, left_padded, remember_all, remembered, room, round_up
+from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import Score
 
 _BEATS = chord_ids.MAX_BEATS_PER_BAR
@@ -214,6 +215,7 @@ def score_of(
     id: str = "",
     title: str = "",
     tempo_bpm: float = 120.0,
+    form: Iterable[Section] = (),
 ) -> Score:
     """The chords of a piece as music.
 
@@ -222,13 +224,14 @@ def score_of(
         opening: a prime that is continued, whose bars may be short.
         id: of the score.
         title: of the score.
+        form: its sections.
         tempo_bpm: quarter notes a minute.
 
     Returns:
         A score without melody.
     """
     resets = None if opening is None else opening.bar_resets
-    return backbone.decode(ids, bar_resets=resets, id=id, title=title, tempo_bpm=tempo_bpm)
+    return backbone.decode(ids, bar_resets=resets, id=id, title=title, tempo_bpm=tempo_bpm, form=form)
 
 
 def melody_plan(scores: Sequence[Score], request: Request) -> Plan:

@@ -245,13 +245,13 @@ def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest
     pieces = make(chords="C")
     written: list[str] = []
 
-    def full_disk(score: object, path: Path, programs: object) -> None:
+    def full_disk(score: object, arrangement: object) -> bytes:
         if written:
             raise OSError(28, "No space left on device")
-        written.append(path.name)
-        path.write_bytes(b"MThd")
+        written.append("a file")
+        return b"MThd"
 
-    monkeypatch.setattr(write, "write_midi", full_disk)
+    monkeypatch.setattr(write, "midi_bytes", full_disk)
     with pytest.raises(UserError, match=r"cannot be written \(No space left"):
         write_pieces(pieces, tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
