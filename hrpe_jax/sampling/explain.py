@@ -21,6 +21,7 @@ from jax import Array
 
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.codec.columns import BACKBONE_PLAN
 from hrpe_jax.codec.grammar import backbone_mask
 from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.models.config import BackboneModelConfig
@@ -138,6 +139,8 @@ def _inputs(ids: np.ndarray, count: int) -> tuple[dict[str, np.ndarray], np.ndar
         "beats_per_bar": np.full(count, beats_per_bar),
         "positions": np.arange(count),
         "segment_ids": np.ones(count),
+        # The plan counts as unknown: what is explained is the chord among its chords.
+        **{name: np.zeros(count) for name in BACKBONE_PLAN},
     }
     pad = length - count
     padded = {name: np.pad(column.astype(np.int32), (0, pad))[None] for name, column in columns.items()}
