@@ -149,6 +149,7 @@ def test_commands_are_understood() -> None:
         capture_output=True,
         text=True,
         cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
     problems = json.loads(done.stdout.splitlines()[-1])
