@@ -36,7 +36,7 @@ from hrpe_jax.analysis.chords.segments import (
     song_evidence,
 )
 from hrpe_jax.analysis.fitted import write_fitted
-from hrpe_jax.formats.charts.pop909 import read_pop909_labels
+from hrpe_jax.formats.charts.labels import read_pop909_labels
 from hrpe_jax.formats.midi.read import read_midi
 from hrpe_jax.theory.chord import Chord, parse_harte
 

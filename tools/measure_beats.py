@@ -25,7 +25,7 @@ import numpy as np
 
 from hrpe_jax.analysis.beats.find_beats import find_beats
 from hrpe_jax.errors import UserError
-from hrpe_jax.formats.charts.pop909 import read_pop909_labels
+from hrpe_jax.formats.charts.labels import read_pop909_labels
 from hrpe_jax.formats.midi.read import MidiFile, MidiTrack, read_midi
 
 TOLERANCE = 0.07

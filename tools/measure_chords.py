@@ -31,7 +31,7 @@ import numpy as np
 
 from hrpe_jax.analysis.chords.find_chords import FULL, POP, SegmentParams, find_chords
 from hrpe_jax.errors import UserError
-from hrpe_jax.formats.charts.pop909 import Pop909Labels, read_pop909_labels
+from hrpe_jax.formats.charts.labels import Pop909Labels, read_pop909_labels
 from hrpe_jax.formats.midi.read import MidiFile, read_midi
 from hrpe_jax.theory.chord import parse_harte, to_harte
 

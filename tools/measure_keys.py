@@ -24,7 +24,7 @@ import numpy as np
 
 from hrpe_jax.analysis.chords.find_chords import find_chords
 from hrpe_jax.analysis.keys import chord_kind
-from hrpe_jax.formats.charts.pop909 import read_pop909_labels
+from hrpe_jax.formats.charts.labels import read_pop909_labels
 from hrpe_jax.formats.midi.read import read_midi
 from hrpe_jax.readers.pop909 import MELODY_TRACK
 from hrpe_jax.score.score import ChordSpan

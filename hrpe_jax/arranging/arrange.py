@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -17,18 +18,34 @@ from hrpe_jax.arranging.arrangement import (
     Part,
     PlayedNote,
     Programs,
+    humanize,
+    swing_part,
 )
 from hrpe_jax.arranging.bass import bass_notes
-from hrpe_jax.arranging.comping import block_notes, comp_notes, under_melody
-from hrpe_jax.arranging.drums import drum_notes
-from hrpe_jax.arranging.harmony import Harmony
-from hrpe_jax.arranging.humanize import humanize, swing_part
-from hrpe_jax.arranging.pattern_file import Style
+from hrpe_jax.arranging.comping import ROLE_LOUDNESS, block_notes, comp_notes, under_melody
 from hrpe_jax.arranging.steps import BarPlan, Stroke, end_rows, plan_bars, rows_of, strokes
-from hrpe_jax.arranging.styles import BLOCK, NONE, Band, fitting_band, style_for_meter
+from hrpe_jax.arranging.styles import BLOCK, DRUMS, NONE, Band, Style, fitting_band, style_for_meter
+from hrpe_jax.arranging.voicing import Harmony
 from hrpe_jax.score.notation import bar_lengths
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER
+
+_LOUDNESS = {"x": 82, "X": 104, "o": 50}
+_SOFTER = {"hat": -22, "ride": -18, "shaker": -26, "pedal": -20, "open": -18, "tambourine": -24, "brush": -16}
+_LENGTH = 3
+"""Ticks; drums ring by themselves."""
+
+
+def drum_notes(rows: Mapping[str, Sequence[tuple[Stroke, BarPlan]]]) -> list[PlayedNote]:
+    """The strokes of all drums, in order."""
+    notes = []
+    for drum, row in rows.items():
+        for stroke, plan in row:
+            loud = _LOUDNESS[stroke.sign] + _SOFTER.get(drum, 0) + ROLE_LOUDNESS[plan.role]
+            end = stroke.onset + _LENGTH
+            notes.append(PlayedNote(stroke.onset, end, DRUMS[drum], max(1, min(127, loud))))
+    return sorted(notes, key=lambda note: (note.onset, note.pitch))
+
 
 _PUSHES = 0.6
 """Share of the sections that are begun early, in styles that push."""

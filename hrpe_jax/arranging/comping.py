@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from hrpe_jax.arranging.arrangement import PlayedNote
-from hrpe_jax.arranging.harmony import GAP, Harmony, Window
 from hrpe_jax.arranging.steps import BarPlan, Stroke
+from hrpe_jax.arranging.voicing import GAP, Harmony, Window
 from hrpe_jax.score.notation import bar_lengths
 from hrpe_jax.score.score import Score
 

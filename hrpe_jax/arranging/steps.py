@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hrpe_jax.arranging.pattern_file import Row, Style
+from hrpe_jax.arranging.styles import Row, Style
 from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import Score
 

@@ -20,9 +20,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.codec.melody_tokens import TEMPO_BINS, tempo_bin
-from hrpe_jax.score.score import Score
+from hrpe_jax.score.score import Score, bar_spans
 
 DENSITY_EDGES = (1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 8.0, 10.0, 12.0)
 """Notes a bar at which a new bin of density begins."""

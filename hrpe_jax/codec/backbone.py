@@ -5,12 +5,14 @@ chord, equal neighbours become one, a foreign bass becomes the root position; wh
 is said as 8-beat events and a remainder. The events cover whole bars. Bars that a reset cuts short have fewer
 beats and are not marked in the sequence: `decode` takes the resets from the melody, or puts all beats on
 regular bars.
+
+`Harmony` has the chords on the tick axis, as the melody stage sees them at every event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -38,9 +40,8 @@ from hrpe_jax.codec.backbone_tokens import (
     meter_id,
     transpose_table,
 )
-from hrpe_jax.codec.bars import BeatGrid, bar_spans, beat_ticks
 from hrpe_jax.score.form import Section, crop_form, form_values
-from hrpe_jax.score.score import ChordSpan, Note, Score
+from hrpe_jax.score.score import BeatGrid, ChordSpan, Note, Score, bar_spans, beat_ticks
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 
@@ -175,3 +176,40 @@ def transpose_record(record: dict[str, Any], semitones: int) -> dict[str, Any]:
     """The record of the song so many semitones higher: equal to encoding the transposed score."""
     ids = transpose_table()[semitones % 12][np.asarray(record["input_ids"])]
     return {**record, "input_ids": ids.tolist(), "root_pc": ROOT[ids].tolist()}
+
+
+NO_CHORD_ID = NO_CHORD0  # conditioning ids name a harmony only: always the one-beat token
+MAX_TICKS_TO_NEXT = 95
+
+
+@dataclass(frozen=True)
+class Harmony:
+    """The chords of a song on the tick axis, as the melody stage sees them.
+
+    Attributes:
+        ticks: int64 [changes], where each harmony begins; the first is 0.
+        ids: int64 [changes], its backbone token for one beat.
+        end: the tick behind the last.
+    """
+
+    ticks: np.ndarray
+    ids: np.ndarray
+    end: int
+
+    @classmethod
+    def of_beats(cls, grid: BeatGrid, harmony: np.ndarray) -> Harmony:
+        """From a harmony per beat, as `backbone.harmony_of_beats` returns them."""
+        starts = run_starts(harmony)
+        return cls(grid.ticks[starts], harmony[starts], int(grid.ticks[-1]))
+
+    def at(self, ticks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What sounds at each tick: chord id, id of the next harmony, ticks until that begins.
+
+        No chord sounds from the end on; where nothing follows, the next is no chord in MAX_TICKS_TO_NEXT
+        ticks.
+        """
+        changes = np.append(self.ticks, np.iinfo(np.int64).max)
+        ids = np.append(self.ids, NO_CHORD_ID)
+        index = np.searchsorted(self.ticks, ticks, "right")
+        now = np.where(ticks < self.end, ids[index - 1], NO_CHORD_ID)
+        return now, ids[index], np.minimum(changes[index] - ticks, MAX_TICKS_TO_NEXT)

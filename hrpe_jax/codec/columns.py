@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.codec.attributes import DENSITY_CODES, ENTRY_CODES, TEMPO_CODES, UNKNOWN_PITCH, Attributes
-from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT
+from hrpe_jax.codec.backbone import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.melody_tokens import tempo_bin
 from hrpe_jax.codec.plan import BACK, COLUMNS, FORM_COLUMNS
 

@@ -21,9 +21,7 @@ from typing import Any
 import numpy as np
 
 from hrpe_jax.codec import backbone, backbone_tokens
-from hrpe_jax.codec.backbone import harmony_of_beats
-from hrpe_jax.codec.bars import BeatGrid, bar_spans
-from hrpe_jax.codec.harmony_ticks import Harmony
+from hrpe_jax.codec.backbone import Harmony, harmony_of_beats
 from hrpe_jax.codec.melody_tokens import (
     BAR,
     BOS,
@@ -39,7 +37,7 @@ from hrpe_jax.codec.melody_tokens import (
     velocity_id,
 )
 from hrpe_jax.score.form import Section, form_values
-from hrpe_jax.score.score import Note, Score
+from hrpe_jax.score.score import BeatGrid, Note, Score, bar_spans
 from hrpe_jax.theory.meter import Meter
 
 

@@ -29,10 +29,9 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from hrpe_jax.codec import backbone, melody
-from hrpe_jax.codec.bars import BeatGrid
 from hrpe_jax.codec.vocabulary import STAGES, vocabulary_hash
 from hrpe_jax.errors import UserError
-from hrpe_jax.score.score import Score
+from hrpe_jax.score.score import BeatGrid, Score
 from hrpe_jax.utils.files import checksum
 
 Record = dict[str, Any]

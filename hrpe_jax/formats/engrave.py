@@ -18,10 +18,9 @@ from xml.etree.ElementTree import Element
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.musicxml.write import READABLE, PrintOptions, measure_id, musicxml_bytes
 from hrpe_jax.formats.pdf import pdf_bytes
-from hrpe_jax.score.layout import lay_out
 from hrpe_jax.score.notation import bar_lengths
-from hrpe_jax.score.readable import make_readable, pickup_shift
 from hrpe_jax.score.score import Score
+from hrpe_jax.score.written import lay_out, make_readable, pickup_shift
 
 ENGRAVED_FORMATS = ("pdf", "svg")
 

@@ -21,8 +21,8 @@ import numpy as np
 from jax import Array
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.codec.backbone import MAX_TICKS_TO_NEXT, NO_CHORD_ID
 from hrpe_jax.codec.columns import ATTRIBUTES, HIGH, LOW
-from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT, NO_CHORD_ID
 from hrpe_jax.codec.melody_tokens import TEMPO_BINS
 from hrpe_jax.codec.plan import FORM_COLUMNS, MELODY_COLUMNS
 from hrpe_jax.models import cache as caches

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.score.form import crop_form
-from hrpe_jax.score.score import ChordSpan, Score
+from hrpe_jax.score.score import ChordSpan, Score, bar_spans
 
 LEAST_NOTES = 8
 LEAST_PITCHES = 3

@@ -16,10 +16,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.preprocessing.clean import fill_last_bar
 from hrpe_jax.score.form import crop_form
-from hrpe_jax.score.score import ChordSpan, Note, Score
+from hrpe_jax.score.score import ChordSpan, Note, Score, bar_spans
 from hrpe_jax.theory.key import Key
 
 LEAST_BARS = 8

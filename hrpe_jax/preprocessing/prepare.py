@@ -16,7 +16,6 @@ from typing import Any
 from hrpe_jax.analysis.form import find_form
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec.attributes import attributes_of
-from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.codec.vocabulary import vocabulary_hashes
 from hrpe_jax.data.shards import records_of, to_bytes, token_count
 from hrpe_jax.errors import UserError
@@ -27,7 +26,7 @@ from hrpe_jax.preprocessing.writer import Reject
 from hrpe_jax.readers.find import SongFile, show
 from hrpe_jax.readers.read import read_songs
 from hrpe_jax.readers.song import Song
-from hrpe_jax.score.score import ChordSpan, Score, ScoreError
+from hrpe_jax.score.score import ChordSpan, Score, ScoreError, bar_spans
 from hrpe_jax.theory.key import Key
 from hrpe_jax.utils.version import __version__
 

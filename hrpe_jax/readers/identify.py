@@ -14,8 +14,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from hrpe_jax.theory.chord_parser import parse_lead_sheet_text
-from hrpe_jax.theory.note_names import Naming, to_english
+from hrpe_jax.theory.chord_parser import Naming, parse_lead_sheet_text, to_english
 
 FORMATS = (
     "pop909",

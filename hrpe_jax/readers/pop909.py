@@ -1,6 +1,6 @@
 """POP909 songs as scores: melody from the MIDI file, chords, bars and key from the label files beside it.
 
-The raw reading is in `hrpe_jax.formats.charts.pop909` and `hrpe_jax.formats.midi.read`; the assembly
+The raw reading is in `hrpe_jax.formats.charts.labels` and `hrpe_jax.formats.midi.read`; the assembly
 needs quantisation (`hrpe_jax.analysis`), so it lives here. The form, where people's labels of it are given,
 comes from `hrpe_jax.readers.pop909_form`, and with it the bars.
 
@@ -19,8 +19,14 @@ from typing import NamedTuple
 import numpy as np
 
 from hrpe_jax.analysis.quantize import QuantizedMelody, quantize_melody
-from hrpe_jax.formats.charts.pop909 import LabelError, Pop909Labels, TimedLabel, read_pop909_labels
-from hrpe_jax.formats.charts.pop909_form import FormLabels, read_form_labels
+from hrpe_jax.formats.charts.labels import (
+    FormLabels,
+    LabelError,
+    Pop909Labels,
+    TimedLabel,
+    read_form_labels,
+    read_pop909_labels,
+)
 from hrpe_jax.formats.midi.read import read_midi
 from hrpe_jax.formats.text import TextFileError
 from hrpe_jax.readers.pop909_form import Alignment, align_labels, label_bars, place_form
@@ -98,7 +104,7 @@ def read_pop909_song(folder: str | Path, form: str | Path = "") -> Pop909Song:
 
     Args:
         folder: of the song.
-        form: folder with people's labels of its form (see `formats.charts.pop909_form`). Where they match
+        form: folder with people's labels of its form (see `formats.charts.labels`). Where they match
             the melody, the bars of a song in 4/4 are those of the labels.
     """
     folder = Path(folder)

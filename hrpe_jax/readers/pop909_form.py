@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.formats.charts.pop909_form import LABELS, MELODY, FormLabels, has_form_labels
+from hrpe_jax.formats.charts.labels import LABELS, MELODY, FormLabels, has_form_labels
 from hrpe_jax.readers.find import SongFile
 from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import Score

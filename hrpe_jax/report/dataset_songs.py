@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from hrpe_jax.codec import backbone, melody
-from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.codec.vocabulary import STAGES
 from hrpe_jax.data.shards import (
@@ -28,7 +27,7 @@ from hrpe_jax.data.shards import (
 )
 from hrpe_jax.errors import UserError
 from hrpe_jax.score.form import crop_form, form_from_values
-from hrpe_jax.score.score import Score
+from hrpe_jax.score.score import Score, bar_spans
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 

@@ -8,11 +8,10 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.codec.vocabulary import STAGES
 from hrpe_jax.data.shards import SPLITS
 from hrpe_jax.report.dataset_songs import Counts, Shelf, Song
-from hrpe_jax.score.score import Score
+from hrpe_jax.score.score import Score, bar_spans
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.function import roman_numeral
 from hrpe_jax.theory.pitch import midi_name

@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hrpe_jax.codec.bars import bar_spans
-from hrpe_jax.score.score import Score
+from hrpe_jax.score.score import Score, bar_spans
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.function import roman_numeral
 from hrpe_jax.theory.pitch import midi_name

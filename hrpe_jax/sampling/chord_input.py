@@ -21,11 +21,10 @@ from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.form_input import MAX_BARS
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord, ChordError, parse_harte, parse_lead_sheet, to_lead_sheet
-from hrpe_jax.theory.chord_parser import MAX_LABEL
+from hrpe_jax.theory.chord_parser import MAX_LABEL, Naming, find_naming, to_english
+from hrpe_jax.theory.function import is_nashville, is_roman, parse_nashville, parse_roman
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
-from hrpe_jax.theory.note_names import Naming, find_naming, to_english
-from hrpe_jax.theory.roman import is_nashville, is_roman, parse_nashville, parse_roman
 
 GAP = None
 """In place of a chord: the model fills it."""

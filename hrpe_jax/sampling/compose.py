@@ -18,7 +18,6 @@ from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.codec import melody as melody_codec
 from hrpe_jax.codec.backbone import prefix_of
-from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.data.ending_model import Ending, ending
 from hrpe_jax.errors import UserError
@@ -34,7 +33,7 @@ from hrpe_jax.sampling.piece_plan import PiecePlan, plan_values
 from hrpe_jax.sampling.planner import plan_melodies, plan_pieces, sections_of
 from hrpe_jax.sampling.sizes import unroll
 from hrpe_jax.score.form import Section
-from hrpe_jax.score.score import ChordSpan, Score
+from hrpe_jax.score.score import ChordSpan, Score, bar_spans
 from hrpe_jax.theory.chord import Chord, to_lead_sheet
 
 

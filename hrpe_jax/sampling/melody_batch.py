@@ -19,8 +19,8 @@ from hrpe_jax.codec import backbone, grammar
 from hrpe_jax.codec import backbone_tokens as chord_ids
 from hrpe_jax.codec import melody as codec
 from hrpe_jax.codec import melody_tokens as tokens
+from hrpe_jax.codec.backbone import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.columns import ATTRIBUTES, MELODY_FIELDS, MELODY_PADDING
-from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.melody_tokens import tempo_bin
 from hrpe_jax.codec.plan import COLUMNS, by_event
 from hrpe_jax.data.features import melody_song

@@ -17,8 +17,8 @@ from jax import Array
 
 from hrpe_jax.codec import backbone_tokens, grammar
 from hrpe_jax.codec import melody_tokens as tokens
+from hrpe_jax.codec.backbone import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.columns import ATTRIBUTES, HIGH, LOW
-from hrpe_jax.codec.harmony_ticks import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.plan import BACK, BREATH_SILENT, COLUMNS
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from hrpe_jax.analysis.harmonize import find_melody_chords
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.codec.bars import bar_spans
 from hrpe_jax.codec.melody_tokens import BAR, EOS, REST
 from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.chord_input import GAP, Timed
-from hrpe_jax.score.score import Score
+from hrpe_jax.score.score import Score, bar_spans
 
 USES = ("continue", "chords")
 

@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrpe_jax.arranging.arrange import BandOptions, arrange
-from hrpe_jax.arranging.arrangement import Arrangement, PlayedNote, Programs
-from hrpe_jax.arranging.harmony import GAP
-from hrpe_jax.arranging.humanize import even_tick, swing_tick
+from hrpe_jax.arranging.arrangement import Arrangement, PlayedNote, Programs, even_tick, swing_tick
 from hrpe_jax.arranging.styles import band_names, read_band
+from hrpe_jax.arranging.voicing import GAP
 from hrpe_jax.formats.midi.lead_sheet import score_from_midi
 from hrpe_jax.formats.midi.write import write_midi
 from hrpe_jax.readers.musicxml import read_lead_sheet

@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax.arranging.pattern_file import parse_style
-from hrpe_jax.arranging.styles import band_names, fitting_band, load_style, read_band, style_for_meter
+from hrpe_jax.arranging.styles import (
+    band_names,
+    fitting_band,
+    load_style,
+    parse_style,
+    read_band,
+    style_for_meter,
+)
 from hrpe_jax.errors import UserError
 from hrpe_jax.theory.meter import Meter
 from tests.arranging.test_arrange import song

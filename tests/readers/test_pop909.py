@@ -11,7 +11,7 @@ import pretty_midi
 import pytest
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.formats.charts.pop909 import LabelError
+from hrpe_jax.formats.charts.labels import LabelError
 from hrpe_jax.readers.pop909 import is_pop909_song, read_pop909, read_pop909_song
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key

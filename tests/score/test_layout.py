@@ -3,9 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hrpe_jax.score.form import parse_form
-from hrpe_jax.score.layout import Measure, lay_out
 from hrpe_jax.score.notation import write_bars
 from hrpe_jax.score.score import ChordSpan, Note, Score
+from hrpe_jax.score.written import Measure, lay_out
 from hrpe_jax.theory.chord import parse_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from hrpe_jax.score.notation import write_bars
-from hrpe_jax.score.readable import cut_pickup, make_readable, pickup_shift, snap_ends
 from hrpe_jax.score.score import ChordSpan, Note, Score
+from hrpe_jax.score.written import cut_pickup, make_readable, pickup_shift, snap_ends
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

@@ -7,10 +7,9 @@ import re
 import pytest
 
 from hrpe_jax.theory.chord import Chord, ChordError, to_lead_sheet
-from hrpe_jax.theory.function import roman_numeral
+from hrpe_jax.theory.function import is_roman, parse_roman, roman_numeral
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.quality import CHORD_TONES, QUALITIES
-from hrpe_jax.theory.roman import is_roman, parse_roman
 
 MAJOR, MINOR = Key(0, "major"), Key(9, "minor")
 

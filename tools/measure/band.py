@@ -33,9 +33,9 @@ from hrpe_jax.formats.audio import RATE, default_soundfont, loudness, render
 from hrpe_jax.formats.midi.write import midi_bytes
 from hrpe_jax.readers.musicxml import read_lead_sheet
 from hrpe_jax.score.form import Section
-from hrpe_jax.score.layout import lay_out
 from hrpe_jax.score.notation import write_bars
 from hrpe_jax.score.score import Score
+from hrpe_jax.score.written import lay_out
 
 BARS = 32
 SLACK = 0.02

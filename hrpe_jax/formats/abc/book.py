@@ -1,7 +1,9 @@
-"""ABC tune books: bytes in, the lines of each tune out.
+"""ABC tune books: bytes in, the lines of each tune out, and the signs and chord symbols of a line.
 
 A book holds any number of tunes, each from its `X:` field to the blank line that ends its music, with free
 text between them. Everything that follows here is bounded and linear in the size of the file.
+
+The expression is read once from left to right, with no nested repetition: time is linear in the line.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from hrpe_jax.errors import UserError
+from hrpe_jax.theory.chord import Chord, ChordError, parse_lead_sheet
+from hrpe_jax.theory.chord_parser import Naming, find_naming, to_english
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_TUNES = 100_000
@@ -219,3 +223,124 @@ def _tune(number: str, name: str, lines: list[str], common: int = 0) -> AbcText:
         elif music:
             break
     return AbcText(number, name, tuple(kept), header)
+
+
+UNITS_PER_TICK = 10_080
+"""Time inside a tune is counted in integers that divide a tick by 2^5 3^2 5 7: dotted, tripled and quintupled
+notes down to 1/512 are exact, and no sum grows as fractions do."""
+UNITS_PER_WHOLE = 48 * UNITS_PER_TICK
+
+_ACCIDENTAL = r"(?:\^{1,2}|_{1,2}|=)"
+_LENGTH = r"(\d{0,4})(/{0,8})(\d{0,4})"
+_TOKEN = re.compile(
+    rf"""
+    (?P<skip>[ \t`$*;?@.~H-WYh-wu\\]+)
+  | (?P<note>({_ACCIDENTAL}?)(?:\d{{0,2}}/\d{{0,2}}(?=[A-Ga-g]))?([A-Ga-g])([,']*){_LENGTH})
+  | (?P<text>"([^"]*)"?)
+  | (?P<bar>(:*)((?:\[(?=\|))?\|[|\]]*)(:*)(?:[ \t]*\[?(\d[\d,.\-]*))?)
+  | (?P<double>::+)
+  | (?P<field>\[([A-Za-z]):([^\]]*)\]?)
+  | (?P<ending>\[(\d[\d,.\-]*))
+  | (?P<decoration>!([^!|"\[\]]{{1,40}})!|\+([A-Za-z.]{{2,20}})\+)
+  | (?P<grace>\{{[^}}]*\}}?)
+  | (?P<tuplet>\((\d{{1,2}})(?::(\d{{0,2}})(?::(\d{{0,2}}))?)?)
+  | (?P<rest>([zxZX]){_LENGTH})
+  | (?P<space>y{_LENGTH})
+  | (?P<open>\[)
+  | (?P<close>\]{_LENGTH})
+  | (?P<broken>>+|<+)
+  | (?P<tie>-)
+  | (?P<overlay>&)
+  | (?P<unknown>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def tokens(line: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(kind, parts) of every sign; parts are the texts of the groups inside its pattern.
+
+    Kinds and parts: note (accidental, letter, octave marks, three parts of a length), text (the string), bar
+    (colons before it, its strokes, colons after it, passes that its bracket names), double (a repeat sign
+    without a bar), field (letter, value), ending (passes), decoration (its name), tuplet (p, q, r), rest
+    (letter, three parts of a length), open and close (of a chord; the latter with a length), broken (the
+    signs), tie, overlay. What changes no sound is left out.
+    """
+    for match in _TOKEN.finditer(line):
+        kind = match.lastgroup or "unknown"
+        if kind in ("skip", "grace", "space", "unknown"):
+            continue
+        first = _GROUPS[kind] + 1
+        inside = match.groups("")[first - 1 : first - 1 + _PARTS[kind]]
+        yield kind, inside if inside else (match[0],)
+
+
+_GROUPS = _TOKEN.groupindex
+_order = [*sorted(_GROUPS.values()), _TOKEN.groups + 1]
+_PARTS = {name: _order[_order.index(index) + 1] - index - 1 for name, index in _GROUPS.items()}
+
+
+def length_units(unit: int, parts: tuple[str, ...]) -> int:
+    """Length in units of "3", "3/2", "/", "//" or "/4" times the unit note length."""
+    numerator, slashes, denominator = parts
+    units = unit * (int(numerator) if numerator else 1)
+    if not slashes:
+        return units
+    divisor = (int(denominator) or 1) << (len(slashes) - 1) if denominator else 1 << len(slashes)
+    return (2 * units + divisor) // (2 * divisor)
+
+
+def looks_like_text(line: str) -> bool:
+    """Whether a line is more likely words than music: letters that are no notes abound."""
+    bare = re.sub(r'"[^"]*"?|![^!]*!|\[[A-Za-z]:[^\]]*\]?', "", line)
+    other = len(re.findall(r"[h-wyH-WY]", bare))
+    return other > 3 and other > 0.3 * len(re.sub(r"\s", "", bare))
+
+
+_MOST_SYMBOL = 40
+"""Characters of a chord symbol that are looked at."""
+_ALTERNATIVE = re.compile(r"(?<=[^\s(\[])\s*[(\[][^()\[\]]*[)\]]?\s*$")
+_STRING = re.compile(r'"([^"]{0,40})[^"]*"?')
+_OTHER_NAMES = re.compile(r'"\W?(?:[HhRrMmSsLl]|[A-Ga-g](?:is|es|s(?!us))|[Dd][Oo]|[Ff][Aa])')
+_SYMBOL_SIGN = re.compile(r'"([^"]*)"?|![^!]*!?|\+[^+]*\+?|\*|\|')
+_NOT_CHORDS = ("^", "_", "<", ">", "@")
+"""First characters of strings that are remarks."""
+
+
+def is_remark(text: str) -> bool:
+    """Whether a string is words for the reader, placed above, below or beside the notes."""
+    return text[:1] in _NOT_CHORDS and text != ""
+
+
+def read_symbol(text: str, naming: Naming) -> Chord | None:
+    """The chord of a string. Of two, "G(Em)", the second is for who wants another one.
+
+    Args:
+        text: without its quotes.
+        naming: whose note names the tune has.
+
+    Returns:
+        None where it cannot be read.
+    """
+    text = text.strip()[:_MOST_SYMBOL]
+    for part in (text, _ALTERNATIVE.sub("", text)):
+        try:
+            return parse_lead_sheet(to_english(part, naming))
+        except ChordError:
+            continue
+    return None
+
+
+def find_tune_naming(lines: Sequence[str]) -> Naming:
+    """Whose note names the chord symbols of a tune's lines are."""
+    if not any(_OTHER_NAMES.search(line) for line in lines):
+        return "english"
+    texts = (text for line in lines if split_field(line)[0] in ("", "s") for text in _STRING.findall(line))
+    return find_naming(_ALTERNATIVE.sub("", text.split(";")[0]) for text in texts if not is_remark(text))
+
+
+def symbol_signs(line: str) -> Iterator[str | None]:
+    """The signs of an `s:` field: "|" for the next bar, a chord symbol, or None for a note without one."""
+    for sign in _SYMBOL_SIGN.finditer(line):
+        text = sign[1]
+        yield "|" if sign[0] == "|" else text if text and not is_remark(text) else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hrpe_jax.formats.abc.book import UNITS_PER_TICK
 from hrpe_jax.formats.abc.fields import AbcKey
-from hrpe_jax.formats.abc.tokens import UNITS_PER_TICK
 from hrpe_jax.formats.abc.voice import Measure
 from hrpe_jax.formats.repeat_signs import Signs, play_order
 from hrpe_jax.score.score import ChordSpan

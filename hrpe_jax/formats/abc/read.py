@@ -16,7 +16,16 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from hrpe_jax.formats.abc.book import MAX_VALUE, AbcError, AbcText, split_field
+from hrpe_jax.formats.abc.book import (
+    MAX_VALUE,
+    UNITS_PER_WHOLE,
+    AbcError,
+    AbcText,
+    find_tune_naming,
+    looks_like_text,
+    split_field,
+    tokens,
+)
 from hrpe_jax.formats.abc.fields import (
     AbcKey,
     AbcMeter,
@@ -43,12 +52,10 @@ from hrpe_jax.formats.abc.layout import (
     part_labels,
     place_voice,
 )
-from hrpe_jax.formats.abc.symbols import find_tune_naming
-from hrpe_jax.formats.abc.tokens import UNITS_PER_WHOLE, looks_like_text, tokens
 from hrpe_jax.formats.abc.voice import Measure, VoiceWriter
-from hrpe_jax.formats.tempo import main_tempo
+from hrpe_jax.formats.repeat_signs import main_tempo
 from hrpe_jax.score.score import ChordSpan
-from hrpe_jax.theory.note_names import Naming
+from hrpe_jax.theory.chord_parser import Naming
 
 __all__ = ["AbcMeasure", "AbcNote", "AbcTune", "AbcVoice", "read_abc_tune"]
 

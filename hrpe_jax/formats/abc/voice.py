@@ -11,12 +11,11 @@ import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from hrpe_jax.formats.abc.book import UNITS_PER_WHOLE, is_remark, length_units, read_symbol, symbol_signs
 from hrpe_jax.formats.abc.fields import LETTERS, AbcKey, AbcMeter
-from hrpe_jax.formats.abc.symbols import is_remark, read_symbol, symbol_signs
-from hrpe_jax.formats.abc.tokens import UNITS_PER_WHOLE, length_units
 from hrpe_jax.formats.repeat_signs import MAX_PASSES, Signs
 from hrpe_jax.theory.chord import Chord
-from hrpe_jax.theory.note_names import Naming
+from hrpe_jax.theory.chord_parser import Naming
 
 MAX_EVENT_UNITS = 64 * UNITS_PER_WHOLE
 _MAX_REST_MEASURES = 500

@@ -12,8 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hrpe_jax.formats.charts.bars import MAX_BARS, BarChart, ChartBar
-from hrpe_jax.formats.charts.grid import grid_bars
+from hrpe_jax.formats.charts.grid import MAX_BARS, BarChart, ChartBar, grid_bars
 from hrpe_jax.formats.text import TextFileError, read_lines
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

@@ -7,10 +7,9 @@ from bisect import bisect_right
 from pathlib import Path
 from urllib.parse import quote
 
-from hrpe_jax.score.layout import Measure, lay_out
 from hrpe_jax.score.notation import bar_lengths
-from hrpe_jax.score.readable import cut_pickup
 from hrpe_jax.score.score import Score
+from hrpe_jax.score.written import Measure, cut_pickup, lay_out
 from hrpe_jax.theory.chord import Chord, bass_name, root_name, to_lead_sheet
 from hrpe_jax.theory.key import Key
 

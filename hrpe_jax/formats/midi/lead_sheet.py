@@ -8,8 +8,7 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
-from hrpe_jax.arranging.arrangement import BASS_TRACK, CHORD_TRACK, DRUM_TRACK, MELODY_TRACK
-from hrpe_jax.arranging.humanize import even_tick
+from hrpe_jax.arranging.arrangement import BASS_TRACK, CHORD_TRACK, DRUM_TRACK, MELODY_TRACK, even_tick
 from hrpe_jax.formats.midi.read import MidiError, MidiFile, read_midi
 from hrpe_jax.formats.midi.write import NO_CHORD_NAME
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError

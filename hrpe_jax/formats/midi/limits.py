@@ -1,17 +1,259 @@
-"""What a MIDI file must not do, checked before a C++ parser sees it and before anyone trusts the result.
+"""Bad MIDI files: what a file must not do, and what can still be read of a damaged one.
 
-The parser accepts tick overflow, division 0, tempo 0 and meter 0/1 without a word, so every limit is checked
-here.
+Everything is checked before a C++ parser sees it: that parser accepts tick overflow, division 0, tempo 0 and
+meter 0/1. Every track of a damaged file is walked event by event, as far as its bytes are events; the search
+goes on at the next track. Chunk lengths, which broken programs write wrong, count only where another chunk or
+the end of the file follows. A note whose end is lost is lost.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.formats.midi.salvage import HEADER, track_chunks
+
+HEADER = b"MThd"
+_MACBINARY = 128
+"""Bytes of the header that old Macintosh programs put before a file."""
+_TITLE_SPAN = 4096
+"""Bytes of a track in which its name is looked for."""
+_TITLE_LENGTH = 200
+
+
+def unwrap(data: bytes) -> bytes:
+    """The MIDI file inside a RIFF file of type RMID, or behind a header of MacBinary; any other data as it
+    is."""
+    if data[:1] == b"\0" and data[_MACBINARY : _MACBINARY + 4] == HEADER:
+        return data[_MACBINARY:]
+    if data[:4] != b"RIFF" or data[8:12] != b"RMID":
+        return data
+    position = 12
+    while position + 8 <= len(data):
+        size = int.from_bytes(data[position + 4 : position + 8], "little")
+        if data[position : position + 4] == b"data":
+            return data[position + 8 : position + 8 + size]
+        position += 8 + size + size % 2
+    return data
+
+
+def track_chunks(data: bytes) -> Iterator[tuple[int, int]]:
+    """(begin, end) of the bytes of every track after the header; the last may be cut off."""
+    position = 8 + int.from_bytes(data[4:8], "big")
+    while position + 8 <= len(data):
+        begin = position + 8
+        position = begin + int.from_bytes(data[position + 4 : begin], "big")
+        if data[begin - 8 : begin - 4] == _TRACK:
+            yield begin, min(position, len(data))
+
+
+def is_pattern_file(data: bytes) -> bool:
+    """Whether the header says format 2: tracks that are patterns of their own, not voices of one piece."""
+    return data[8:10] == b"\x00\x02" and data[10:12] not in (b"\x00\x00", b"\x00\x01")
+
+
+def split_patterns(data: bytes) -> list[bytes]:
+    """Every track of a format 2 file as a file of format 0."""
+    header = HEADER + b"\x00\x00\x00\x06\x00\x00\x00\x01" + data[12:14]
+    return [
+        header + _TRACK + (end - begin).to_bytes(4, "big") + data[begin:end]
+        for begin, end in track_chunks(data)
+    ]
+
+
+_KARAOKE_TITLE = re.compile(rb"\xff\x01([\x03-\x7f])@T")
+_NAME = re.compile(rb"\xff\x03([\x01-\x7f])")
+
+
+def file_title(data: bytes) -> str:
+    """What the file calls the piece: karaoke's first "@T" text, else the name of its first track.
+
+    The name may say nothing ("untitled", "Track 1"). What is no UTF-8 is read in the encoding of the language
+    that a karaoke file names, or in the likeliest one.
+    """
+    karaoke = _KARAOKE_TITLE.search(data) if b"@T" in data else None
+    if karaoke is not None:
+        language = _LANGUAGE.search(data)
+        title = data[karaoke.end() : karaoke.end() + karaoke[1][0] - 2]
+        return _text(title, _ENCODINGS.get(language[1].upper(), "") if language else "")
+    begin, end = next(track_chunks(data), (0, 0))
+    name = _NAME.search(data, begin, min(end, begin + _TITLE_SPAN))
+    return "" if name is None else _text(data[name.end() : min(name.end() + name[1][0], end)])
+
+
+_LANGUAGE = re.compile(rb"\xff\x01[\x03-\x10]@L([A-Za-z]{4})")
+_ENCODINGS = {
+    b"JAPA": "cp932", b"KORE": "cp949", b"CHIN": "gb18030", b"TAIW": "big5", b"RUSS": "cp1251",
+    b"GREE": "cp1253", b"POLI": "cp1250", b"CZEC": "cp1250", b"HUNG": "cp1250", b"TURK": "cp1254",
+    b"HEBR": "cp1255", b"ARAB": "cp1256", b"THAI": "cp874",
+}  # fmt: skip
+"""By the languages that karaoke files name."""
+_KANA = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uff66-\uff9f]")
+
+
+def _text(raw: bytes, encoding: str = "") -> str:
+    """Text in one line, without control characters: UTF-8, else in the encoding given, else Shift-JIS where
+    that makes it Japanese, else in the Latin letters of Windows."""
+    text = None
+    for name in filter(None, ("utf-8", encoding)):
+        try:
+            text = raw.decode(name)
+            break
+        except UnicodeDecodeError:
+            continue
+    text = _japanese(raw) if text is None else text
+    text = unescape(raw.decode("cp1252", errors="replace") if text is None else text)
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_TITLE_LENGTH]
+
+
+def _japanese(raw: bytes) -> str | None:
+    """Text in Shift-JIS; None where it is unlikely to be one: most of what is no ASCII must be in pairs of
+    bytes that are kana or common signs."""
+    try:
+        text = raw.decode("cp932")
+    except UnicodeDecodeError:
+        return None
+    other = [c for c in text if not c.isascii()]
+    wide = [c for c in other if _KANA.match(c) and not "\uff66" <= c <= "\uff9f"]
+    return text if len(wide) >= 2 and len(wide) >= 0.7 * len(other) else None
+
+
+_TRACK = b"MTrk"
+_END = b"\x00\xff\x2f\x00"
+
+
+class Salvage(NamedTuple):
+    """What `salvage` returns.
+
+    Attributes:
+        data: a well-formed file of what could be read; of the same format and time division.
+        kept: bytes of events in it.
+        tracks: that it has, whole ones and cut ones.
+        cut: how many of them lost their ends.
+        missing: tracks that the header promises and nothing is left of.
+    """
+
+    data: bytes
+    kept: int
+    tracks: int
+    cut: int
+    missing: int
+
+
+def salvage(data: bytes) -> Salvage:
+    """The readable part of a file whose header is sound (see `midi_guard.check_bytes`).
+
+    Takes time in proportion to the size.
+    """
+    begin = data.find(_TRACK, 8)
+    tracks: list[bytes] = []
+    cut = 0
+    while 0 <= begin <= len(data) - 8:
+        first = begin + 8
+        said = first + int.from_bytes(data[begin + 4 : first], "big")
+        following = data.find(_TRACK, first)
+        if said == len(data) or (said < len(data) and data[said : said + 4] == _TRACK):
+            following = said if said < len(data) else -1
+            limit = said
+        else:
+            limit = following if following >= 0 else len(data)
+        end, is_whole = _events(data, first, limit)
+        tracks.append(data[first:end])
+        cut += not is_whole
+        begin = following
+    chunks = [_TRACK + (len(events) + len(_END)).to_bytes(4, "big") + events + _END for events in tracks]
+    header = HEADER + b"\0\0\0\6" + data[8:10] + min(len(tracks), 0xFFFF).to_bytes(2, "big") + data[12:14]
+    missing = max(0, int.from_bytes(data[10:12], "big") - len(tracks))
+    return Salvage(header + b"".join(chunks), sum(map(len, tracks)), len(tracks), cut, missing)
+
+
+MOST_CLAMPED = 16
+"""Data bytes over 127 from which on a file is too damaged to believe the rest."""
+
+
+def clamp(data: bytes) -> tuple[bytes, int]:
+    """The file with data bytes over 127 taken as 127, where all its tracks are sound then.
+
+    Returns:
+        The bytes, and how many were changed; 0 where there is none, or where that does not mend the file.
+    """
+    wrong: list[int] = []
+    for begin, end in track_chunks(data):
+        whole, is_whole = _events(data, begin, end, wrong)
+        if not is_whole or end - whole > len(_END) + 3 or len(wrong) > MOST_CLAMPED:
+            return data, 0
+    fixed = bytearray(data)
+    for position in wrong:
+        fixed[position] = 0x7F
+    return bytes(fixed), len(wrong)
+
+
+def _events(data: bytes, begin: int, limit: int, wrong: list[int] | None = None) -> tuple[int, bool]:
+    """(where the last whole event ends, whether the track says its end there); the end itself is left out.
+
+    Args:
+        data: of the file.
+        begin: of the track's events.
+        limit: their end.
+        wrong: takes the places of data bytes over 127, which are passed over; None for none.
+    """
+    whole, running = begin, 0
+    while True:
+        position = _past_number(data, whole, limit)
+        if position < 0 or position >= limit:
+            return whole, False
+        status = data[position]
+        if status < 0x80:
+            status = running
+        else:
+            position += 1
+        if status == 0xFF:
+            kind = data[position : position + 1]
+            position = _past_block(data, position + 1, limit)
+            if kind == b"\x2f":
+                return whole, True
+        elif status in (0xF0, 0xF7):
+            position = _past_block(data, position, limit)
+        elif 0x80 <= status < 0xF0:
+            running = status
+            length = 1 if status & 0xE0 == 0xC0 else 2
+            values = data[position : min(position + length, limit)]
+            high = [position + place for place, value in enumerate(values) if value >= 0x80]
+            sound = len(values) == length and (
+                not high or (wrong is not None and len(wrong) < MOST_CLAMPED + 1)
+            )
+            if wrong is not None and sound:
+                wrong.extend(high)
+            position = position + length if sound else -1
+        else:
+            return whole, False
+        if not 0 <= position <= limit:
+            return whole, False
+        whole = position
+
+
+def _past_number(data: bytes, position: int, limit: int) -> int:
+    """The position after a number of at most four bytes; -1 where there is none."""
+    for after in range(position + 1, min(position + 4, limit) + 1):
+        if data[after - 1] < 0x80:
+            return after
+    return -1
+
+
+def _past_block(data: bytes, position: int, limit: int) -> int:
+    """The position after a length and so many bytes; -1 where they are not all there."""
+    first = _past_number(data, position, limit)
+    if first < 0:
+        return -1
+    length = 0
+    for byte in data[position:first]:
+        length = length << 7 | byte & 0x7F
+    return first + length if first + length <= limit else -1
+
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_TRACKS = 256

@@ -22,14 +22,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hrpe_jax.formats.midi import limits as guard
-from hrpe_jax.formats.midi.chord_names import find_chord_names
-from hrpe_jax.formats.midi.limits import MidiError
-from hrpe_jax.formats.midi.salvage import clamp, file_title, is_pattern_file, salvage, split_patterns, unwrap
+from hrpe_jax.formats.midi.limits import (
+    MidiError,
+    clamp,
+    file_title,
+    is_pattern_file,
+    salvage,
+    split_patterns,
+    unwrap,
+)
 from hrpe_jax.formats.midi.voices import find_pieces, join_pieces
-from hrpe_jax.formats.midi.words import syllable_ticks
+from hrpe_jax.formats.midi.words import find_chord_names, syllable_ticks
 from hrpe_jax.formats.midi.write import midi_bytes, write_midi
 from hrpe_jax.theory.chord import Chord
-from hrpe_jax.theory.note_names import Naming
+from hrpe_jax.theory.chord_parser import Naming
 
 __all__ = ["MidiError", "MidiFile", "MidiNote", "MidiTrack", "midi_bytes", "read_midi", "write_midi"]
 

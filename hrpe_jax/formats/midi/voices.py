@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hrpe_jax.formats.midi.salvage import track_chunks
+from hrpe_jax.formats.midi.limits import track_chunks
 
 _DELTA = rb"[\x80-\xff]{0,3}[\x00-\x7f]"
 _TWO = rb"[\x00-\x7f]{2}(?:" + _DELTA + rb"[\x00-\x7f]{2})*+"

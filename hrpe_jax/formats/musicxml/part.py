@@ -10,9 +10,8 @@ from math import lcm
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from hrpe_jax.formats.musicxml.archive import MusicXmlError
 from hrpe_jax.formats.musicxml.chord_symbols import STEPS, parse_harmony
-from hrpe_jax.formats.musicxml.time import read_meter, read_metronome, text_of
+from hrpe_jax.formats.musicxml.document import MusicXmlError, read_meter, read_metronome, text_of
 from hrpe_jax.formats.repeat_signs import Signs, sign_of_words
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.meter import Meter

@@ -11,11 +11,17 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hrpe_jax.formats.musicxml.archive import MusicXmlError, load_tree
-from hrpe_jax.formats.musicxml.header import composer_of, drum_parts, part_name, partwise, title_of
+from hrpe_jax.formats.musicxml.document import (
+    MusicXmlError,
+    composer_of,
+    drum_parts,
+    load_tree,
+    part_name,
+    partwise,
+    title_of,
+)
 from hrpe_jax.formats.musicxml.part import RawMeasure, RawNote, read_part, units_per_quarter
-from hrpe_jax.formats.repeat_signs import Signs, play_order
-from hrpe_jax.formats.tempo import main_tempo
+from hrpe_jax.formats.repeat_signs import Signs, main_tempo, play_order
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter

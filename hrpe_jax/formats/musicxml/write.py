@@ -17,12 +17,10 @@ from pathlib import Path
 from statistics import median
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from hrpe_jax.formats.musicxml.beams import beams
-from hrpe_jax.formats.musicxml.write_harmony import harmony_element, text_element
-from hrpe_jax.score.layout import Measure, lay_out
-from hrpe_jax.score.notation import Symbol, bar_lengths, chords_at
-from hrpe_jax.score.readable import make_readable
+from hrpe_jax.formats.musicxml.chord_symbols import harmony_element, text_element
+from hrpe_jax.score.notation import Symbol, bar_lengths, beams, chords_at
 from hrpe_jax.score.score import Score
+from hrpe_jax.score.written import Measure, lay_out, make_readable
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter
 from hrpe_jax.theory.spelling import NoteName, spell_note
@@ -55,7 +53,7 @@ class PrintOptions:
         transpose: "Bb", "Eb" or "F" for the part of an instrument in that pitch, "" for concert pitch.
         clef: "treble" or "bass", "" for the one that fits. In the bass clef the part is written an octave or
             two lower where it is high.
-        readable: whether note ends and the pickup are written as people write them, see `score.readable`;
+        readable: whether note ends and the pickup are written as people write them, see `score.written`;
             without it the file holds the score exactly.
     """
 

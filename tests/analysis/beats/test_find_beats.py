@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hrpe_jax.analysis.beats.find_beats import MAX_BEATS, Beats, find_beats
-from hrpe_jax.formats.charts.pop909 import read_pop909_labels
+from hrpe_jax.formats.charts.labels import read_pop909_labels
 from hrpe_jax.formats.midi.read import MidiFile, MidiTrack, read_midi
 from hrpe_jax.theory.meter import Meter
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hrpe_jax.formats.abc import read as abc
-from hrpe_jax.formats.abc.book import AbcError, split_tunes
+from hrpe_jax.formats.abc.book import AbcError, split_tunes, tokens
 from hrpe_jax.formats.abc.read import AbcTune, read_abc_tune
-from hrpe_jax.formats.abc.tokens import tokens
 
 NAMES = ("C", "^C", "D", "^D", "E", "F", "^F", "G", "^G", "A", "^A", "B")
 

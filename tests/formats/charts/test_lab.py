@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax.formats.charts.lab import ChordLabels, read_chord_labels
+from hrpe_jax.formats.charts.labels import ChordLabels, read_chord_labels
 from hrpe_jax.formats.text import TextFileError
 from hrpe_jax.theory.chord import to_harte
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax.formats.charts.pop909 import LabelError, read_pop909_labels
+from hrpe_jax.formats.charts.labels import LabelError, read_pop909_labels
 
 GOOD = {
     "beat_midi.txt": "0.5 1.0 1.0\n1.0 0.0 0.0\n\n1.5 1.0 0.0\n",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hrpe_jax.formats.midi.salvage import file_title, is_pattern_file, split_patterns, track_chunks, unwrap
+from hrpe_jax.formats.midi.limits import file_title, is_pattern_file, split_patterns, track_chunks, unwrap
 from tests.formats.midi.midi_bytes import NOTE, midi, riff, text
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hrpe_jax.formats.midi import read as midi_module
+from hrpe_jax.formats.midi.limits import salvage
 from hrpe_jax.formats.midi.read import MidiError, MidiFile, parse_midi
-from hrpe_jax.formats.midi.salvage import salvage
 from tests.formats.midi.midi_bytes import meter, midi, notes, number, tempo, text
 
 TUNE = [(480 * i, 400, 60 + i * 5 % 12) for i in range(100)]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax.formats.musicxml import archive
-from hrpe_jax.formats.musicxml.archive import MusicXmlError, load_tree
+from hrpe_jax.formats.musicxml import document
+from hrpe_jax.formats.musicxml.document import MusicXmlError, load_tree
 
 XML = b"<?xml version='1.0'?><score-partwise/>"
 CONTAINER = '<container><rootfiles><rootfile full-path="{}"/></rootfiles></container>'
@@ -88,13 +88,13 @@ def test_bad_containers(tmp_path: Path, members: dict[str, bytes | str], reason:
 
 
 def test_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_FILE_BYTES", 10_000)
+    monkeypatch.setattr(document, "MAX_FILE_BYTES", 10_000)
     bomb = {"META-INF/container.xml": CONTAINER.format("a.xml"), "a.xml": b"<a>" + b" " * 100_000 + b"</a>"}
     assert _reason(_mxl(tmp_path / "a.mxl", bomb)) == "too_large"
     big = tmp_path / "b.xml"
     big.write_bytes(b" " * 10_001)
     assert _reason(big) == "too_large"
-    monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(document, "MAX_MEMBERS", 3)
     assert _reason(_mxl(tmp_path / "c.mxl", {f"{i}": "" for i in range(4)})) == "too_large"
     assert _reason(tmp_path / "none.xml") == "missing_file"
 

@@ -1,4 +1,4 @@
-"""Getting the XML tree out of a .xml, .musicxml or .mxl file that may be hostile.
+"""A MusicXML document without its notes: the XML tree of a file that may be hostile, titles, parts, meters.
 
 Refused: a document type with an internal subset or any entity (entity bombs, local file reading), archives
 with many or huge members, paths that leave the archive, encryption and rare compression methods. A plain
@@ -7,13 +7,18 @@ MusicXML DOCTYPE, which most programs write, is skipped without being fetched.
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
+from fractions import Fraction
+from html import unescape
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from hrpe_jax.errors import UserError
+from hrpe_jax.theory.meter import Meter
 
 MAX_FILE_BYTES = 20_000_000
 """Of a file, and of a member of an archive once unpacked."""
@@ -174,3 +179,95 @@ def _read_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) 
             "too_large", f"{path}: {member.filename[:80]!r}: expected at most {MAX_FILE_BYTES} bytes"
         )
     return data
+
+
+def partwise(root: Element) -> Element:
+    """A time-wise score (measures of parts) the usual way round, as parts of measures."""
+    turned = Element("score-partwise")
+    parts: dict[str, Element] = {}
+    for child in root:
+        if child.tag != "measure":
+            turned.append(child)
+            continue
+        for part in child.findall("part"):
+            name = part.get("id", "")
+            if name not in parts:
+                parts[name] = Element("part", {"id": name})
+                turned.append(parts[name])
+            measure = Element("measure", child.attrib)
+            measure.extend(part)
+            parts[name].append(measure)
+    return turned
+
+
+def drum_parts(root: Element) -> set[str]:
+    """Ids of the parts all of whose instruments play on MIDI's percussion channel."""
+    drums = set()
+    for element in root.iter("score-part"):
+        channels = [(channel.text or "").strip() for channel in element.iter("midi-channel")]
+        if channels and all(channel == "10" for channel in channels):
+            drums.add(element.get("id", ""))
+    return drums
+
+
+def title_of(root: Element) -> str:
+    """The first title there is, in one line."""
+    for tag in ("work/work-title", "movement-title", "credit/credit-words"):
+        text = " ".join(unescape(root.findtext(tag) or "").split())  # some programs escape twice
+        if text:
+            return text[:200]
+    return ""
+
+
+def composer_of(root: Element) -> str:
+    """The first creator of that type; empty if there is none."""
+    creators = (element for element in root.iter("creator") if element.get("type") == "composer")
+    return next((" ".join(" ".join(element.itertext()).split())[:200] for element in creators), "")
+
+
+def part_name(element: Element) -> str:
+    """The name of a <score-part>, or of its instrument where it has none."""
+    texts = (element.findtext(tag) or "" for tag in ("part-name", "score-instrument/instrument-name"))
+    return next((name for name in (" ".join(text.split()) for text in texts) if name), "")
+
+
+_MOST_PAIRS = 8
+"""Of a <time>."""
+_QUARTERS = {
+    "maxima": 32.0, "long": 16.0, "breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5,
+    "16th": 0.25, "32nd": 0.125, "64th": 0.0625, "128th": 0.03125, "256th": 0.015625,
+}  # fmt: skip
+
+
+def text_of(element: Element | None) -> str:
+    """The text of an element without the blanks around it; empty where there is no element."""
+    return (element.text or "").strip() if element is not None else ""
+
+
+def read_meter(element: Element) -> Meter | None:
+    """The meter of a <time>: "4", "4", added "3+2", "8", or a sum of several such pairs (3/8 + 2/4 is 7/8);
+    None for senza misura and nonsense."""
+    whole, finest = Fraction(0), 1
+    pairs = list(zip(element.findall("beats"), element.findall("beat-type"), strict=False))
+    for beats, beat_type in ((text_of(a), text_of(b)) for a, b in pairs[:_MOST_PAIRS]):
+        if not re.fullmatch(r"\d{1,2}( ?\+ ?\d{1,2})*", beats) or not re.fullmatch(r"\d{1,2}", beat_type):
+            return None
+        if not int(beat_type):
+            return None
+        whole += Fraction(sum(int(n) for n in re.findall(r"\d+", beats)), int(beat_type))
+        finest = max(finest, int(beat_type))
+    numerator = whole * finest
+    try:
+        return Meter(int(numerator), finest) if pairs and numerator.denominator == 1 else None
+    except ValueError:
+        return None
+
+
+def read_metronome(element: Element) -> float | None:
+    """Quarters a minute of a printed tempo such as "dotted quarter = 60"; other uses of the sign say none."""
+    unit = _QUARTERS.get(text_of(element.find("beat-unit")))
+    figure = re.search(r"\d{1,4}(\.\d{1,6})?", text_of(element.find("per-minute"))[:40])
+    if unit is None or figure is None:
+        return None
+    dots = min(2, len(element.findall("beat-unit-dot")))
+    return float(figure[0]) * unit * (2 - 0.5**dots)
