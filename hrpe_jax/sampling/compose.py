@@ -48,6 +48,7 @@ class Piece:
         nats: by stage, the mean negative log likelihood of its events under the model itself; without
             "backbone" where the chords were given, without "melody" where none was asked for.
         settings: what was asked for, plain values.
+        plan: with which it was drawn; None for models without.
     """
 
     score: Score
@@ -55,6 +56,7 @@ class Piece:
     event_ids: tuple[int, ...]
     nats: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    plan: PiecePlan | None = None
 
 
 MAX_ROWS = 32  # pieces side by side
@@ -221,7 +223,7 @@ def finish(
         opening = prime.score if prime is not None else None
         score = melody_stage.score_of(chords, opening, **about)
     score = replace(score, chords=shown_as_typed(score.chords, controls))
-    return Piece(score, tuple(chords), tuple(events), dict(nats), plain(controls, number, plan))
+    return Piece(score, tuple(chords), tuple(events), dict(nats), plain(controls, number, plan), plan)
 
 
 def shown_as_typed(chords: Sequence[ChordSpan], controls: Controls) -> tuple[ChordSpan, ...]:

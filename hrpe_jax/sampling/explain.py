@@ -28,6 +28,7 @@ from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.models.transformer import EXPLANATION
 from hrpe_jax.ops.attention.types import NOTHING
 from hrpe_jax.sampling.output_options import MAX_ON_PAGE, Outputs
+from hrpe_jax.sampling.piece_plan import PiecePlan, backbone_columns
 from hrpe_jax.theory.chord import Chord
 
 if TYPE_CHECKING:
@@ -89,7 +90,13 @@ class _Summary(NamedTuple):
     log_probability: Array
 
 
-def explain(model: Model, backbone_ids: Any, alternatives: int = 3, links: int = 5) -> list[ChordChoice]:
+def explain(
+    model: Model,
+    backbone_ids: Any,
+    alternatives: int = 3,
+    links: int = 5,
+    plan: PiecePlan | None = None,
+) -> list[ChordChoice]:
     """Explains every chord event of a piece.
 
     Args:
@@ -97,6 +104,7 @@ def explain(model: Model, backbone_ids: Any, alternatives: int = 3, links: int =
         backbone_ids: the chords as tokens, BOS KEY METER event... EOS.
         alternatives: how many to tell.
         links: likewise.
+        plan: of the piece, as its chords were drawn with it; unknown without one.
 
     Returns:
         One for each of the first `MAX_EVENTS` events, in order; none for a model without a backbone.
@@ -106,7 +114,7 @@ def explain(model: Model, backbone_ids: Any, alternatives: int = 3, links: int =
     if model.backbone is None or count <= 0:
         return []
     config = replace(model.backbone.config.model, attention="reference", remat="none")
-    batch, left = _inputs(ids, tokens.PREFIX_LENGTH + count)
+    batch, left = _inputs(ids, tokens.PREFIX_LENGTH + count, plan)
     summary = jax.tree.map(np.asarray, _pass(config, model.backbone.params, batch, left))
     return [
         _choice(summary, ids, tokens.PREFIX_LENGTH + event, config.heads, alternatives, links)
@@ -118,10 +126,12 @@ def explain_pieces(model: Model, pieces: Sequence[Piece], wanted: Outputs) -> li
     """What `write_pieces` needs: each piece of the page explained, or nothing where that is not wanted."""
     if "html" not in wanted.formats or not wanted.explain or model.backbone is None:
         return []
-    return [explain(model, piece.backbone_ids) for piece in pieces[:MAX_ON_PAGE]]
+    return [explain(model, piece.backbone_ids, plan=piece.plan) for piece in pieces[:MAX_ON_PAGE]]
 
 
-def _inputs(ids: np.ndarray, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _inputs(
+    ids: np.ndarray, count: int, plan: PiecePlan | None = None
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The model's inputs `[1, length]` for the first tokens, padded, and the beats left after each."""
     length = -(-count // _STEP) * _STEP
     key = int(ids[1]) - tokens.KEY0
@@ -129,6 +139,10 @@ def _inputs(ids: np.ndarray, count: int) -> tuple[dict[str, np.ndarray], np.ndar
     beats = np.cumsum(tokens.BEATS[ids], dtype=np.int64)
     left = (beats[-1] - beats)[:count]
     ids, beats = ids[:count], beats[:count]
+    bars = beats // beats_per_bar
+    room = int(bars[-1]) if plan is None else len(plan.outline)
+    outline = backbone_columns(None if plan is None else [plan], 1, room)[0]
+    planned = outline[np.minimum(bars, len(outline) - 1)]
     columns = {
         "input_ids": ids,
         "root_pc": tokens.ROOT[ids],
@@ -139,8 +153,7 @@ def _inputs(ids: np.ndarray, count: int) -> tuple[dict[str, np.ndarray], np.ndar
         "beats_per_bar": np.full(count, beats_per_bar),
         "positions": np.arange(count),
         "segment_ids": np.ones(count),
-        # The plan counts as unknown: what is explained is the chord among its chords.
-        **{name: np.zeros(count) for name in BACKBONE_PLAN},
+        **{name: planned[:, number] for number, name in enumerate(BACKBONE_PLAN)},
     }
     pad = length - count
     padded = {name: np.pad(column.astype(np.int32), (0, pad))[None] for name, column in columns.items()}

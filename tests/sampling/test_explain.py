@@ -19,7 +19,8 @@ from hrpe_jax.ops.attention.attention import attention
 from hrpe_jax.sampling import explain as explaining
 from hrpe_jax.sampling.explain import explain, explain_pieces
 from hrpe_jax.sampling.output_options import OutputOptions, read_outputs
-from tests.sampling.tiny import pieces_of, tiny_model
+from hrpe_jax.sampling.piece_plan import PiecePlan
+from tests.sampling.tiny import pieces_of, planned_model, tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,25 @@ def test_probabilities_are_those_that_sampling_draws_from(ids: tuple[int, ...]):
     chances /= chances.sum()
     wanted = chances[tokens.HARMONY[ids[-2]] == tokens.HARMONY].sum()
     assert explain(model, ids)[-1].probability == pytest.approx(wanted, rel=1e-4)
+
+
+def test_the_plan_of_a_piece_is_explained_with_it() -> None:
+    """The likelihood of the chords, teacher-forced, is the one that they were drawn with."""
+    model = planned_model()
+    (piece,) = pieces_of(model, num_pieces=1, bars=8, key="C", meter="4/4", form="A4B4", seed=3)
+    assert len(explain_pieces(model, [piece], read_outputs())[0]) > 0
+    assert piece.plan is not None
+
+    def nats(plan: PiecePlan | None) -> float:
+        ids = np.asarray(piece.backbone_ids, np.int32)
+        batch, _ = explaining._inputs(ids[:-1], len(ids) - 1, plan)
+        stage = model.stage("backbone")
+        logits, _ = jax.jit(Backbone(stage.config.model).apply)({"params": stage.params}, batch)
+        chances = jax.nn.log_softmax(logits[0, : len(ids) - 1].astype(jnp.float32))
+        return -float(chances[np.arange(len(ids) - 1), ids[1:]].mean())
+
+    assert nats(piece.plan) == pytest.approx(piece.nats["backbone"], abs=1e-3)
+    assert abs(nats(None) - piece.nats["backbone"]) > 0.01
 
 
 def test_the_parts_add_up_to_the_logits(monkeypatch: pytest.MonkeyPatch, ids: tuple[int, ...]):
