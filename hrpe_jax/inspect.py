@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # titles have any letters, terminals do not
     shelf = Shelf(Path(args.data), args.split, args.stage, args.style, args.crops)
     if args.html:
-        from hrpe_jax.report.dataset_page import page
+        from hrpe_jax.report.dataset_text import page
         from hrpe_jax.utils.files import unwritable
 
         songs = chosen(shelf, args.id, args.index, args.songs)

@@ -40,8 +40,7 @@ _DRAWS = ("temperature", "top_k", "top_p", "repetition_penalty")
 
 def main(args: argparse.Namespace) -> None:
     """Composes, and prints the summary."""
-    from hrpe_jax.sampling.options import ComposeOptions
-    from hrpe_jax.sampling.output_options import OutputOptions
+    from hrpe_jax.sampling.options import ComposeOptions, OutputOptions
     from hrpe_jax.workflows.sample import compose_files
 
     options = ComposeOptions(**{field.name: getattr(args, field.name) for field in fields(ComposeOptions)})

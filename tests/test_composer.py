@@ -18,8 +18,7 @@ from hrpe_jax.checkpoints.release import write_released
 from hrpe_jax.composer import Composer, read_prime
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.midi.read import write_midi
-from hrpe_jax.sampling.options import ComposeOptions
-from hrpe_jax.sampling.output_options import OutputOptions
+from hrpe_jax.sampling.options import ComposeOptions, OutputOptions
 from hrpe_jax.theory.chord import to_lead_sheet
 from tests.sampling.tiny import tiny_model
 

@@ -10,8 +10,7 @@ import pytest
 
 from hrpe_jax import inspect as command
 from hrpe_jax.preprocessing.build import build_dataset
-from hrpe_jax.report.dataset_page import page
-from hrpe_jax.report.dataset_text import plain
+from hrpe_jax.report.dataset_text import page, plain
 from hrpe_jax.utils import cli
 from tests.preprocessing.songs import write_songs
 

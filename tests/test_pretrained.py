@@ -18,7 +18,7 @@ import setuptools
 
 from hrpe_jax import sample
 from hrpe_jax.checkpoints import release as models
-from hrpe_jax.checkpoints.safetensors import flatten
+from hrpe_jax.checkpoints.verify import flatten
 from hrpe_jax.composer import Composer
 from hrpe_jax.utils import cli
 from hrpe_jax.workflows.sample import output_folder

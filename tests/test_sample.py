@@ -13,7 +13,7 @@ import pytest
 from hrpe_jax import sample
 from hrpe_jax.checkpoints.release import write_released
 from hrpe_jax.utils import cli
-from hrpe_jax.utils.locks import lock_folder
+from hrpe_jax.utils.files import lock_folder
 from tests.sampling.tiny import tiny_model
 
 

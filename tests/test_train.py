@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.training.metric_writers import TIMES
+from hrpe_jax.training.progress import TIMES
 from hrpe_jax.utils.cli import run as run_command
-from hrpe_jax.utils.locks import LOCK, OWNER, lock_folder
+from hrpe_jax.utils.files import LOCK, OWNER, lock_folder
 from hrpe_jax.workflows.load_config import find_config
 
 ROOT = Path(__file__).parents[1]

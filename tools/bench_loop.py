@@ -58,8 +58,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     from hrpe_jax.tasks import build_task
     from hrpe_jax.training.loop import train_stage
     from hrpe_jax.training.sharding import make_mesh, put_batch
-    from hrpe_jax.training.train_step import make_programs
-    from hrpe_jax.training.validation import MAX_IN_FLIGHT
+    from hrpe_jax.training.train_step import MAX_IN_FLIGHT, make_programs
     from hrpe_jax.workflows.load_config import load_config
 
     whole = load_config(args.config, [])

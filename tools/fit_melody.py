@@ -25,18 +25,16 @@ import optax
 
 from hrpe_jax.analysis.fitted import write_fitted
 from hrpe_jax.analysis.melody.line import (
-    LOOKS,
-    Network,
-    candidates,
-    one_at_a_time,
-    struck_once,
-)
-from hrpe_jax.analysis.melody.note_features import (
     LINE_FEATURES,
+    LOOKS,
     NOTE_FEATURES,
     LineFeatures,
+    Network,
     Notes,
+    candidates,
     note_features,
+    one_at_a_time,
+    struck_once,
 )
 from hrpe_jax.formats.midi.read import read_midi
 

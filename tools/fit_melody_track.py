@@ -27,7 +27,7 @@ from hrpe_jax.analysis.melody.find_melody import (
     sung_tracks,
     track_features,
 )
-from hrpe_jax.analysis.melody.note_features import TOGETHER, Notes
+from hrpe_jax.analysis.melody.line import TOGETHER, Notes
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.midi.read import read_midi
 

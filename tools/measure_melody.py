@@ -21,7 +21,7 @@ import numpy as np
 from fit_melody import matches
 
 from hrpe_jax.analysis.melody.find_melody import find_melody
-from hrpe_jax.analysis.melody.note_features import Notes
+from hrpe_jax.analysis.melody.line import Notes
 from hrpe_jax.formats.midi.read import MidiFile, MidiTrack, read_midi
 
 

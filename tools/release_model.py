@@ -30,7 +30,7 @@ MOST_BYTES = 10 * 2**20
 def main(args: argparse.Namespace) -> None:
     """Writes the weights and the card."""
     from hrpe_jax.checkpoints.release import Model, load_model, write_released
-    from hrpe_jax.checkpoints.safetensors import digest, flatten
+    from hrpe_jax.checkpoints.verify import digest, flatten
     from hrpe_jax.data.plan_tables import NO_TABLES, plan_tables_of
     from hrpe_jax.data.shards import open_dataset
     from hrpe_jax.utils.files import replace_file

@@ -20,7 +20,6 @@ import numpy as np
 
 from experiments.baselines.markov import MarkovMelody
 from experiments.baselines.ppm import PPM, Blending
-from hrpe_jax.baselines.fit import Pointer, Repeat, last_phrase, what_followed
 from hrpe_jax.baselines.measure import (
     HARMONIES,
     ROOT_CLASS,
@@ -33,7 +32,7 @@ from hrpe_jax.baselines.measure import (
     song_sequences,
     with_perplexities,
 )
-from hrpe_jax.baselines.ngram import NGram
+from hrpe_jax.baselines.ngram import NGram, Pointer, Repeat, last_phrase, what_followed
 from hrpe_jax.data.shards import open_dataset
 from hrpe_jax.errors import UserError
 from hrpe_jax.report.tables import MODEL_COLUMNS

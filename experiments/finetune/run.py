@@ -46,9 +46,9 @@ def anew(workdir: Path, init_from: str) -> Path:
 def main(args: argparse.Namespace) -> None:
     """Prepares, trains, measures, prints."""
     from hrpe_jax.checkpoints.release import load_model
-    from hrpe_jax.checkpoints.safetensors import digest
+    from hrpe_jax.checkpoints.verify import digest
     from hrpe_jax.workflows.evaluate_model import evaluate_model
-    from hrpe_jax.workflows.init_from import released_folder
+    from hrpe_jax.workflows.load_config import released_folder
 
     workdir = Path(args.workdir)
     workdir.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,6 @@ import numpy as np
 from calibration import Calibration, plain
 
 from experiments.baselines.ppm import PPM
-from hrpe_jax.baselines.fit import Repeat, what_followed
 from hrpe_jax.baselines.measure import (
     HARMONIES,
     HARMONY_CLASS,
@@ -29,7 +28,7 @@ from hrpe_jax.baselines.measure import (
     rank,
     song_sequences,
 )
-from hrpe_jax.baselines.ngram import NGram
+from hrpe_jax.baselines.ngram import NGram, Repeat, what_followed
 from hrpe_jax.codec import melody_tokens
 from hrpe_jax.data.shards import Dataset, open_dataset
 from hrpe_jax.utils import cli

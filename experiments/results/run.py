@@ -43,7 +43,7 @@ LEFT = 8  # bars that a melody may rest, as those of songs do; windows begin wit
 
 def measure_prediction(model: Any, data: Path) -> dict[str, Any]:
     """By split and stage: the figures of the model and, but for training, of tables of counts."""
-    from hrpe_jax.baselines.fit import ngram_baseline, repeat_baseline
+    from hrpe_jax.baselines.ngram import ngram_baseline, repeat_baseline
     from hrpe_jax.workflows.evaluate_model import evaluate_model
 
     dataset, found = open_dataset(data), {}
@@ -63,8 +63,7 @@ def compose_pieces(model: Any, asked: dict[str, Any], folder: Path) -> dict[str,
     """Composes the pieces, checks and writes them; counts, and what was wrong."""
     from hrpe_jax.composer import Composer
     from hrpe_jax.sampling.controls import read_controls
-    from hrpe_jax.sampling.options import ComposeOptions
-    from hrpe_jax.sampling.output_options import OutputOptions, read_outputs
+    from hrpe_jax.sampling.options import ComposeOptions, OutputOptions, read_outputs
     from hrpe_jax.sampling.write import write_pieces
     from tools.check_sampling import faults
 
@@ -93,8 +92,7 @@ def check_controls(model: Any, pieces: int) -> dict[str, Any]:
 
 def compare_music(folder: Path, data: Path, bars: int) -> dict[str, Any]:
     """The pieces of a folder beside the test songs, and what both share with the training songs."""
-    from hrpe_jax.metrics.compare import compare
-    from hrpe_jax.metrics.copying import copying
+    from hrpe_jax.metrics.compare import compare, copying
 
     made, real, known = (
         collect(source, split=split, workers=0).pieces
@@ -146,7 +144,7 @@ def time_start(model: str) -> dict[str, Any]:
 def main(args: argparse.Namespace) -> None:
     """Measures what the output lacks, writes it after each part, prints the tables."""
     from hrpe_jax.checkpoints.release import load_model
-    from hrpe_jax.checkpoints.safetensors import digest
+    from hrpe_jax.checkpoints.verify import digest
     from hrpe_jax.utils.jax_setup import enable_compilation_cache
 
     enable_compilation_cache()

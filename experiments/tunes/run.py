@@ -31,10 +31,10 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.formats.json import score_from_values, score_values
 from hrpe_jax.metrics.arrays import piece_of
 from hrpe_jax.metrics.faults import fault_table
-from hrpe_jax.metrics.phrases import first_bars
+from hrpe_jax.metrics.phrasing import first_bars
 from hrpe_jax.metrics.two_sample import two_sample
+from hrpe_jax.report.checks import apart, cell
 from hrpe_jax.report.collect import collect
-from hrpe_jax.report.faults import apart, cell
 from hrpe_jax.score.form import parse_form
 from hrpe_jax.score.score import Score
 from hrpe_jax.utils import cli

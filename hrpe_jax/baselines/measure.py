@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
-from hrpe_jax.data.augment import shift_to_c, transpose_backbone_ids, transpose_melody_ids
+from hrpe_jax.data.batches import shift_to_c, transpose_backbone_ids, transpose_melody_ids
 from hrpe_jax.data.loader import Songs
 
 Stage = Literal["backbone", "melody"]

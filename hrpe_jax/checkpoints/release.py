@@ -18,14 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hrpe_jax.checkpoints import verify
-from hrpe_jax.checkpoints.safetensors import (
-    Precision,
-    flatten,
-    nested,
-    read_shapes,
-    read_weights,
-    write_weights,
-)
+from hrpe_jax.checkpoints.verify import Precision, flatten, nested, read_shapes, read_weights, write_weights
 from hrpe_jax.codec import vocabulary
 from hrpe_jax.config import BackboneStageConfig, MelodyStageConfig, StageConfig
 from hrpe_jax.data.plan_tables import NO_TABLES, PLAN_FILES, PlanTables, read_plan_tables

@@ -21,7 +21,7 @@ import numpy as np
 
 from hrpe_jax.codec.attributes import NUMBERS, Attributes, attributes_from_values
 from hrpe_jax.codec.melody_tokens import BAR
-from hrpe_jax.data.features import is_minor
+from hrpe_jax.data.batches import is_minor
 from hrpe_jax.errors import UserError
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

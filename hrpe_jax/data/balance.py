@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hrpe_jax.data.augment import PLAY, epoch_generator
+from hrpe_jax.data.batches import PLAY, epoch_generator
 from hrpe_jax.errors import UserError
 
 NATURAL, SQRT, EQUAL = "", "sqrt", "equal"

@@ -14,8 +14,18 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 
 from hrpe_jax.data.balance import NATURAL, times_per_epoch
-from hrpe_jax.data.batches import Batch, BatchShape, Piece, Plan, backbone_batch, melody_batch
-from hrpe_jax.data.features import Song, SongCache, backbone_song, melody_song
+from hrpe_jax.data.batches import (
+    Batch,
+    BatchShape,
+    Piece,
+    Plan,
+    Song,
+    SongCache,
+    backbone_batch,
+    backbone_song,
+    melody_batch,
+    melody_song,
+)
 from hrpe_jax.data.rows import EvalPacking, EvalStreams, TrainPacking, TrainStreams
 from hrpe_jax.data.shards import UseOfCrops
 from hrpe_jax.errors import UserError

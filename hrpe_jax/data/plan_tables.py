@@ -2,7 +2,7 @@
 
     attributes.json   tempo, range, density and entry of training pieces, together (`data.attribute_table`)
     outline.json      what melodies do with the bars of their form, as counts (`data.outline_model`)
-    endings.json      how pieces end, as counts (`data.ending_model`)
+    endings.json      how pieces end, as counts (`data.outline_model`)
 
 Each may be missing; what it would draw is then unknown to the model.
 """
@@ -16,11 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hrpe_jax.data import attribute_table, ending_model, outline_model
+from hrpe_jax.data import attribute_table, outline_model
 from hrpe_jax.data.attribute_table import AttributeTable, read_table, table_of_records
-from hrpe_jax.data.ending_model import EndingModel, fit_endings, read_ending_model
-from hrpe_jax.data.features import melody_outline
-from hrpe_jax.data.outline_model import OutlineModel, fit_outlines, read_outline_model
+from hrpe_jax.data.batches import melody_outline
+from hrpe_jax.data.outline_model import (
+    EndingModel,
+    OutlineModel,
+    fit_endings,
+    fit_outlines,
+    read_ending_model,
+    read_outline_model,
+)
 from hrpe_jax.theory.meter import Meter
 
 if TYPE_CHECKING:
@@ -48,11 +54,11 @@ class PlanTables:
         if self.outlines is not None:
             yield outline_model.FILE, self.outlines.to_json()
         if self.endings is not None:
-            yield ending_model.FILE, self.endings.to_json()
+            yield outline_model.ENDINGS_FILE, self.endings.to_json()
 
 
 NO_TABLES = PlanTables()
-PLAN_FILES = (attribute_table.FILE, outline_model.FILE, ending_model.FILE)
+PLAN_FILES = (attribute_table.FILE, outline_model.FILE, outline_model.ENDINGS_FILE)
 
 
 def read_plan_tables(folder: Path) -> PlanTables:
@@ -62,7 +68,7 @@ def read_plan_tables(folder: Path) -> PlanTables:
         UserError: one of them is damaged.
     """
     attributes, outlines = folder / attribute_table.FILE, folder / outline_model.FILE
-    endings = folder / ending_model.FILE
+    endings = folder / outline_model.ENDINGS_FILE
     return PlanTables(
         read_table(attributes) if attributes.is_file() else None,
         read_outline_model(outlines) if outlines.is_file() else None,

@@ -27,9 +27,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hrpe_jax.codec.backbone_tokens import PREFIX_LENGTH
-from hrpe_jax.data.augment import CROP, SHUFFLE, draw_shifts, epoch_generator
 from hrpe_jax.data.balance import Plays
-from hrpe_jax.data.batches import BatchShape, Piece
+from hrpe_jax.data.batches import CROP, SHUFFLE, BatchShape, Piece, draw_shifts, epoch_generator
 
 PREFIX = PREFIX_LENGTH
 """Positions that open every song: start, key, meter."""

@@ -11,14 +11,21 @@ from typing import Any
 import numpy as np
 
 from hrpe_jax.metrics.arrays import Piece, Selection
-from hrpe_jax.metrics.bootstrap import Draws, mean_interval, summary
 from hrpe_jax.metrics.degraded import CONTROLS, ORDER, make_control
-from hrpe_jax.metrics.distances import GENERATED, Distance, PairSums, SsmDistances, value_distances
-from hrpe_jax.metrics.fitness import structureness
-from hrpe_jax.metrics.registry import Metric
+from hrpe_jax.metrics.distances import (
+    GENERATED,
+    Distance,
+    Draws,
+    PairSums,
+    SsmDistances,
+    mean_interval,
+    summary,
+    value_distances,
+)
+from hrpe_jax.metrics.recurrence import structureness
+from hrpe_jax.metrics.registry import NO_MELODY, Metric, PairedSsmds, Scapes, Values, measure
 from hrpe_jax.metrics.rhythm import gs_histogram
 from hrpe_jax.metrics.structure import bar_ssm, energy_distance, lag_curve, paired_ssmd, similarity_error
-from hrpe_jax.metrics.values import NO_MELODY, PairedSsmds, Scapes, Values, measure
 
 ROWS = (GENERATED, *CONTROLS)
 """The sets of a comparison, in the order of its rows."""

@@ -3,7 +3,7 @@
     table = fault_table(generated, reference)      two sequences of Scores
     table.to_dict()                                rows as plain data
 
-Each measure looks at excerpts of so many bars (`windows.excerpts`: they begin where phrases begin), or at
+Each measure looks at excerpts of so many bars (`phrasing.excerpts`: they begin where phrases begin), or at
 whole pieces. The value of a song is the mean over its excerpts; the value of a set is the mean over its
 songs, with a bootstrap interval over songs. No measure is better when higher: the reference is the yardstick.
 """
@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.metrics import chords, endings, harmony, phrases, recurrence, register, variety
+from hrpe_jax.metrics import harmony, phrasing, recurrence
 from hrpe_jax.metrics.arrays import Music, Piece, Undefined, common_meter, piece_of
-from hrpe_jax.metrics.bootstrap import LEVEL, mean_interval
+from hrpe_jax.metrics.distances import LEVEL, mean_interval
+from hrpe_jax.metrics.phrasing import excerpts
 from hrpe_jax.metrics.registry import Metric
-from hrpe_jax.metrics.windows import excerpts
 
 WHOLE_PIECE, OPENING = 0, -1
 """`Fault.bars` of what is measured on whole pieces, and of what is measured where pieces begin: those of up
@@ -39,7 +39,7 @@ class Fault:
         group: what it is about.
         title: for people.
         function: of a piece; of a set, of the runs of notes of its pieces
-            (`variety.numbered`).
+            (`recurrence.numbered`).
         options: its further arguments.
         bars: lengths of the excerpts on which it is measured, `WHOLE_PIECE` for pieces as they are.
         is_set: whether it measures a set of pieces.
@@ -62,15 +62,15 @@ _END, _LAGS = ("note", "chord"), (1, 2, 4, 8)
 _BOTH = (16, 32)
 
 FAULTS: tuple[Fault, ...] = (
-    Fault("beginning", "melody begins in bar 1, or a pickup to it", endings.begins_at_once, {}, (OPENING,)),
-    Fault("beginning", "beats before the first note", endings.beats_before_melody, {}, (OPENING,)),
-    Fault("ending", "last note is the tonic", endings.final_note, {"what": ("note",)}, (WHOLE_PIECE,)),
-    Fault("ending", "last note is in the tonic triad", endings.final_note, {"what": ("triad",)},
+    Fault("beginning", "melody begins in bar 1, or a pickup to it", phrasing.begins_at_once, {}, (OPENING,)),
+    Fault("beginning", "beats before the first note", phrasing.beats_before_melody, {}, (OPENING,)),
+    Fault("ending", "last note is the tonic", phrasing.final_note, {"what": ("note",)}, (WHOLE_PIECE,)),
+    Fault("ending", "last note is in the tonic triad", phrasing.final_note, {"what": ("triad",)},
           (WHOLE_PIECE,)),
-    Fault("ending", "last note is the tonic, over a tonic chord", endings.final_note, {"what": _END},
+    Fault("ending", "last note is the tonic, over a tonic chord", phrasing.final_note, {"what": _END},
           (WHOLE_PIECE,)),
-    Fault("ending", "last note is held two beats", endings.final_note, {"what": ("held",)}, (WHOLE_PIECE,)),
-    Fault("ending", "all of these", endings.final_note, {"what": (*_END, "held")}, (WHOLE_PIECE,)),
+    Fault("ending", "last note is held two beats", phrasing.final_note, {"what": ("held",)}, (WHOLE_PIECE,)),
+    Fault("ending", "all of these", phrasing.final_note, {"what": (*_END, "held")}, (WHOLE_PIECE,)),
     *(Fault("recurrence", f"bar equals the bar {lag} before", recurrence.bar_return, {"lag": lag},
             _BOTH if lag == 8 else (16,)) for lag in _LAGS),
     *(Fault("recurrence", f"rhythm of the bar {lag} before", recurrence.bar_return,
@@ -86,26 +86,26 @@ FAULTS: tuple[Fault, ...] = (
     Fault("form", "the same in rhythm", recurrence.section_return, {"of": "rhythm"}, (WHOLE_PIECE,)),
     Fault("form", "the same in chords", recurrence.section_return, {"of": "chords"}, (WHOLE_PIECE,)),
     Fault("form", "a new section is new", recurrence.has_contrast, {}, (WHOLE_PIECE,)),
-    Fault("phrases", "more than 8 bars without a breath", phrases.is_breathless, {}, _BOTH),
-    Fault("phrases", "longest phrase, bars", phrases.longest_phrase, {}, _BOTH),
-    Fault("phrases", "phrases end at 2-bar lines", phrases.ends_at_lines, {"bars": 2}),
-    Fault("phrases", "phrases end at 4-bar lines", phrases.ends_at_lines, {"bars": 4}, _BOTH),
-    Fault("phrases", "distinct rhythms, share of bars", phrases.rhythm_variety, {"bars": 16}),
-    Fault("register", "range, semitones", register.range_semitones, {}, _BOTH),
-    Fault("register", "two octaves or more", register.is_wide, {}, _BOTH),
-    Fault("register", "drift of the register, semitones", register.register_drift, {}),
-    Fault("register", "median pitch", register.median_pitch, {}),
-    Fault("chords", "chords change on the bar line", chords.changes_on_bar_line, {}),
-    *(Fault("chords", f"chords of the bar {lag} before", chords.chord_return, {"lag": lag})
+    Fault("phrases", "more than 8 bars without a breath", phrasing.is_breathless, {}, _BOTH),
+    Fault("phrases", "longest phrase, bars", phrasing.longest_phrase, {}, _BOTH),
+    Fault("phrases", "phrases end at 2-bar lines", phrasing.ends_at_lines, {"bars": 2}),
+    Fault("phrases", "phrases end at 4-bar lines", phrasing.ends_at_lines, {"bars": 4}, _BOTH),
+    Fault("phrases", "distinct rhythms, share of bars", phrasing.rhythm_variety, {"bars": 16}),
+    Fault("register", "range, semitones", phrasing.range_semitones, {}, _BOTH),
+    Fault("register", "two octaves or more", phrasing.is_wide, {}, _BOTH),
+    Fault("register", "drift of the register, semitones", phrasing.register_drift, {}),
+    Fault("register", "median pitch", phrasing.median_pitch, {}),
+    Fault("chords", "chords change on the bar line", harmony.changes_on_bar_line, {}),
+    *(Fault("chords", f"chords of the bar {lag} before", harmony.chord_return, {"lag": lag})
       for lag in (4, 8)),
     Fault("harmony", "melody a semitone over a chord tone", harmony.semitone_share, {}),
     Fault("harmony", "chord tones, by duration", harmony.chord_tone_ratio, {"counting": "duration"}),
     Fault("harmony", "chord tones on strong beats", harmony.chord_tone_ratio, {"counting": "strong"}),
-    Fault("cadences", "phrases begin over I", endings.cadence_share, {"degree": 0, "at": "begin"}),
-    *(Fault("cadences", f"phrases end over {name}", endings.cadence_share, {"degree": degree, "at": "end"})
+    Fault("cadences", "phrases begin over I", phrasing.cadence_share, {"degree": 0, "at": "begin"}),
+    *(Fault("cadences", f"phrases end over {name}", phrasing.cadence_share, {"degree": degree, "at": "end"})
       for name, degree in (("I", 0), ("V", 7), ("IV", 5), ("VI", 9))),
-    Fault("variety", "distinct runs of 4 notes", variety.distinct_grams, {}, _BOTH, True),
-    Fault("variety", "runs of 4 notes shared with another piece", variety.shared_grams, {}, _BOTH, True),
+    Fault("variety", "distinct runs of 4 notes", recurrence.distinct_grams, {}, _BOTH, True),
+    Fault("variety", "runs of 4 notes shared with another piece", recurrence.shared_grams, {}, _BOTH, True),
 )  # fmt: skip
 """In the order of the table."""
 
@@ -233,7 +233,7 @@ def _of_sets(
     n = min(len(own) for own in songs.values()) // 2
     found = {}
     for name, pieces in songs.items():
-        runs = iter(variety.numbered([variety.grams(piece) for own in pieces for piece in own]))
+        runs = iter(recurrence.numbered([recurrence.grams(piece) for own in pieces for piece in own]))
         own = [[next(runs) for _ in excerpts_] for excerpts_ in pieces]
         rng = np.random.default_rng([seed, len(own)])
         values = []

@@ -2,17 +2,25 @@
 
 What a metric is stands in its function's docstring, on lines that begin with Formula, Range, Direction and
 Source; reports take it from there.
+
+`Values` holds the number that each metric gives each piece, with the reasons where it gives none.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hrpe_jax.metrics import chords, fitness, harmony, rhythm, structure
+import numpy as np
+
+from hrpe_jax.metrics import harmony, recurrence, rhythm, structure
+from hrpe_jax.metrics.arrays import Piece, Undefined
+from hrpe_jax.metrics.structure import paired_ssmds
 
 Kind = Literal["piece", "pair", "set"]
 Group = Literal["structure", "rhythm", "pitch", "harmony", "chords"]
@@ -107,11 +115,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("se", "similarity error over lags", "structure", "set", structure.similarity_error,
            {"silence": False}, False, _SILENT),
     Metric("structureness_short", "structureness (symbolic), 1 to 3 bars", "structure", "piece",
-           fitness.structureness, {"shortest": 1, "longest": 3}, False, _EXTREMES),
+           recurrence.structureness, {"shortest": 1, "longest": 3}, False, _EXTREMES),
     Metric("structureness_mid", "structureness (symbolic), 4 to 7 bars", "structure", "piece",
-           fitness.structureness, {"shortest": 4, "longest": 7}, False, _EXTREMES),
+           recurrence.structureness, {"shortest": 4, "longest": 7}, False, _EXTREMES),
     Metric("structureness_long", "structureness (symbolic), 8 bars and more", "structure", "piece",
-           fitness.structureness, {"shortest": 8, "longest": None}, False, _EXTREMES),
+           recurrence.structureness, {"shortest": 8, "longest": None}, False, _EXTREMES),
     Metric("ssmd_paired_l1", "SSMD, paired, l1", "structure", "pair", structure.paired_ssmd,
            {"norm": "l1"}, False, _PAIRED),
     Metric("ssmd_paired_l2", "SSMD, paired, l2", "structure", "pair", structure.paired_ssmd,
@@ -129,11 +137,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("h4", "pitch-class entropy of 4 bars", "pitch", "piece", harmony.pitch_class_entropy, {"bars": 4}),
     Metric("ook", "out-of-key share", "pitch", "piece", harmony.out_of_key_share, {"of": "all"},
            remark="silence has 0"),
-    Metric("cpi", "chord progression irregularity", "chords", "piece", chords.chord_progression_irregularity,
+    Metric("cpi", "chord progression irregularity", "chords", "piece", harmony.chord_progression_irregularity,
            {"drop_last": False, "as_written": False}),
     Metric("che", "chord histogram entropy, bits", "chords", "piece", harmony.chord_histogram_entropy),
-    Metric("cc", "chord coverage", "chords", "piece", chords.chord_coverage),
-    Metric("ctd", "chord tonal distance", "chords", "piece", chords.chord_tonal_distance),
+    Metric("cc", "chord coverage", "chords", "piece", harmony.chord_coverage),
+    Metric("ctd", "chord tonal distance", "chords", "piece", harmony.chord_tonal_distance),
     Metric("ctr", "chord-tone ratio by notes", "harmony", "piece", harmony.chord_tone_ratio,
            {"counting": "notes"}),
     Metric("ctr_duration", "chord-tone ratio by duration", "harmony", "piece", harmony.chord_tone_ratio,
@@ -151,3 +159,106 @@ METRICS: tuple[Metric, ...] = (
 """In the order of the report."""
 
 BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+NO_MELODY = "it has no melody"
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Values:
+    """One metric on one set.
+
+    Attributes:
+        number: float64 `[pieces]`, 0 where it has none.
+        defined: bool `[pieces]`.
+        reasons: why not, and for how many pieces.
+    """
+
+    number: np.ndarray
+    defined: np.ndarray
+    reasons: Mapping[str, int]
+
+    @property
+    def known(self) -> np.ndarray:
+        """The numbers of those pieces that have one, `[defined pieces]`."""
+        return self.number[self.defined]
+
+    def among(self, places: Sequence[int], pieces: int, reason: str) -> Values:
+        """The values of a larger set, in which these pieces have these places and the others no value."""
+        number, defined = np.zeros(pieces), np.zeros(pieces, np.bool_)
+        number[places], defined[places] = self.number, self.defined
+        others = {reason: pieces - len(places)} if pieces > len(places) else {}
+        return Values(number, defined, {**self.reasons, **others})
+
+
+def measure(
+    metric: Metric, pieces: Sequence[Piece], targets: Sequence[Piece] | None = None, silent: bool = False
+) -> Values:
+    """A metric of kind "piece", or "pair" with a target for each piece.
+
+    Args:
+        metric: one of the registry.
+        pieces: windows.
+        targets: as many, for kind "pair".
+        silent: whether pieces without melody are meant to be (the control): rhythm and structure, which
+            silence has too, are then measured.
+    """
+    number, defined, reasons = np.zeros(len(pieces)), np.zeros(len(pieces), np.bool_), Counter[str]()
+    for index, piece in enumerate(pieces):
+        try:
+            if not (len(piece.onset) or silent) and metric.group in ("rhythm", "structure"):
+                raise Undefined(NO_MELODY)
+            arguments = (piece,) if targets is None else (piece, targets[index])
+            number[index] = metric.function(*arguments, **metric.options)
+            defined[index] = True
+        except Undefined as reason:
+            reasons[str(reason)] += 1
+    return Values(number, defined, dict(reasons))
+
+
+class PairedSsmds:
+    """Paired SSMD of sets of pieces, both norms in one pass."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], tuple[float, float]] = {}
+
+    def __call__(self, piece: Piece, target: Piece, norm: str) -> float:
+        """`structure.paired_ssmd`; the pieces must outlive this."""
+        key = id(piece), id(target)
+        if key not in self._known:
+            self._known[key] = paired_ssmds(piece, target)
+        return self._known[key][("l1", "l2").index(norm)]
+
+
+class Scapes:
+    """Fitness scape plots of sets of pieces, each matrix once: looped bars, say, have all the same.
+
+    Args:
+        workers: threads.
+    """
+
+    def __init__(self, workers: int = 2) -> None:
+        self._workers = workers
+        self._known: dict[bytes, np.ndarray] = {}
+
+    def measure(self, metric: Metric, pieces: Sequence[Piece], silent: bool = False) -> Values:
+        """`fitness.structureness` of pieces of equally many bars."""
+        shortest, longest = metric.options["shortest"], metric.options["longest"]
+        heard = np.array([bool(len(piece.onset)) or silent for piece in pieces], np.bool_)
+        if pieces and pieces[0].bars < shortest:
+            why = f"it has fewer than {shortest} bars"
+            return Values(np.zeros(len(pieces)), np.zeros(len(pieces), np.bool_), {why: len(pieces)})
+        ssms = [recurrence.chroma_ssm(piece) for piece in pieces]
+        keys = [ssm.tobytes() for ssm in ssms]
+        new = {key: ssm for key, ssm in zip(keys, ssms, strict=True) if key not in self._known}
+        batches = [list(new)[first : first + _BATCH] for first in range(0, len(new), _BATCH)]
+        with ThreadPoolExecutor(self._workers) as pool:
+            found = pool.map(
+                lambda batch: recurrence.fitness_by_length(np.stack([new[key] for key in batch])), batches
+            )
+            for batch, rows in zip(batches, found, strict=True):
+                self._known.update(zip(batch, rows, strict=True))
+        number = np.array([self._known[key][shortest - 1 : longest].max() for key in keys])
+        missing = int((~heard).sum())
+        return Values(number, heard, {NO_MELODY: missing} if missing else {})

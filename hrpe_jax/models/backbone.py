@@ -20,8 +20,7 @@ from hrpe_jax.codec.columns import ATTRIBUTES, STYLE
 from hrpe_jax.codec.plan import BACK, FORM_COLUMNS
 from hrpe_jax.models import cache as caches
 from hrpe_jax.models.cache import Cache
-from hrpe_jax.models.chord_embedding import STDDEV, ChordEmbedding
-from hrpe_jax.models.chord_head import GROUP, Pointer, both
+from hrpe_jax.models.chord_embedding import GROUP, STDDEV, ChordEmbedding, Pointer, both
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.models.initializers import divide, lecun, matmul, normal
 from hrpe_jax.models.plan_features import PlanFeatures, hide

@@ -27,13 +27,29 @@ from hrpe_jax.codec.melody_tokens import TEMPO_BINS
 from hrpe_jax.codec.plan import FORM_COLUMNS, MELODY_COLUMNS
 from hrpe_jax.models import cache as caches
 from hrpe_jax.models.cache import Cache
-from hrpe_jax.models.chord_embedding import QUALITIES, ROOTS, STDDEV, score_rows, turn
-from hrpe_jax.models.chord_tones import KINDS_OF_TONES, TONE_KINDS, TONES, turn_back
+from hrpe_jax.models.chord_embedding import (
+    KINDS_OF_TONES,
+    QUALITIES,
+    ROOTS,
+    STDDEV,
+    TONE_KINDS,
+    TONES,
+    score_rows,
+    turn,
+    turn_back,
+)
 from hrpe_jax.models.config import MelodyModelConfig
-from hrpe_jax.models.earlier_bars import BarPointer, bar_distances, earlier_bars, no_bars
 from hrpe_jax.models.initializers import lecun, matmul, normal
 from hrpe_jax.models.plan_features import PlanFeatures, RegisterFeatures, hide
-from hrpe_jax.models.pointers import RepeatPointer, hide_rows, point
+from hrpe_jax.models.pointers import (
+    BarPointer,
+    RepeatPointer,
+    bar_distances,
+    earlier_bars,
+    hide_rows,
+    no_bars,
+    point,
+)
 from hrpe_jax.models.transformer import LayerMemory, Stack
 from hrpe_jax.ops import aligned, hrpe, repeats
 from hrpe_jax.theory.meter import MAX_BAR_TICKS

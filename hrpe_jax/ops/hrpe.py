@@ -70,8 +70,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hrpe_jax.ops.attention.padding import pad_width
-from hrpe_jax.ops.attention.types import Features
+from hrpe_jax.ops.attention.types import Features, pad_width
 
 
 class Codes(NamedTuple):

@@ -17,8 +17,7 @@ from hrpe_jax.preprocessing import versions as grouping
 from hrpe_jax.preprocessing.journal import Entry, Journal
 from hrpe_jax.preprocessing.prepare import code_version
 from hrpe_jax.preprocessing.splits import AMBIGUOUS, GivenSplits, held_out_elsewhere, leakage, split_songs
-from hrpe_jax.preprocessing.spool import Spool
-from hrpe_jax.preprocessing.versions import alike
+from hrpe_jax.preprocessing.versions import Spool, alike
 from hrpe_jax.preprocessing.writer import Prepared, Reject, Summary, write_dataset
 from hrpe_jax.readers.find import Found, SongFile
 

@@ -30,8 +30,7 @@ from hrpe_jax.codec.vocabulary import STAGES
 from hrpe_jax.preprocessing.prepare import Result, code_version
 from hrpe_jax.preprocessing.writer import Reject
 from hrpe_jax.readers.find import SongFile
-from hrpe_jax.utils.files import unwritable
-from hrpe_jax.utils.locks import clear_locked, lock_folder
+from hrpe_jax.utils.files import clear_locked, lock_folder, unwritable
 
 _HEAD = struct.Struct("<4s16sIQI")
 _MARK = b"HRJ1"

@@ -19,8 +19,7 @@ from hrpe_jax.codec.attributes import attributes_of
 from hrpe_jax.codec.vocabulary import vocabulary_hashes
 from hrpe_jax.data.shards import records_of, to_bytes, token_count
 from hrpe_jax.errors import UserError
-from hrpe_jax.preprocessing.clean import stages_of, trim
-from hrpe_jax.preprocessing.crops import choose_starts, crop
+from hrpe_jax.preprocessing.clean import choose_starts, crop, stages_of, trim
 from hrpe_jax.preprocessing.fingerprints import Fingerprint, content_digest, fingerprint
 from hrpe_jax.preprocessing.writer import Reject
 from hrpe_jax.readers.find import SongFile, show
@@ -38,7 +37,6 @@ _PACKAGES = ("theory", "score", "formats", "analysis", "readers", "codec")
 _MODULES = (
     "data/shards",
     "preprocessing/clean",
-    "preprocessing/crops",
     "preprocessing/fingerprints",
     "preprocessing/prepare",
     "preprocessing/versions",

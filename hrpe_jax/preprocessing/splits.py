@@ -21,7 +21,7 @@ import numpy as np
 from hrpe_jax.data.shards import SPLITS
 from hrpe_jax.errors import UserError
 from hrpe_jax.preprocessing.fingerprints import SHINGLE_CHORDS, SHINGLE_INTERVALS
-from hrpe_jax.preprocessing.spool import Spool
+from hrpe_jax.preprocessing.versions import Spool
 
 HELD_OUT = 0.1  # part of the songs in each of validation and test
 

@@ -21,11 +21,9 @@ from hrpe_jax.formats.abc.book import MAX_BYTES, MAX_TUNES, AbcError, AbcText, r
 from hrpe_jax.formats.abc.fields import AbcKey
 from hrpe_jax.formats.abc.read import AbcMeasure, AbcNote, AbcTune, AbcVoice, read_abc_tune
 from hrpe_jax.readers.find import SongFile
-from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter
-from hrpe_jax.readers.melody_voice import Voice, choose_melody
 from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
 from hrpe_jax.readers.song import Song, SongError
-from hrpe_jax.readers.written_form import with_repeats
+from hrpe_jax.readers.written_music import Voice, choose_melody, find_written_key, regular_meter, with_repeats
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError, most_common, resets_from_bars
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import MAX_BAR_TICKS, Meter

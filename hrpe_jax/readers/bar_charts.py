@@ -8,8 +8,8 @@ from pathlib import Path
 from hrpe_jax.formats.charts.chordpro import read_chordpro
 from hrpe_jax.formats.charts.grid import BarChart, ChartBar, played_bars, read_grid, read_label
 from hrpe_jax.formats.charts.ireal import read_ireal
-from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter
 from hrpe_jax.readers.song import Song, SongError
+from hrpe_jax.readers.written_music import find_written_key, regular_meter
 from hrpe_jax.score.score import ChordSpan, Score, ScoreError, resets_from_bars
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.chord_parser import Naming, find_naming

@@ -13,9 +13,8 @@ import numpy as np
 from hrpe_jax.analysis.beats.given_beats import find_label_beats
 from hrpe_jax.formats.charts.billboard import Chart, ChartLine, read_chart
 from hrpe_jax.formats.charts.labels import read_chord_labels
-from hrpe_jax.readers.key_and_meter import find_mode, find_written_key, regular_meter
 from hrpe_jax.readers.song import Song, SongError
-from hrpe_jax.readers.written_form import with_form
+from hrpe_jax.readers.written_music import find_mode, find_written_key, regular_meter, with_form
 from hrpe_jax.score.form import ENDING, INTERLUDE, INTRO, MAX_MARKS, OTHER
 from hrpe_jax.score.score import ChordSpan, Score, ScoreError, resets_from_bars
 from hrpe_jax.theory.chord import Chord

@@ -36,7 +36,7 @@ class SongFile:
             `readers.abc.book_parts`).
         style: of its songs, such as "folk"; "" where nobody says it.
         form: folder with people's labels of the form of a POP909 song; "" where there is none.
-        crops: how many training pieces are cut from each of its songs (see `preprocessing.crops`).
+        crops: how many training pieces are cut from each of its songs (see `preprocessing.clean`).
     """
 
     id: str

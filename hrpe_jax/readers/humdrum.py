@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from hrpe_jax.formats.humdrum import Humdrum, KernNote, read_humdrum
-from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter
-from hrpe_jax.readers.melody_voice import Voice, choose_melody
 from hrpe_jax.readers.part_songs import find_voice_chords
 from hrpe_jax.readers.song import Song, SongError
+from hrpe_jax.readers.written_music import Voice, choose_melody, find_written_key, regular_meter
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError, resets_from_bars
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.meter import TICKS_PER_WHOLE, Meter

@@ -1,12 +1,15 @@
-"""Plain MIDI files as songs: nothing but notes, from which beats, melody, chords and key are found.
+"""MIDI files as songs: lead sheets, files of two tracks, and plain notes with nothing said about them.
 
-The parts of the analysis are in `hrpe_jax.analysis`; here they are put together into a clean score: what is
-too little to learn from is left out or refused, long stretches with one half of the lead sheet only are cut.
+Of plain notes, beats, melody, chords and key are found. The parts of the analysis are in `hrpe_jax.analysis`;
+here they are put together into a clean score: what is too little to learn from is left out or refused, long
+stretches with one half of the lead sheet only are cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +20,11 @@ from hrpe_jax.analysis.keys import Keys, find_keys
 from hrpe_jax.analysis.melody.find_melody import find_melody
 from hrpe_jax.analysis.melody.line import skyline
 from hrpe_jax.analysis.quantize import QuantizedMelody, quantize_melody
-from hrpe_jax.formats.midi.read import MidiFile, read_midi
-from hrpe_jax.readers.key_and_meter import find_melody_key, find_written_key
+from hrpe_jax.formats.midi.lead_sheet import is_lead_sheet, lead_sheet_score
+from hrpe_jax.formats.midi.read import MidiError, MidiFile, read_midi
+from hrpe_jax.readers.midi_two_tracks import MAX_TICKS, chord_track_song, find_chord_track
 from hrpe_jax.readers.song import Song, SongError, song_title
+from hrpe_jax.readers.written_music import find_melody_key, find_written_key
 from hrpe_jax.score.score import ChordSpan, Note, Score, resets_from_bars
 from hrpe_jax.theory.key import Key
 
@@ -322,3 +327,51 @@ def _clip_keys(segments: Sequence[tuple[int, Key]], end: int) -> tuple[tuple[int
     """The key changes within the score; none of a single key."""
     inside = [(max(0, tick), key) for tick, key in segments if tick < end]
     return tuple(inside) if len(inside) > 1 else ()
+
+
+def read_midi_song(path: str | Path) -> Song:
+    """Read a MIDI file by what it holds.
+
+    A file that `write_midi` made is a lead sheet and taken as it is; one of two tracks, a melody or a bass
+    line and block chords, is read by `chord_track_song`; from any other, beats, melody, key, and chords that
+    it does not name, are found by `plain_song`. A damaged file is read as far as it goes, as plain notes.
+
+    Args:
+        path: a MIDI file.
+
+    Returns:
+        The song; its id is the file's stem. Warnings: "damaged" (a part of the file was lost),
+        "bytes_clamped" (data bytes over 127 were taken as 127), "channels_joined" (a voice was played over
+        several channels), "chord_names_german" and the like (whose note names the chords have).
+
+    Raises:
+        MidiError: if the file cannot be read (has `.reason`).
+        SongError: if it holds no song (has `.reason`).
+    """
+    midi = read_midi(path, damaged=True)
+    warnings = set()
+    if midi.damage:
+        warnings.add("damaged")
+    if midi.clamped:
+        warnings.add("bytes_clamped")
+    if midi.joined:
+        warnings.add("channels_joined")
+    if midi.chords and midi.chord_naming != "english":
+        warnings.add(f"chord_names_{midi.chord_naming}")
+    song = _read(midi, path)
+    return replace(song, warnings=tuple(sorted({*song.warnings, *warnings}))) if warnings else song
+
+
+def _read(midi: MidiFile, path: str | Path) -> Song:
+    """The song of a file, by what it holds."""
+    if midi.damage:
+        return plain_song(midi, path)
+    if is_lead_sheet(midi):
+        with suppress(MidiError):  # notes that overlap, say: not written by us, and plain MIDI all the same
+            score = lead_sheet_score(midi, path)
+            if score.end <= MAX_TICKS and (score.chords or score.melody):
+                return Song(score)
+    tracks = None if midi.chords else find_chord_track(midi)
+    if tracks is not None:
+        return chord_track_song(midi, tracks, path)
+    return plain_song(midi, path)

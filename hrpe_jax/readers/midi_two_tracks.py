@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hrpe_jax.formats.midi.read import MidiFile, MidiTrack
-from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter
 from hrpe_jax.readers.song import Song, SongError, song_title
+from hrpe_jax.readers.written_music import find_written_key, regular_meter
 from hrpe_jax.score.score import ChordSpan, Note, Score, resets_from_bars
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key

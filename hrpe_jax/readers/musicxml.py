@@ -17,11 +17,16 @@ import numpy as np
 from hrpe_jax.analysis.chords.find_chords import FULL, find_chords
 from hrpe_jax.analysis.chords.templates import ornament_weights
 from hrpe_jax.formats.musicxml.read import MusicXmlDocument, XmlNote, XmlPart, read_musicxml
-from hrpe_jax.readers.key_and_meter import find_written_key, regular_meter, said_key
-from hrpe_jax.readers.melody_voice import Voice, choose_melody
 from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
 from hrpe_jax.readers.song import Song, SongError
-from hrpe_jax.readers.written_form import with_repeats
+from hrpe_jax.readers.written_music import (
+    Voice,
+    choose_melody,
+    find_written_key,
+    regular_meter,
+    said_key,
+    with_repeats,
+)
 from hrpe_jax.score.score import ChordSpan, Note, Score, ScoreError, resets_from_bars
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

@@ -85,7 +85,7 @@ def _read(song: SongFile) -> list[Song | SongError]:
 
             return [Song(read_chorale(song.path), found=("chords", "key"))]
         case "midi":
-            from hrpe_jax.readers.midi import read_midi_song
+            from hrpe_jax.readers.midi_plain import read_midi_song
 
             return [read_midi_song(song.path)]
         case "musicxml":

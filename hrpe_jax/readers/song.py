@@ -1,12 +1,18 @@
-"""A song as it came from a file: its score, and how much of that score the file said itself."""
+"""A song as it came from a file: its score, and how much of that score the file said itself.
+
+`written_pieces` reads pieces that `sample` wrote as JSON, with their keys, chords and forms.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hrpe_jax.errors import UserError
+from hrpe_jax.formats.json import score_from_values
 from hrpe_jax.formats.midi.read import MidiFile
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
@@ -73,3 +79,18 @@ class Song:
     error: float | None = None
     tune: str = ""
     form_source: str = ""
+
+
+def written_pieces(folder: Path) -> Iterator[tuple[str, Score]]:
+    """Names of files and scores of a folder, in order of the names; other JSON files are passed over.
+
+    Args:
+        folder: where `python -m hrpe_jax.sample` wrote; anything else gives nothing.
+    """
+    for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+            if isinstance(values, dict) and isinstance(values.get("score"), dict):
+                yield file.name, score_from_values(values["score"])
+        except (OSError, ValueError):
+            continue

@@ -25,7 +25,7 @@ from hrpe_jax.preprocessing.clean import trim
 from hrpe_jax.preprocessing.pool import map_files
 from hrpe_jax.readers.find import SongFile, find_songs, show
 from hrpe_jax.readers.read import read_songs
-from hrpe_jax.readers.written import written_pieces
+from hrpe_jax.readers.song import written_pieces
 from hrpe_jax.score.form import form_from_values
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key

@@ -7,11 +7,9 @@ from html import escape
 from typing import Any
 
 from hrpe_jax.report import sections
-from hrpe_jax.report.faults import fault_section
-from hrpe_jax.report.foreign_chords import foreign_section
+from hrpe_jax.report.checks import fault_section, foreign_section, two_sample_section
 from hrpe_jax.report.svg import STYLE
 from hrpe_jax.report.tables import copied, meter_of, predictions
-from hrpe_jax.report.two_sample import two_sample_section
 from hrpe_jax.score.score import Score
 
 SETS = ("varied", "shuffled", "random", "loop", "silence", "transposed")

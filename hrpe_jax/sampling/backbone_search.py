@@ -28,7 +28,7 @@ from hrpe_jax.sampling.backbone_loop import (
     run_backbone,
 )
 from hrpe_jax.sampling.logits import Settings, row_keys
-from hrpe_jax.sampling.piece_plan import PiecePlan, backbone_columns
+from hrpe_jax.sampling.planner import PiecePlan, backbone_columns
 from hrpe_jax.sampling.sizes import drop, grow, left_padded, remember_all, remembered, room, round_up
 
 STEPS = 128  # tokens written by one call of the compiled loop, at most

@@ -19,7 +19,7 @@ from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.codec import melody as melody_codec
 from hrpe_jax.codec.backbone import prefix_of
 from hrpe_jax.codec.melody import decode_piece
-from hrpe_jax.data.ending_model import Ending, ending
+from hrpe_jax.data.outline_model import Ending, ending
 from hrpe_jax.errors import UserError
 from hrpe_jax.models.config import BackboneModelConfig, MelodyModelConfig
 from hrpe_jax.sampling import backbone_search as chord_stage
@@ -29,8 +29,7 @@ from hrpe_jax.sampling.chord_input import as_typed
 from hrpe_jax.sampling.controls import MAX_PIECES, Controls, Drawing, chord_tokens
 from hrpe_jax.sampling.form_input import Form
 from hrpe_jax.sampling.logits import Settings
-from hrpe_jax.sampling.piece_plan import PiecePlan, plan_values
-from hrpe_jax.sampling.planner import plan_melodies, plan_pieces, sections_of
+from hrpe_jax.sampling.planner import PiecePlan, plan_melodies, plan_pieces, plan_values, sections_of
 from hrpe_jax.sampling.sizes import unroll
 from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import ChordSpan, Score, bar_spans

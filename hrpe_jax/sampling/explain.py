@@ -27,8 +27,8 @@ from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.models.transformer import EXPLANATION
 from hrpe_jax.ops.attention.types import NOTHING
-from hrpe_jax.sampling.output_options import MAX_ON_PAGE, Outputs
-from hrpe_jax.sampling.piece_plan import PiecePlan, backbone_columns
+from hrpe_jax.sampling.options import MAX_ON_PAGE, Outputs
+from hrpe_jax.sampling.planner import PiecePlan, backbone_columns
 from hrpe_jax.theory.chord import Chord
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from hrpe_jax.codec.backbone import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.columns import ATTRIBUTES, MELODY_FIELDS, MELODY_PADDING
 from hrpe_jax.codec.melody_tokens import tempo_bin
 from hrpe_jax.codec.plan import COLUMNS, by_event
-from hrpe_jax.data.features import melody_song
+from hrpe_jax.data.batches import melody_song
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.cache import capacity
 from hrpe_jax.models.config import MelodyModelConfig
@@ -46,7 +46,7 @@ from hrpe_jax.sampling.melody_loop import (
     run_melody,
     start_clock,
 )
-from hrpe_jax.sampling.piece_plan import PiecePlan, melody_columns
+from hrpe_jax.sampling.planner import PiecePlan, melody_columns
 from hrpe_jax.sampling.sizes import drop, grow, left_padded, remember_all, remembered, room, round_up
 from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import Score

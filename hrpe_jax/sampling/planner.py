@@ -3,12 +3,16 @@
 What is asked for is kept; the rest is drawn from the tables that a model carries (`data.plan_tables`). The
 chords need the form and the style; the range of the melody depends on the key, so attributes come after the
 chords. Piece n of a seed has the same plan however many are composed with it.
+
+A `PiecePlan` has the form, what the melody does bar by bar, and attributes. Both stages read it in the shape
+in which training showed it to them (`codec.plan`, `codec.attributes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +20,12 @@ from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import melody as melody_codec
 from hrpe_jax.codec.attributes import Attributes
 from hrpe_jax.codec.backbone import prefix_of
-from hrpe_jax.codec.columns import STYLES
+from hrpe_jax.codec.columns import ATTRIBUTES, STYLES, attribute_values, style_value
 from hrpe_jax.codec.plan import (
+    BACK,
     BREATH_SILENT,
     COLUMNS,
+    FORM_COLUMNS,
     RETURN_EXACT,
     RETURN_FREE,
     REUSE_NEW,
@@ -27,13 +33,75 @@ from hrpe_jax.codec.plan import (
     melody_end,
     outline,
 )
+from hrpe_jax.data.outline_model import Ending
 from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.controls import Controls
 from hrpe_jax.sampling.form_input import Form
 from hrpe_jax.sampling.form_model import draw_form
-from hrpe_jax.sampling.piece_plan import PiecePlan
-from hrpe_jax.score.form import INTRO, Section, form_values
+from hrpe_jax.score.form import INTRO, Section, form_text, form_values
 from hrpe_jax.utils.schema import suggestion
+
+
+@dataclass(frozen=True)
+class PiecePlan:
+    """What is planned of one piece.
+
+    Attributes:
+        form: its sections; empty where it is unknown.
+        outline: int32 `[bars, columns]`, see `codec.plan`.
+        attributes: of the whole piece.
+        ending: how it should end; None for any way.
+    """
+
+    form: tuple[Section, ...]
+    outline: np.ndarray
+    attributes: Attributes
+    ending: Ending | None = None
+
+
+def melody_columns(plans: Sequence[PiecePlan] | None, rows: int, bars: int) -> tuple[np.ndarray, np.ndarray]:
+    """The plans of rows as the melody's sampler reads them.
+
+    Args:
+        plans: one for each row, or None: all is unknown then.
+        rows: how many.
+        bars: room for so many, the plans' at least.
+
+    Returns:
+        int32 `[rows, bars + 1, columns]` and `[rows, attributes]`.
+    """
+    outline = np.zeros((rows, bars + 1, len(COLUMNS)), np.int32)
+    unknown = attribute_values(Attributes())
+    attributes = np.tile(np.array([unknown[name] for name in ATTRIBUTES], np.int32), (rows, 1))
+    for row, plan in enumerate(plans or ()):
+        outline[row, : len(plan.outline)] = plan.outline
+        values = attribute_values(plan.attributes)
+        attributes[row] = [values[name] for name in ATTRIBUTES]
+    return outline, attributes
+
+
+def backbone_columns(plans: Sequence[PiecePlan] | None, rows: int, bars: int) -> np.ndarray:
+    """The plans of rows as the chords' sampler reads them: int32 `[rows, bars + 1, columns]`.
+
+    The columns are those of `codec.columns.BACKBONE_PLAN`.
+    """
+    kept = [COLUMNS.index(name) for name in (*FORM_COLUMNS, BACK)]
+    outline = np.zeros((rows, bars + 1, len(kept) + 1), np.int32)
+    for row, plan in enumerate(plans or ()):
+        outline[row, : len(plan.outline), :-1] = plan.outline[:, kept]
+        outline[row, :, -1] = style_value(plan.attributes.style)
+    return outline
+
+
+def plan_values(plan: PiecePlan) -> dict[str, Any]:
+    """A plan as JSON values: form, attributes, and the outline by column, one number a bar."""
+    return {
+        "form": form_text(plan.form),
+        **plan.attributes.values(),
+        "ending": None if plan.ending is None else plan.ending._asdict(),
+        "outline": {name: plan.outline[:, number].tolist() for number, name in enumerate(COLUMNS)},
+    }
+
 
 DEFAULT_STYLE = STYLES[0]
 WIDER = 1

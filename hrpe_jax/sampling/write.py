@@ -33,7 +33,7 @@ from hrpe_jax.formats.musicxml.write import write_musicxml
 from hrpe_jax.formats.page import Choice, PagePiece, Sheet, build_page
 from hrpe_jax.formats.page.html import MAX_BARS
 from hrpe_jax.formats.write import write_score
-from hrpe_jax.sampling.output_options import DEFAULT_OUTPUTS, LABELS, MAX_ON_PAGE, PAGE_FILE, Outputs
+from hrpe_jax.sampling.options import DEFAULT_OUTPUTS, LABELS, MAX_ON_PAGE, PAGE_FILE, Outputs
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.utils.files import check_output, unwritable

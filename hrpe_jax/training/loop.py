@@ -33,12 +33,9 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.training.early_stopping import EarlyStopping
 from hrpe_jax.training.flops import peak_seconds
 from hrpe_jax.training.guards import Watchdog, find_failure, keep_failure, stop_request
-from hrpe_jax.training.init_state import with_params
-from hrpe_jax.training.metric_writers import Meter, MetricsFile, TensorBoard
-from hrpe_jax.training.progress import Clock, Progress
-from hrpe_jax.training.sharding import make_mesh, put_batch
-from hrpe_jax.training.train_step import Programs, make_programs
-from hrpe_jax.training.validation import MAX_IN_FLIGHT, Batch, evaluate
+from hrpe_jax.training.progress import Clock, Meter, MetricsFile, Progress, TensorBoard
+from hrpe_jax.training.sharding import make_mesh, put_batch, with_params
+from hrpe_jax.training.train_step import MAX_IN_FLIGHT, Batch, Programs, evaluate, make_programs
 
 
 class BatchIterator(Protocol):

@@ -16,7 +16,7 @@ from hrpe_jax.data.shards import SPLITS, open_dataset
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.options import ComposeOptions
 from hrpe_jax.tasks import build_task
-from hrpe_jax.training.validation import evaluate_params
+from hrpe_jax.training.train_step import evaluate_params
 from hrpe_jax.utils.schema import suggestion
 from hrpe_jax.workflows.evaluate_pieces import (
     TABLES,
@@ -144,7 +144,7 @@ def compare_model(
             cannot be written.
     """
     from hrpe_jax.checkpoints.release import load_model
-    from hrpe_jax.report.foreign_chords import foreign_text
+    from hrpe_jax.report.checks import foreign_text
     from hrpe_jax.report.page import model_page, page
     from hrpe_jax.workflows.foreign_chords import foreign_chords
 
@@ -199,8 +199,8 @@ def predictions(model: Model, dataset: Dataset, split: str) -> dict[str, Any]:
     Raises:
         UserError: the split has no song of the model's stages.
     """
-    from hrpe_jax.baselines.fit import ngram_baseline, repeat_baseline
     from hrpe_jax.baselines.measure import with_perplexities
+    from hrpe_jax.baselines.ngram import ngram_baseline, repeat_baseline
     from hrpe_jax.utils.jax_setup import enable_compilation_cache
 
     enable_compilation_cache()

@@ -179,9 +179,8 @@ def _comparison(
 
 def tables_text(found: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """The tables for a terminal."""
-    from hrpe_jax.report.faults import fault_text
+    from hrpe_jax.report.checks import fault_text, two_sample_text
     from hrpe_jax.report.tables import comparison_table
-    from hrpe_jax.report.two_sample import two_sample_text
 
     parts = []
     if "metrics" in found:
@@ -203,7 +202,7 @@ def headline(found: Mapping[str, Any]) -> dict[str, Any]:
     other tables where generated pieces are apart from real ones."""
     tunes: dict[str, Any] = {}
     if "faults" in found:
-        from hrpe_jax.report.faults import apart
+        from hrpe_jax.report.checks import apart
 
         rows = found["faults"]["rows"]
         tunes["faults_apart"] = sum(bool(apart(row["generated"], row["reference"])) for row in rows)

@@ -20,7 +20,7 @@ from hrpe_jax.data.shards import Dataset
 from hrpe_jax.report.collect import score_of
 from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.tasks import build_task
-from hrpe_jax.training.validation import evaluate_sets
+from hrpe_jax.training.train_step import evaluate_sets
 
 LATE_BARS = 2
 CHORD_FIELDS = (

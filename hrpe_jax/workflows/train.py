@@ -18,7 +18,7 @@ from typing import Any
 
 import jax
 
-from hrpe_jax.baselines.fit import ngram_baseline
+from hrpe_jax.baselines.ngram import ngram_baseline
 from hrpe_jax.checkpoints.format import Record, check_workdir, checkpoint_folder, whole_steps
 from hrpe_jax.checkpoints.release import export_model
 from hrpe_jax.codec.vocabulary import vocabulary_hashes
@@ -35,13 +35,12 @@ from hrpe_jax.tasks import build_task
 from hrpe_jax.training.distributed import all_hosts_hear, is_first, wait_for_hosts
 from hrpe_jax.training.early_stopping import check_metric
 from hrpe_jax.training.loop import StageResult, StepCallback, train_stage
-from hrpe_jax.training.metric_writers import check_tensorboard
+from hrpe_jax.training.progress import check_tensorboard
 from hrpe_jax.training.sharding import host_rows, make_mesh
 from hrpe_jax.utils import cli
-from hrpe_jax.utils.files import check_output, replace_file, unwritable
-from hrpe_jax.utils.locks import lock_folder
+from hrpe_jax.utils.files import check_output, lock_folder, replace_file, unwritable
 from hrpe_jax.utils.version import __version__
-from hrpe_jax.workflows.init_from import initial_params
+from hrpe_jax.workflows.load_config import initial_params
 
 CURVES, SUMMARY = "curves.svg", "summary.json"
 
@@ -309,7 +308,7 @@ def make_preview(stage: str, config: Config, workdir: Path) -> StepCallback | No
     """What writes pieces while a stage trains, where the config asks for them."""
     if config.sample is None or not config.sample.every or not is_first():
         return None
-    from hrpe_jax.workflows.preview import PiecePreview
+    from hrpe_jax.workflows.sample import PiecePreview
 
     return PiecePreview(stage, config, workdir)
 
@@ -323,7 +322,7 @@ def check_sampling(config: Config, workdir: Path) -> None:
     if config.sample is None:
         return
     from hrpe_jax.sampling.controls import read_controls
-    from hrpe_jax.workflows.preview import options_of
+    from hrpe_jax.workflows.sample import options_of
 
     try:
         read_controls(options_of(config))
@@ -341,10 +340,9 @@ def sample(config: Config, model: Any, folder: Path) -> None:
     """Writes the pieces that a config asks for and prints a line for each, with its share of chord tones."""
     from hrpe_jax.composer import Composer
     from hrpe_jax.sampling.explain import explain_pieces
-    from hrpe_jax.sampling.output_options import DEFAULT_OUTPUTS
+    from hrpe_jax.sampling.options import DEFAULT_OUTPUTS
     from hrpe_jax.sampling.write import write_pieces
-    from hrpe_jax.workflows.preview import options_of
-    from hrpe_jax.workflows.sample import report
+    from hrpe_jax.workflows.sample import options_of, report
 
     pieces = list(Composer(model).pieces(options_of(config)))
     write_pieces(pieces, folder, choices=explain_pieces(model, pieces, DEFAULT_OUTPUTS))

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from hrpe_jax.baselines.fit import ngram_baseline
 from hrpe_jax.baselines.measure import Sequence, chord_changes, chord_sequence, measure, rank, song_sequences
+from hrpe_jax.baselines.ngram import ngram_baseline
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import backbone_tokens as bt
 from hrpe_jax.theory.chord import Chord

@@ -11,9 +11,8 @@ import pytest
 
 from experiments.baselines.markov import CHORD_CODES, MarkovMelody, chord_codes
 from experiments.baselines.ppm import PPM
-from hrpe_jax.baselines.fit import Repeat, last_phrase, what_followed
 from hrpe_jax.baselines.measure import Sequence, with_perplexities
-from hrpe_jax.baselines.ngram import NGram
+from hrpe_jax.baselines.ngram import NGram, Repeat, last_phrase, what_followed
 from hrpe_jax.codec import backbone_tokens as bt
 from hrpe_jax.codec import melody_tokens as mt
 from hrpe_jax.theory.chord import Chord

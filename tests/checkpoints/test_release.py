@@ -21,7 +21,7 @@ from hrpe_jax.checkpoints.release import (
     read_checkpoints,
     write_released,
 )
-from hrpe_jax.checkpoints.safetensors import flatten
+from hrpe_jax.checkpoints.verify import flatten
 from hrpe_jax.codec import vocabulary
 from hrpe_jax.config import Config, StagesConfig
 from hrpe_jax.errors import UserError

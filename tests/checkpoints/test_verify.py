@@ -12,7 +12,7 @@ import pytest
 
 from hrpe_jax.checkpoints import verify
 from hrpe_jax.checkpoints.release import PRETRAINED_FOLDER, StageModel, load_model, write_released
-from hrpe_jax.checkpoints.safetensors import flatten, nested, read_shapes
+from hrpe_jax.checkpoints.verify import flatten, nested, read_shapes
 from hrpe_jax.errors import UserError
 from tests.sampling.tiny import BACKBONE, MELODY, tiny_model
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hrpe_jax.codec import melody
-from hrpe_jax.data.ending_model import (
+from hrpe_jax.data.outline_model import (
     OTHER,
     TONIC,
     TRIAD,

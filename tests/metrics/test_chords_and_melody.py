@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hrpe_jax.metrics import chords, harmony
+from hrpe_jax.metrics import harmony
 from hrpe_jax.metrics.arrays import Undefined
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
@@ -30,7 +30,7 @@ def song(melody: list[tuple[int, int, int]], progression: list[tuple[Chord, int]
 def test_chord_tonal_distance() -> None:
     # Major triads 5 or 7 semitones apart: 1.213; F to G is a whole tone: 1.699. C is said twice.
     progression = [(C, 24), (C, 24), (F, 48), (G, 48), (Chord.NONE, 12), (C, 36)]
-    assert chords.chord_tonal_distance(song([], progression)) == pytest.approx(
+    assert harmony.chord_tonal_distance(song([], progression)) == pytest.approx(
         (1.213 + 1.699 + 1.213) / 3, abs=1e-3
     )
 
@@ -92,13 +92,13 @@ def test_progressions() -> None:
         [], [(C, 48), (F, 48), (G, 48), (C, 48), (F, 24), (F, 24), (G, 48), (Chord.NONE, 48), (C, 48)]
     )
     # C F G C F G C: CFG FGC GCF CFG FGC.
-    assert chords.chord_progression_irregularity(score) == pytest.approx(3 / 5)
-    assert chords.chord_progression_irregularity(score, drop_last=True) == pytest.approx(3 / 4)
-    assert chords.chord_coverage(score) == 3
+    assert harmony.chord_progression_irregularity(score) == pytest.approx(3 / 5)
+    assert harmony.chord_progression_irregularity(score, drop_last=True) == pytest.approx(3 / 4)
+    assert harmony.chord_coverage(score) == 3
     expected = -(3 / 7 * math.log2(3 / 7) + 2 * 2 / 7 * math.log2(2 / 7))
     assert harmony.chord_histogram_entropy(score) == pytest.approx(expected)
     fine = song([], [(G, 48), (G7, 48)])
-    assert chords.chord_coverage(fine) == 2  # root and fine quality: no two of them are one
+    assert harmony.chord_coverage(fine) == 2  # root and fine quality: no two of them are one
 
 
 def test_an_inverted_chord_is_the_same_chord() -> None:
@@ -108,17 +108,17 @@ def test_an_inverted_chord_is_the_same_chord() -> None:
 
 def test_nothing_to_measure() -> None:
     for metric, reason in (
-        (chords.chord_progression_irregularity, "no chords"),
-        (chords.chord_coverage, "no chords"),
-        (chords.chord_tonal_distance, "no chords"),
+        (harmony.chord_progression_irregularity, "no chords"),
+        (harmony.chord_coverage, "no chords"),
+        (harmony.chord_tonal_distance, "no chords"),
         (harmony.chord_histogram_entropy, "no chords"),
         (harmony.pitch_class_entropy, "fewer than 1 bars"),
     ):
         with pytest.raises(Undefined, match=reason):
             metric(song([], []))
     for metric, reason in (
-        (chords.chord_progression_irregularity, "too few chord changes"),
-        (chords.chord_tonal_distance, "no two different chords"),
+        (harmony.chord_progression_irregularity, "too few chord changes"),
+        (harmony.chord_tonal_distance, "no two different chords"),
     ):
         with pytest.raises(Undefined, match=reason):
             metric(song([], [(C, 24)]))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrpe_jax.metrics import copying
+from hrpe_jax.metrics import compare
 from hrpe_jax.metrics.arrays import piece_of
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
@@ -40,7 +40,7 @@ melodies = st.lists(st.integers(0, 3), max_size=12)
 def test_against_brute_force(made: list[list[int]], known: list[list[int]], up: int) -> None:
     pieces = [piece_of(song([pitch + up for pitch in pitches])) for pitches in made]
     training = [piece_of(song(pitches, f"k{i}")) for i, pitches in enumerate(known)]
-    found = copying.longest_shared(pieces, training)
+    found = compare.longest_shared(pieces, training)
     for row, pitches in zip(found, made, strict=True):
         sizes = [longest(pitches, other) for other in known]
         assert row["longest"] == max(sizes, default=0)
@@ -53,12 +53,12 @@ def test_against_brute_force(made: list[list[int]], known: list[list[int]], up: 
 
 def test_another_rhythm_is_another_melody() -> None:
     training = [piece_of(song([0, 2, 4, 5, 7]))]
-    assert copying.longest_shared([piece_of(song([0, 2, 4, 5, 7], gap=6))], training)[0]["longest"] == 0
+    assert compare.longest_shared([piece_of(song([0, 2, 4, 5, 7], gap=6))], training)[0]["longest"] == 0
 
 
 def test_a_copy_in_another_key_is_found_whole() -> None:
     real = [tune(seed) for seed in range(20)]
-    result = copying.copying([real[3].transpose(5)], real, [tune(77), real[0]])
+    result = compare.copying([real[3].transpose(5)], real, [tune(77), real[0]])
     assert result["held_out_in_training"] == 1
     for of in ("melody", "chords"):
         (piece,) = result[of]["generated"]["pieces"]
@@ -71,7 +71,7 @@ def test_a_copy_in_another_key_is_found_whole() -> None:
 def test_chords_are_compared_by_change_of_root_and_quality() -> None:
     training = [piece_of(song([], "k", [0, 5, 7, 0, 9]))]
     # In D: I IV V, then another way; I is said twice.
-    (found,) = copying.longest_shared([piece_of(song([], "t", [2, 2, 7, 9, 4]))], training, "chords")
+    (found,) = compare.longest_shared([piece_of(song([], "t", [2, 2, 7, 9, 4]))], training, "chords")
     assert (found["longest"], found["of"]) == (3, 4)
 
 
@@ -79,15 +79,15 @@ def test_share_counts_notes_in_long_passages() -> None:
     rng = np.random.default_rng(0)
     theme = np.cumsum(rng.integers(1, 4, 12)).tolist()
     other = [100 - 60 - 7 * i for i in range(8)]
-    (found,) = copying.longest_shared([piece_of(song(theme + other))], [piece_of(song(theme, "k"))])
+    (found,) = compare.longest_shared([piece_of(song(theme + other))], [piece_of(song(theme, "k"))])
     assert found["longest"] == 12
     assert found["share"] == pytest.approx(12 / 20)
 
 
 def test_nothing_to_compare() -> None:
-    empty = copying.copying([], [], [])
+    empty = compare.copying([], [], [])
     assert empty["melody"]["generated"]["mean"] is None
-    (found,) = copying.longest_shared([piece_of(song([]))], [piece_of(song([0, 1]))])
+    (found,) = compare.longest_shared([piece_of(song([]))], [piece_of(song([0, 1]))])
     assert (found["longest"], found["of"], found["share"], found["from"]) == (0, 0, 0.0, None)
 
 
@@ -95,7 +95,7 @@ def test_pieces_without_melody_or_chords_are_not_among_those_measured() -> None:
     bare, silent = song([0, 2, 4, 5], "bare"), tune(1)
     silent = Score("silent", "", silent.key, silent.meter, 120.0, (), silent.chords)
     bare = Score("bare", "", bare.key, bare.meter, 120.0, bare.melody, ())
-    found = copying.copying([bare, silent], [tune(2)], [])
+    found = compare.copying([bare, silent], [tune(2)], [])
     assert [piece["id"] for piece in found["melody"]["generated"]["pieces"]] == ["bare"]
     assert [piece["id"] for piece in found["chords"]["generated"]["pieces"]] == ["silent"]
-    assert copying.copying([silent], [tune(2)], [])["melody"]["generated"]["mean"] is None
+    assert compare.copying([silent], [tune(2)], [])["melody"]["generated"]["mean"] is None

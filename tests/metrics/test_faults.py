@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hrpe_jax.metrics.faults import FAULTS, OPENING, fault_table, lengths
-from hrpe_jax.report.faults import apart, fault_lines, fault_section, fault_text
+from hrpe_jax.report.checks import apart, fault_lines, fault_section, fault_text
 
 from .music import tune
 

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrpe_jax.metrics import fitness
+from hrpe_jax.metrics import recurrence
 from hrpe_jax.metrics.arrays import Undefined
-from hrpe_jax.metrics.registry import BY_NAME
-from hrpe_jax.metrics.values import Scapes, measure
+from hrpe_jax.metrics.registry import BY_NAME, Scapes, measure
 from tests.metrics.music import tune
 
 
@@ -50,7 +49,7 @@ def test_scape_against_all_path_families(bars: int, seed: int) -> None:
     ssm = np.where(rng.random((bars, bars)) < 0.5, rng.integers(1, 17, (bars, bars)) / 16, -1.0)
     ssm = np.triu(ssm) + np.triu(ssm, 1).T
     np.fill_diagonal(ssm, 1)
-    scape = fitness.fitness_scape(np.stack([ssm, np.eye(bars)]))[0]
+    scape = recurrence.fitness_scape(np.stack([ssm, np.eye(bars)]))[0]
     for length in range(1, bars + 1):
         for start in range(bars - length + 1):
             assert scape[length - 1, start] == pytest.approx(families(ssm, start, length)), (length, start)
@@ -59,7 +58,7 @@ def test_scape_against_all_path_families(bars: int, seed: int) -> None:
 def test_a_phrase_that_comes_four_times() -> None:
     # Four different bars, four times: the best segment of 4 bars explains the 12 others with score 1.
     phrase = np.eye(4) * 2 - 1
-    scape = fitness.fitness_scape(np.tile(phrase, (4, 4))[None])[0]
+    scape = recurrence.fitness_scape(np.tile(phrase, (4, 4))[None])[0]
     normal = coverage = 12 / 16
     assert scape[3, 0] == pytest.approx(2 * normal * coverage / (normal + coverage))
     assert scape.max() == pytest.approx(scape[3, 0])
@@ -69,16 +68,16 @@ def test_batches_and_single_pieces_agree() -> None:
     pieces = [tune(seed) for seed in range(5)]
     for name in ("structureness_short", "structureness_mid", "structureness_long"):
         metric = BY_NAME[name]
-        many = Scapes().measure(metric, [fitness.piece_of(piece) for piece in pieces])
-        one = measure(metric, [fitness.piece_of(piece) for piece in pieces])
+        many = Scapes().measure(metric, [recurrence.piece_of(piece) for piece in pieces])
+        one = measure(metric, [recurrence.piece_of(piece) for piece in pieces])
         np.testing.assert_allclose(many.number, one.number)
         assert many.defined.all()
     with pytest.raises(Undefined, match="fewer than 9 bars"):
-        fitness.structureness(pieces[0], 9)
+        recurrence.structureness(pieces[0], 9)
 
 
 def test_chroma_of_bars() -> None:
-    ssm = fitness.chroma_ssm(tune(3))
+    ssm = recurrence.chroma_ssm(tune(3))
     assert ssm.shape == (8, 8)
     assert set(np.diag(ssm)) == {1}
     assert ((ssm == -1) | ((ssm > 0) & (ssm <= 1))).all()

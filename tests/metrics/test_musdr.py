@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 from hrpe_jax.metrics.arrays import Piece
-from hrpe_jax.metrics.chords import chord_progression_irregularity
-from hrpe_jax.metrics.harmony import pitch_class_entropy
+from hrpe_jax.metrics.harmony import chord_progression_irregularity, pitch_class_entropy
 from hrpe_jax.metrics.rhythm import grooving_similarity
 from hrpe_jax.theory.meter import Meter
 

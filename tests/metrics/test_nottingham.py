@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrpe_jax.metrics import chords, harmony, rhythm, structure
+from hrpe_jax.metrics import harmony, rhythm, structure
 from hrpe_jax.metrics.arrays import Piece, Undefined, piece_of, window
 from hrpe_jax.metrics.compare import Comparison, compare
 from hrpe_jax.readers.find import find_songs
@@ -56,11 +56,11 @@ def test_means_over_tunes(tunes: list[Piece], name: str, expected: float, tolera
         "gs64": lambda piece: rhythm.grooving_similarity(piece, 64),
         "h1": harmony.pitch_class_entropy,
         "h4": lambda piece: harmony.pitch_class_entropy(piece, 4),
-        "cpi": chords.chord_progression_irregularity,
-        "cpi_drop_last": lambda piece: chords.chord_progression_irregularity(piece, drop_last=True),
+        "cpi": harmony.chord_progression_irregularity,
+        "cpi_drop_last": lambda piece: harmony.chord_progression_irregularity(piece, drop_last=True),
         "che": harmony.chord_histogram_entropy,
-        "cc": chords.chord_coverage,
-        "ctd": chords.chord_tonal_distance,
+        "cc": harmony.chord_coverage,
+        "ctd": harmony.chord_tonal_distance,
         "ctr": harmony.chord_tone_ratio,
         "mctd": harmony.melody_chord_tonal_distance,
     }

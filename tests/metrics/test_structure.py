@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrpe_jax.metrics import distances, structure
-from hrpe_jax.metrics.bootstrap import Draws, mean_interval, summary
+from hrpe_jax.metrics.distances import Draws, mean_interval, summary
 from hrpe_jax.score.score import Note, Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

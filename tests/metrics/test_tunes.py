@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrpe_jax.metrics import chords, endings, harmony, phrases, recurrence, register, variety
+from hrpe_jax.metrics import harmony, phrasing, recurrence
 from hrpe_jax.metrics.arrays import Undefined, piece_of
-from hrpe_jax.metrics.bars import bar_chords, bar_ids
-from hrpe_jax.metrics.windows import excerpts
+from hrpe_jax.metrics.phrasing import excerpts
+from hrpe_jax.metrics.structure import bar_chords, bar_ids
 from hrpe_jax.score.form import parse_form
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import parse_harte
@@ -53,42 +53,42 @@ def test_bars_are_numbered_by_what_is_in_them() -> None:
 
 
 def test_a_melody_begins_in_the_first_bar_or_later() -> None:
-    assert endings.begins_at_once(sheet([UP, DOWN])) == 1
+    assert phrasing.begins_at_once(sheet([UP, DOWN])) == 1
     late = sheet([[], [(24, 12, 60)], UP])
-    assert endings.begins_at_once(late) == 0
-    assert endings.beats_before_melody(late) == 6
+    assert phrasing.begins_at_once(late) == 0
+    assert phrasing.beats_before_melody(late) == 6
     pickup = replace(sheet([UP, UP]), bar_resets=(12,), melody=(Note(0, 12, 55), Note(12, 12, 60)))
-    assert endings.begins_at_once(pickup) == 1
+    assert phrasing.begins_at_once(pickup) == 1
     after_pickup = replace(pickup, melody=(Note(12, 12, 60),))
-    assert endings.begins_at_once(after_pickup) == 1
+    assert phrasing.begins_at_once(after_pickup) == 1
     with pytest.raises(Undefined, match="no melody"):
-        endings.begins_at_once(sheet([[], []]))
+        phrasing.begins_at_once(sheet([[], []]))
 
 
 def test_the_last_note_ends_a_piece_or_not() -> None:
     closed = sheet([UP, LAST], ["G", "C"])
     everything = ("note", "triad", "chord", "held")
-    assert endings.final_note(closed, everything) == 1
-    assert endings.final_note(sheet([UP, UP], ["G", "C"]), ("note",)) == 0
-    assert endings.final_note(sheet([UP, [(0, 12, 64)]], ["G", "C"]), ("triad",)) == 1
-    assert endings.final_note(sheet([UP, LAST], ["C", "F"]), ("chord",)) == 0
-    assert endings.final_note(sheet([UP, LAST], ["C", "F"]), ("held",)) == 1
-    assert endings.final_note(sheet([UP, [(0, 23, 60)]]), ("held",)) == 0
+    assert phrasing.final_note(closed, everything) == 1
+    assert phrasing.final_note(sheet([UP, UP], ["G", "C"]), ("note",)) == 0
+    assert phrasing.final_note(sheet([UP, [(0, 12, 64)]], ["G", "C"]), ("triad",)) == 1
+    assert phrasing.final_note(sheet([UP, LAST], ["C", "F"]), ("chord",)) == 0
+    assert phrasing.final_note(sheet([UP, LAST], ["C", "F"]), ("held",)) == 1
+    assert phrasing.final_note(sheet([UP, [(0, 23, 60)]]), ("held",)) == 0
     minor = sheet([UP, [(0, 36, 60)]], ["C"], "A minor")
-    assert endings.final_note(minor, ("triad",)) == 1, "C is the third of A minor"
+    assert phrasing.final_note(minor, ("triad",)) == 1, "C is the third of A minor"
     elsewhere = sheet([[(0, 12, 61), (12, 12, 66), (24, 12, 68), (36, 12, 60)]])
     with pytest.raises(Undefined, match="another key"):
-        endings.final_note(elsewhere, ("note",))
+        phrasing.final_note(elsewhere, ("note",))
     with pytest.raises(Undefined, match="no chords"):
-        endings.final_note(replace(closed, chords=()), ("chord",))
+        phrasing.final_note(replace(closed, chords=()), ("chord",))
 
 
 def test_phrases_begin_and_end_over_chords() -> None:
     # Phrases end with bars 1 and 3, whose last notes are long: over G and over C.
     score = sheet([UP, LAST, DOWN, LAST], ["C", "G", "F", "C"])
-    assert phrases.ending_notes(piece_of(score)).tolist() == [5, 11]
-    assert endings.cadence_share(score, 7, "end") == endings.cadence_share(score, 0, "end") == 0.5
-    assert endings.cadence_share(score, 0, "begin") == endings.cadence_share(score, 5, "begin") == 0.5
+    assert phrasing.ending_notes(piece_of(score)).tolist() == [5, 11]
+    assert phrasing.cadence_share(score, 7, "end") == phrasing.cadence_share(score, 0, "end") == 0.5
+    assert phrasing.cadence_share(score, 0, "begin") == phrasing.cadence_share(score, 5, "begin") == 0.5
 
 
 def test_bars_return_at_their_lag() -> None:
@@ -145,39 +145,39 @@ def test_sections_return_as_they_were() -> None:
 def test_a_phrase_goes_on_until_there_is_a_place_to_breathe() -> None:
     eighth_rest = [(0, 12, 60), (12, 12, 62), (24, 12, 64), (36, 6, 65)]
     score = sheet([UP, eighth_rest, DOWN, DOWN, DOWN])
-    assert phrases.breaths(piece_of(score)).tolist() == [90, 240]
-    assert phrases.longest_phrase(score) == 3
-    assert phrases.is_breathless(sheet([UP] * 9)) == 1
-    assert phrases.is_breathless(sheet([UP] * 8)) == 0
+    assert phrasing.breaths(piece_of(score)).tolist() == [90, 240]
+    assert phrasing.longest_phrase(score) == 3
+    assert phrasing.is_breathless(sheet([UP] * 9)) == 1
+    assert phrasing.is_breathless(sheet([UP] * 8)) == 0
     held = sheet([UP, LAST, DOWN])
-    assert phrases.breaths(piece_of(held)).tolist() == [60, 144], "a long note is a breath from its onset on"
+    assert phrasing.breaths(piece_of(held)).tolist() == [60, 144], "a long note is a breath from its onset on"
     silence = sheet([UP, LAST, *[[]] * 9, UP])
-    assert phrases.is_breathless(silence) == 0, "silence is no singing"
+    assert phrasing.is_breathless(silence) == 0, "silence is no singing"
 
 
 def test_lines_end_with_phrases() -> None:
     line = [UP, DOWN, UP, LAST]
-    assert phrases.ends_at_lines(sheet(line * 3), 4) == 1
-    assert phrases.ends_at_lines(sheet([*line, *[UP] * 4, *line]), 4) == 0.5
-    assert phrases.ends_at_lines(sheet(line), 2) == 0
+    assert phrasing.ends_at_lines(sheet(line * 3), 4) == 1
+    assert phrasing.ends_at_lines(sheet([*line, *[UP] * 4, *line]), 4) == 0.5
+    assert phrasing.ends_at_lines(sheet(line), 2) == 0
     with pytest.raises(Undefined):
-        phrases.ends_at_lines(sheet(line), 4)
+        phrasing.ends_at_lines(sheet(line), 4)
 
 
 def test_rhythms_are_counted_by_onsets() -> None:
-    assert phrases.rhythm_variety(sheet([UP, DOWN, SKIP, HALF]), 4) == 0.75
-    assert phrases.rhythm_variety(sheet([UP, DOWN, [], []]), 4) == 0.5
+    assert phrasing.rhythm_variety(sheet([UP, DOWN, SKIP, HALF]), 4) == 0.75
+    assert phrasing.rhythm_variety(sheet([UP, DOWN, [], []]), 4) == 0.5
     with pytest.raises(Undefined):
-        phrases.rhythm_variety(sheet([UP]), 4)
+        phrasing.rhythm_variety(sheet([UP]), 4)
 
 
 def test_register() -> None:
     score = sheet([UP, [(0, 12, 84)]])
-    assert register.range_semitones(score) == 24
-    assert register.is_wide(score) == 1
-    assert register.is_wide(sheet([UP, [(0, 12, 83)]])) == 0
-    assert register.register_drift(sheet([[(0, 12, 60)], [], [(0, 12, 64)]])) == 2
-    assert register.median_pitch(sheet([UP])) == 63
+    assert phrasing.range_semitones(score) == 24
+    assert phrasing.is_wide(score) == 1
+    assert phrasing.is_wide(sheet([UP, [(0, 12, 83)]])) == 0
+    assert phrasing.register_drift(sheet([[(0, 12, 60)], [], [(0, 12, 64)]])) == 2
+    assert phrasing.median_pitch(sheet([UP])) == 63
 
 
 def test_a_semitone_over_a_chord_tone_clashes() -> None:
@@ -191,13 +191,13 @@ def test_a_semitone_over_a_chord_tone_clashes() -> None:
 def test_chords_change_on_bar_lines() -> None:
     three = Meter(3, 4)
     waltz = sheet([[(0, 36, 60)]] * 3, ["C", "G", "C"], meter=three)
-    assert chords.changes_on_bar_line(waltz) == 1
+    assert harmony.changes_on_bar_line(waltz) == 1
     spans = (ChordSpan(0, 36, parse_harte("C")), ChordSpan(36, 12, parse_harte("G")))
     off = replace(waltz, chords=(*spans, ChordSpan(48, 60, parse_harte("F"))))
-    assert chords.changes_on_bar_line(off) == 0.5
-    assert chords.chord_return(sheet([UP] * 4, ["C", "G", "C", "F"]), 2) == 0.5
+    assert harmony.changes_on_bar_line(off) == 0.5
+    assert harmony.chord_return(sheet([UP] * 4, ["C", "G", "C", "F"]), 2) == 0.5
     with pytest.raises(Undefined, match="never changes"):
-        chords.changes_on_bar_line(sheet([UP] * 2))
+        harmony.changes_on_bar_line(sheet([UP] * 2))
 
 
 def test_excerpts_begin_with_phrases_and_have_full_bars() -> None:
@@ -221,27 +221,27 @@ def test_excerpts_begin_with_phrases_and_have_full_bars() -> None:
 
 def test_runs_of_notes_are_told_apart_whatever_the_key() -> None:
     one, higher, other = sheet([UP, DOWN]), sheet([UP, DOWN]).transpose(5), sheet([SKIP, HALF])
-    runs = variety.numbered([variety.grams(piece_of(score)) for score in (one, higher, other)])
+    runs = recurrence.numbered([recurrence.grams(piece_of(score)) for score in (one, higher, other)])
     assert [len(own) for own in runs] == [5, 5, 3]
     assert (runs[0] == runs[1]).all()
-    assert variety.distinct_grams(runs) == 8 / 13
-    assert variety.shared_grams(runs) == pytest.approx(2 / 3)
-    assert variety.shared_grams(runs[:1]) == 0
-    assert variety.distinct_grams([]) == variety.shared_grams([]) == 0
+    assert recurrence.distinct_grams(runs) == 8 / 13
+    assert recurrence.shared_grams(runs) == pytest.approx(2 / 3)
+    assert recurrence.shared_grams(runs[:1]) == 0
+    assert recurrence.distinct_grams([]) == recurrence.shared_grams([]) == 0
 
 
 PITCHLESS = (
     lambda piece: recurrence.bar_return(piece, 2),
     lambda piece: recurrence.best_return(piece, 2),
     recurrence.is_stuck,
-    phrases.longest_phrase,
-    lambda piece: phrases.rhythm_variety(piece, 4),
-    register.range_semitones,
+    phrasing.longest_phrase,
+    lambda piece: phrasing.rhythm_variety(piece, 4),
+    phrasing.range_semitones,
     harmony.semitone_share,
-    chords.changes_on_bar_line,
-    lambda piece: chords.chord_return(piece, 2),
-    lambda piece: endings.cadence_share(piece, 0, "end"),
-    lambda piece: endings.final_note(piece, ("triad", "chord", "held")),
+    harmony.changes_on_bar_line,
+    lambda piece: harmony.chord_return(piece, 2),
+    lambda piece: phrasing.cadence_share(piece, 0, "end"),
+    lambda piece: phrasing.final_note(piece, ("triad", "chord", "held")),
 )
 
 

@@ -10,10 +10,9 @@ import pytest
 
 from hrpe_jax.metrics.arrays import piece_of
 from hrpe_jax.metrics.degraded import markov_melodies
-from hrpe_jax.metrics.features import FAMILIES, features_of
-from hrpe_jax.metrics.learners import BoostedTrees, Logistic
-from hrpe_jax.metrics.two_sample import two_sample
-from hrpe_jax.report.two_sample import two_sample_section, two_sample_text
+from hrpe_jax.metrics.excerpt_features import FAMILIES, features_of
+from hrpe_jax.metrics.two_sample import BoostedTrees, Logistic, two_sample
+from hrpe_jax.report.checks import two_sample_section, two_sample_text
 
 from .music import tune
 

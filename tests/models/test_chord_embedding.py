@@ -10,7 +10,7 @@ import pytest
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.models import chord_embedding
-from hrpe_jax.models.chord_head import Pointer, both
+from hrpe_jax.models.chord_embedding import Pointer, both
 from hrpe_jax.models.pointers import point
 from hrpe_jax.ops import repeats
 from hrpe_jax.ops.losses import target_scores

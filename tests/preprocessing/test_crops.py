@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.data.shards import open_dataset, records_of
 from hrpe_jax.preprocessing.build import build_dataset
-from hrpe_jax.preprocessing.clean import trim
-from hrpe_jax.preprocessing.crops import choose_starts, crop, crop_starts, pickup_ticks
+from hrpe_jax.preprocessing.clean import choose_starts, crop, crop_starts, pickup_ticks, trim
 from hrpe_jax.score.form import form_text, parse_form
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord

@@ -9,9 +9,8 @@ import pytest
 
 from hrpe_jax.data.shards import open_dataset
 from hrpe_jax.errors import UserError
-from hrpe_jax.preprocessing.build import build_dataset
+from hrpe_jax.preprocessing.build import build_dataset, with_styles
 from hrpe_jax.preprocessing.splits import held_out_elsewhere
-from hrpe_jax.preprocessing.styles import with_styles
 from hrpe_jax.readers.find import SongFile, find_inputs
 from tests.preprocessing.songs import write_song, write_songs
 

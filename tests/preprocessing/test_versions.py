@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hrpe_jax.codec import backbone, melody
-from hrpe_jax.preprocessing import fingerprints, spool, versions
+from hrpe_jax.preprocessing import fingerprints, versions
 from hrpe_jax.preprocessing.splits import leakage
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
@@ -89,10 +89,10 @@ def test_names_are_compared_as_people_do():
 def test_songs_that_share_are_joined_in_any_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ):
-    monkeypatch.setattr(spool, "MOST_PAIRS", most)
+    monkeypatch.setattr(versions, "MOST_PAIRS", most)
     rng = np.random.default_rng(0)
     common = rng.integers(0, 2**63, 5).astype(np.uint64)
-    with spool.Spool(tmp_path / "spool") as pairs:
+    with versions.Spool(tmp_path / "spool") as pairs:
         for song in range(6):
             own = rng.integers(0, 2**63, 8).astype(np.uint64)
             mine = {0: own, 2: common[:2], 3: common[1:4], 5: common[3:]}.get(song, own)
@@ -109,7 +109,7 @@ def test_songs_of_chords_alone_are_joined_by_most_of_their_harmony(tmp_path: Pat
     a = rng.integers(0, 2**63, 30).astype(np.uint64)
     b = np.concatenate([a[:25], rng.integers(0, 2**63, 5).astype(np.uint64)])
     c = np.concatenate([a[:10], rng.integers(0, 2**63, 20).astype(np.uint64)])
-    with spool.Spool(tmp_path / "spool") as pairs:
+    with versions.Spool(tmp_path / "spool") as pairs:
         for song, hashes in enumerate((a, b, c)):
             pairs.add(song, hashes)
         sizes, alone = np.array([30, 30, 30]), np.array([True, False, True])
@@ -128,7 +128,7 @@ def test_equal_values_are_pairs():
 
 
 def test_leakage_counts_what_training_has(tmp_path: Path):
-    with spool.Spool(tmp_path / "m") as tunes, spool.Spool(tmp_path / "c") as chords:
+    with versions.Spool(tmp_path / "m") as tunes, versions.Spool(tmp_path / "c") as chords:
         tunes.add(0, np.array([1, 2, 3], np.uint64))
         tunes.add(1, np.array([2, 3, 4, 5], np.uint64))
         tunes.add(2, np.array([9], np.uint64))

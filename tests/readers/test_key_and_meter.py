@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hrpe_jax.readers.key_and_meter import find_mode, find_written_key, said_key
+from hrpe_jax.readers.written_music import find_mode, find_written_key, said_key
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import parse_lead_sheet
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.midi.limits import MidiError
 from hrpe_jax.formats.midi.read import midi_bytes, write_midi
-from hrpe_jax.readers.midi import read_midi_song
+from hrpe_jax.readers.midi_plain import read_midi_song
 from hrpe_jax.readers.song import SongError
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord

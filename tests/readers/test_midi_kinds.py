@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax.readers.midi import read_midi_song
+from hrpe_jax.readers.midi_plain import read_midi_song
 from hrpe_jax.readers.song import Song
 from hrpe_jax.theory.chord import to_lead_sheet
 from tests.formats.midi.midi_bytes import key, meter, midi, notes, number, tempo, text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrpe_jax.readers.key_and_meter import regular_meter
+from hrpe_jax.readers.written_music import regular_meter
 from hrpe_jax.theory.meter import Meter
 
 

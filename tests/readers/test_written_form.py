@@ -8,7 +8,7 @@ from hrpe_jax.readers.abc import read_abc
 from hrpe_jax.readers.charts import read_billboard
 from hrpe_jax.readers.musicxml import read_lead_sheet
 from hrpe_jax.readers.song import Song
-from hrpe_jax.readers.written_form import repeated_parts
+from hrpe_jax.readers.written_music import repeated_parts
 from hrpe_jax.score.form import form_text
 
 

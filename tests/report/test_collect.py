@@ -14,7 +14,7 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.formats.json import score_values
 from hrpe_jax.formats.midi.read import write_midi
 from hrpe_jax.metrics.arrays import Undefined
-from hrpe_jax.metrics.chords import chord_coverage
+from hrpe_jax.metrics.harmony import chord_coverage
 from hrpe_jax.readers.find import SongFile
 from hrpe_jax.report.collect import collect, melody_chords_notes, one_of_each, score_of
 from hrpe_jax.score.form import parse_form

@@ -19,7 +19,7 @@ from hrpe_jax.codec.attributes import Attributes
 from hrpe_jax.codec.columns import BACKBONE_FIELDS
 from hrpe_jax.codec.grammar import accepts_backbone
 from hrpe_jax.codec.plan import outline
-from hrpe_jax.data.features import backbone_song
+from hrpe_jax.data.batches import backbone_song
 from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.sampling import backbone_search
 from hrpe_jax.sampling.backbone_loop import FREE, features, run_backbone
@@ -27,7 +27,7 @@ from hrpe_jax.sampling.backbone_search import NO_STOP, Request, choose, sample_c
 from hrpe_jax.sampling.chord_input import read_chords
 from hrpe_jax.sampling.form_input import read_form
 from hrpe_jax.sampling.logits import Settings, row_keys
-from hrpe_jax.sampling.piece_plan import PiecePlan, backbone_columns
+from hrpe_jax.sampling.planner import PiecePlan, backbone_columns
 from hrpe_jax.sampling.sizes import unroll
 from hrpe_jax.score.form import Section, crop_form, form_values
 from hrpe_jax.score.score import Score

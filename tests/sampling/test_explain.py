@@ -18,8 +18,8 @@ from hrpe_jax.models.transformer import EXPLANATION
 from hrpe_jax.ops.attention.attention import attention
 from hrpe_jax.sampling import explain as explaining
 from hrpe_jax.sampling.explain import explain, explain_pieces
-from hrpe_jax.sampling.output_options import OutputOptions, read_outputs
-from hrpe_jax.sampling.piece_plan import PiecePlan
+from hrpe_jax.sampling.options import OutputOptions, read_outputs
+from hrpe_jax.sampling.planner import PiecePlan
 from tests.sampling.tiny import pieces_of, planned_model, tiny_model
 
 

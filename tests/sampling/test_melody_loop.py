@@ -21,7 +21,7 @@ from hrpe_jax.codec.attributes import Attributes, attributes_of
 from hrpe_jax.codec.columns import MELODY_FIELDS, MELODY_ROW_FIELDS
 from hrpe_jax.codec.grammar import accepts_melody
 from hrpe_jax.codec.plan import described, melody_end, outline
-from hrpe_jax.data.features import melody_song
+from hrpe_jax.data.batches import melody_song
 from hrpe_jax.models.melody import Melody, init_memory
 from hrpe_jax.sampling import melody_batch as driver
 from hrpe_jax.sampling import melody_loop as loop
@@ -30,7 +30,7 @@ from hrpe_jax.sampling.form_input import read_form
 from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.melody_batch import Request, beat_table, melodies, melody_plan, score_of
 from hrpe_jax.sampling.melody_loop import Window, run_melody
-from hrpe_jax.sampling.piece_plan import PiecePlan
+from hrpe_jax.sampling.planner import PiecePlan
 from hrpe_jax.sampling.prime import Prime
 from hrpe_jax.sampling.sizes import room, unroll
 from hrpe_jax.score.form import Section, crop_form

@@ -9,13 +9,7 @@ import pytest
 from hrpe_jax.arranging.arrangement import Programs
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.midi.read import read_midi
-from hrpe_jax.sampling.output_options import (
-    DEFAULT_FORMATS,
-    MAX_ON_PAGE,
-    OutputOptions,
-    check_length,
-    read_outputs,
-)
+from hrpe_jax.sampling.options import DEFAULT_FORMATS, MAX_ON_PAGE, OutputOptions, check_length, read_outputs
 from hrpe_jax.sampling.write import page_of, write_pieces
 from hrpe_jax.theory.meter import Meter
 from tests.sampling.tiny import pieces_of, tiny_model

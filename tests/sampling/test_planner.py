@@ -13,8 +13,7 @@ from hrpe_jax.codec.attributes import Attributes
 from hrpe_jax.codec.backbone import encode_ids
 from hrpe_jax.codec.plan import BREATH_SILENT, COLUMNS, RETURN_EXACT, RETURN_FREE, outline
 from hrpe_jax.data.attribute_table import AttributeTable, Row
-from hrpe_jax.data.ending_model import TONIC, Ending, EndingModel
-from hrpe_jax.data.outline_model import fit_outlines
+from hrpe_jax.data.outline_model import TONIC, Ending, EndingModel, fit_outlines
 from hrpe_jax.data.plan_tables import PlanTables
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.compose import lacks_contrast

@@ -25,7 +25,7 @@ from hrpe_jax.models.config import (
 )
 from hrpe_jax.ops.attention.attention import choose
 from hrpe_jax.ops.attention.cudnn import MAX_WIDTH
-from hrpe_jax.ops.attention.padding import song_bits
+from hrpe_jax.ops.attention.types import song_bits
 from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.backbone import root_quality, root_quality_of
 from hrpe_jax.workflows.load_config import load_config

@@ -22,7 +22,7 @@ from hrpe_jax.tasks import build_task
 from hrpe_jax.theory.chord import parse_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
-from hrpe_jax.training.validation import evaluate_params
+from hrpe_jax.training.train_step import evaluate_params
 from hrpe_jax.utils import cli
 from tests.preprocessing.songs import write_songs
 

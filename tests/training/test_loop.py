@@ -20,8 +20,8 @@ from hrpe_jax.checkpoints.format import checkpoint_folder, load_stage, whole_ste
 from hrpe_jax.config import MeshConfig
 from hrpe_jax.errors import UserError
 from hrpe_jax.models.config import MelodyModelConfig
-from hrpe_jax.training.metric_writers import TIMES, check_tensorboard
-from hrpe_jax.training.validation import evaluate_params
+from hrpe_jax.training.progress import TIMES, check_tensorboard
+from hrpe_jax.training.train_step import evaluate_params
 from tests.training import dummy
 
 
@@ -111,7 +111,7 @@ def test_the_same_seed_gives_the_same_run_and_another_another(whole: Path, tmp_p
 
 
 def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hrpe_jax.training.metric_writers.find_spec", lambda name: None)
+    monkeypatch.setattr("hrpe_jax.training.progress.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'hrpe_jax\[tensorboard\]'"):
         check_tensorboard()
     monkeypatch.undo()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.training.metric_writers import Meter, MetricsFile
+from hrpe_jax.training.progress import Meter, MetricsFile
 
 
 def test_uneven_batches_average_by_weight() -> None:

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.utils import locks
-from hrpe_jax.utils.locks import lock_folder
+from hrpe_jax.utils import files
+from hrpe_jax.utils.files import lock_folder
 
 ROOT = Path(__file__).parents[2]
 _HOLD = """
 import sys, time
-from hrpe_jax.utils.locks import lock_folder
+from hrpe_jax.utils.files import lock_folder
 with lock_folder(sys.argv[1], "train", "give another --workdir"):
     print("held", flush=True)
     time.sleep(60)
@@ -29,7 +29,7 @@ with lock_folder(sys.argv[1], "train", "give another --workdir"):
 _ONCE = """
 import os, sys
 from hrpe_jax.errors import UserError
-from hrpe_jax.utils.locks import lock_folder
+from hrpe_jax.utils.files import lock_folder
 for _ in range(40):
     try:
         with lock_folder(sys.argv[1], "sample", "wait"):
@@ -64,9 +64,9 @@ def test_a_second_process_hears_who_is_at_work_and_a_killed_one_is_not_in_the_wa
         with pytest.raises(UserError, match=said), lock_folder(folder, "train", "give another --workdir"):
             pass
         other.send_signal(signal.SIGKILL)
-    assert {path.name for path in folder.iterdir()} == {locks.LOCK, locks.OWNER}  # it could not clean up
+    assert {path.name for path in folder.iterdir()} == {files.LOCK, files.OWNER}  # it could not clean up
     with lock_folder(folder, "train", "give another --workdir"):
-        assert json.loads((folder / locks.OWNER).read_bytes())["process"] == os.getpid()
+        assert json.loads((folder / files.OWNER).read_bytes())["process"] == os.getpid()
     assert not list(folder.iterdir())
 
 
@@ -78,7 +78,7 @@ def test_a_folder_that_nothing_came_into_is_gone_again(tmp_path: Path) -> None:
         (tmp_path / "used" / "piece").touch()
     assert [path.name for path in (tmp_path / "used").iterdir()] == ["piece"]
     with lock_folder(tmp_path, "sample", "wait"), pytest.raises(UserError, match="works here"):
-        locks.lock_folder(tmp_path, "sample", "wait").__enter__()
+        files.lock_folder(tmp_path, "sample", "wait").__enter__()
 
 
 def test_no_two_processes_are_ever_in_at_once(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_file_system_without_locks_is_said_and_no_obstacle(
     import filelock
 
     def refuse(self: filelock.FileLock) -> None:
-        raise OSError(locks.errno.ENOLCK, "No locks available")
+        raise OSError(files.errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     with lock_folder(tmp_path / "x", "train", "wait"):

@@ -12,8 +12,7 @@ from hrpe_jax.checkpoints import release as models
 from hrpe_jax.checkpoints.release import write_released
 from hrpe_jax.errors import UserError
 from hrpe_jax.tasks import build_task
-from hrpe_jax.workflows.init_from import initial_params
-from hrpe_jax.workflows.load_config import load_config
+from hrpe_jax.workflows.load_config import initial_params, load_config
 from tests.sampling.tiny import MELODY, noisy_params, tiny_model
 
 CONFIG = Path(__file__).parents[2] / "configs" / "finetune.py"

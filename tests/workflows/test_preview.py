@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hrpe_jax.config import Config, SampleConfig, StagesConfig
-from hrpe_jax.workflows import preview
+from hrpe_jax.workflows import sample
 from tests.sampling import tiny
 
 
@@ -20,7 +20,7 @@ def config() -> Config:
 
 def test_without_the_other_stage_it_says_so_once(tmp_path: Path, config: Config) -> None:
     said: list[str] = []
-    listener = preview.PiecePreview("melody", config, tmp_path)
+    listener = sample.PiecePreview("melody", config, tmp_path)
     assert listener.every == 5
     for step in (5, 10):
         listener(step, tiny.noisy_params("melody", tiny.MELODY), said.append)
@@ -36,9 +36,9 @@ def test_whatever_fails_is_one_line(tmp_path: Path, config: Config, monkeypatch:
         raise RuntimeError("out of memory\nand more")
 
     said: list[str] = []
-    monkeypatch.setattr(preview.Composer, "pieces", fail)
-    monkeypatch.setattr(preview.PiecePreview, "_trained_other", lambda self: None)
-    listener = preview.PiecePreview("melody", config, tmp_path)
+    monkeypatch.setattr(sample.Composer, "pieces", fail)
+    monkeypatch.setattr(sample.PiecePreview, "_trained_other", lambda self: None)
+    listener = sample.PiecePreview("melody", config, tmp_path)
     for step in (5, 10):
         listener(step, {}, said.append)
     assert said == [f"no pieces at step {step} (out of memory); training goes on" for step in (5, 10)]

@@ -15,13 +15,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from hrpe_jax.analysis.melody.line import (
+    TOGETHER,
+    Notes,
     fitted_networks,
     line_probability,
     one_at_a_time,
     skyline,
     struck_once,
 )
-from hrpe_jax.analysis.melody.note_features import TOGETHER, Notes
 from hrpe_jax.formats.midi.read import MidiFile, MidiTrack
 
 _STEPS = 20_000
@@ -177,7 +178,7 @@ def find_melody(midi: MidiFile) -> FoundMelody:
     """Find the notes that are sung, or would be.
 
     Args:
-        midi: any file within the limits of `midi_guard`.
+        midi: any file within the limits of `formats.midi.limits`.
 
     Returns:
         The melody and how it was found.

@@ -145,7 +145,7 @@ class Salvage(NamedTuple):
 
 
 def salvage(data: bytes) -> Salvage:
-    """The readable part of a file whose header is sound (see `midi_guard.check_bytes`).
+    """The readable part of a file whose header is sound (see `check_bytes`).
 
     Takes time in proportion to the size.
     """

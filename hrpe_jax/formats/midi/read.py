@@ -1,4 +1,4 @@
-"""MIDI files in: notes, tempos, meters and texts of any file within the limits of `midi_guard`.
+"""MIDI files in: notes, tempos, meters and texts of any file within the limits of `formats.midi.limits`.
 
 Formats 0 and 1, bare or in a RIFF file. The patterns of a format 2 file are put one after the other, each on
 a bar line: they are parts of a song that a sequencer was to play in some order, and the file's is the one
@@ -181,7 +181,7 @@ def read_midi(path: str | os.PathLike[str], *, damaged: bool = False) -> MidiFil
         Its contents; never tracks without notes.
 
     Raises:
-        MidiError: with a `reason` code, if the file cannot be read or passes a limit of `midi_guard`.
+        MidiError: with a `reason` code, if the file cannot be read or passes one of the limits.
     """
     where = os.fspath(path)
     try:

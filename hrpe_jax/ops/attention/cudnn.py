@@ -13,8 +13,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hrpe_jax.ops.attention.padding import pad_length, pad_width, round_up, song_bits, song_features, widen
-from hrpe_jax.ops.attention.types import Features, Side
+from hrpe_jax.ops.attention.types import (
+    Features,
+    Side,
+    pad_length,
+    pad_width,
+    round_up,
+    song_bits,
+    song_features,
+    widen,
+)
 
 MULTIPLE = 8
 MAX_WIDTH = 128

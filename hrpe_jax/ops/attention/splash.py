@@ -16,8 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import PartitionSpec
 
-from hrpe_jax.ops.attention.padding import pad_length, pad_width, round_up, widen
-from hrpe_jax.ops.attention.types import Features, Side
+from hrpe_jax.ops.attention.types import Features, Side, pad_length, pad_width, round_up, widen
 from hrpe_jax.ops.pointwise import target
 
 LANES = 128

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hrpe_jax.sampling.explain import explain_pieces
-from hrpe_jax.sampling.output_options import read_outputs
+from hrpe_jax.sampling.options import read_outputs
 from hrpe_jax.sampling.write import write_pieces
 from tests import browser as browsers
 from tests.sampling.tiny import pieces_of, tiny_model

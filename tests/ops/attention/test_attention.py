@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from hrpe_jax.ops.attention import cudnn as attention_cudnn_module
 from hrpe_jax.ops.attention.attention import attention, choose
 from hrpe_jax.ops.attention.cudnn import attention_cudnn
-from hrpe_jax.ops.attention.padding import song_bits, song_features
 from hrpe_jax.ops.attention.splash import attention_splash
-from hrpe_jax.ops.attention.types import Features, Side, mask
+from hrpe_jax.ops.attention.types import Features, Side, mask, song_bits, song_features
 from hrpe_jax.ops.attention.xla import BLOCK, GROUPS, attention_xla
 
 BATCH, HEADS, WIDTH = 2, 4, 8

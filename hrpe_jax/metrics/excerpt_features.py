@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from hrpe_jax.metrics import chords, harmony, phrases, recurrence, register
+from hrpe_jax.metrics import harmony, phrasing, recurrence
 from hrpe_jax.metrics.arrays import Piece, Undefined
-from hrpe_jax.metrics.bars import bar_chords, bar_ids, bar_similarity, chord_at
-from hrpe_jax.metrics.variety import grams
+from hrpe_jax.metrics.recurrence import grams
+from hrpe_jax.metrics.structure import bar_chords, bar_ids, bar_similarity, chord_at
 
 LENGTHS = (3, 6, 9, 12, 18, 24, 36)
 """Longest ticks of the classes of durations; one more class is longer."""
@@ -57,10 +57,10 @@ def pitch(piece: Piece) -> Features:
     step = np.diff(piece.pitch)
     size = np.abs(step)
     found = {
-        "range": register.range_semitones(piece),
+        "range": phrasing.range_semitones(piece),
         "spread of pitches": float(piece.pitch.std()),
-        "drift of the register": register.register_drift(piece),
-        "median pitch": register.median_pitch(piece),
+        "drift of the register": phrasing.register_drift(piece),
+        "median pitch": phrasing.median_pitch(piece),
         "mean interval": _mean(size),
     }
     classes = np.where(step >= 0, np.searchsorted(_LEAPS, step, "right") - 1, np.searchsorted(_LEAPS, step))
@@ -99,9 +99,9 @@ def structure(piece: Piece) -> Features:
     )
     runs = grams(piece)
     found["runs of 4 notes that come again"] = 1 - len(np.unique(runs)) / max(len(runs), 1)
-    first = phrases.first_notes(piece)
+    first = phrasing.first_notes(piece)
     notes = np.diff(np.append(first, len(piece.onset)))
-    span = (phrases.breaths(piece) - piece.onset[first]) / piece.meter.bar_ticks
+    span = (phrasing.breaths(piece) - piece.onset[first]) / piece.meter.bar_ticks
     found |= {
         "phrases": float(len(notes)),
         "notes a phrase": float(notes.mean()),
@@ -110,7 +110,7 @@ def structure(piece: Piece) -> Features:
         "bars a phrase": float(span.mean()),
     }
     for bars in (1, 2, 4):
-        found[f"phrases end at {bars}-bar lines"] = _try(phrases.ends_at_lines, piece, bars=bars)
+        found[f"phrases end at {bars}-bar lines"] = _try(phrasing.ends_at_lines, piece, bars=bars)
     later = piece.offset[first[1:]] * 8 // piece.meter.bar_ticks  # without the beginning of the piece
     found |= _shares("phrase begins at eighth", later, 8)
     return found
@@ -129,7 +129,7 @@ def chord_features(piece: Piece) -> Features:
     )
     found = {"changes a bar": len(onset) / piece.bars, "beats a chord": float(later.mean()) / 12}
     found["beats a chord, spread"] = float(later.std()) / 12
-    found["changes on the bar line"] = _try(chords.changes_on_bar_line, piece)
+    found["changes on the bar line"] = _try(harmony.changes_on_bar_line, piece)
     found |= {f"time on {DEGREES[k]}": float(ticks[degree == k].sum()) / ticks.sum() for k in range(12)}
     tones = {
         "minor third": 3,
@@ -146,13 +146,13 @@ def chord_features(piece: Piece) -> Features:
         np.average((piece.chord_tones & ~piece.scale).sum(axis=1), weights=ticks)
     )
     found |= _shares("root moves up by", np.diff(label % 12) % 12, 12, tuple(map(str, range(12))))
-    found |= {f"bars {lag} apart equal in chords": _try(chords.chord_return, piece, lag=lag) for lag in LAGS}
+    found |= {f"bars {lag} apart equal in chords": _try(harmony.chord_return, piece, lag=lag) for lag in LAGS}
     beats = bar_chords(piece)
     found |= {f"beats {lag} bars apart equal in chords": _mean(beats[lag:] == beats[:-lag]) for lag in LAGS}
-    found["distinct chords"] = chords.chord_coverage(piece)
-    found["distinct progressions of 3"] = _try(chords.chord_progression_irregularity, piece)
+    found["distinct chords"] = harmony.chord_coverage(piece)
+    found["distinct progressions of 3"] = _try(harmony.chord_progression_irregularity, piece)
     found["entropy of chords"] = harmony.chord_histogram_entropy(piece)
-    found["distance of neighbours"] = _try(chords.chord_tonal_distance, piece)
+    found["distance of neighbours"] = _try(harmony.chord_tonal_distance, piece)
     return found
 
 
@@ -177,7 +177,7 @@ def over_chords(piece: Piece) -> Features:
     found["chord tones of long notes"] = _mean(is_tone[begins & long])
     found["chord tones when held over a change"] = _mean(is_tone[~begins])
     found["notes at a chord change"] = _mean(np.isin(piece.chord_onset[piece.changes], piece.onset))
-    found["chord tones of phrase ends"] = _mean(is_tone[begins & np.isin(note, phrases.ending_notes(piece))])
+    found["chord tones of phrase ends"] = _mean(is_tone[begins & np.isin(note, phrasing.ending_notes(piece))])
     return found
 
 
