@@ -138,9 +138,9 @@ def length(model: Any) -> dict[str, Any]:
 
     Not of the wall clock: the two stretches lie a minute apart, in which a shared machine may change.
     """
-    from hrpe_jax.sampling.compose import melody_calls, write_chords
     from hrpe_jax.sampling.controls import read_controls
     from hrpe_jax.sampling.options import ComposeOptions
+    from hrpe_jax.sampling.stage_calls import melody_calls, write_chords
 
     controls = read_controls(ComposeOptions(chords="C Am F G", bars=10_000, num_pieces=1))
     chords, _ = write_chords(model, controls, [0])

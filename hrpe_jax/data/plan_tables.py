@@ -3,6 +3,7 @@
     attributes.json   tempo, range, density and entry of training pieces, together (`data.attribute_table`)
     outline.json      what melodies do with the bars of their form, as counts (`data.outline_model`)
     endings.json      how pieces end, as counts (`data.outline_model`)
+    critic.json       how real a piece of each style looks (`metrics.critic`)
 
 Each may be missing; what it would draw is then unknown to the model.
 """
@@ -10,7 +11,7 @@ Each may be missing; what it would draw is then unknown to the model.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ from hrpe_jax.data.outline_model import (
     read_ending_model,
     read_outline_model,
 )
+from hrpe_jax.metrics import critic
+from hrpe_jax.metrics.critic import Critic, read_critics
 from hrpe_jax.theory.meter import Meter
 
 if TYPE_CHECKING:
@@ -41,11 +44,13 @@ class PlanTables:
         attributes: of training pieces.
         outlines: what bars do.
         endings: how pieces end.
+        critics: by style, how real a piece looks.
     """
 
     attributes: AttributeTable | None = None
     outlines: OutlineModel | None = None
     endings: EndingModel | None = None
+    critics: Mapping[str, Critic] = field(default_factory=dict)
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Yields the names and the text of the files that are there."""
@@ -55,10 +60,12 @@ class PlanTables:
             yield outline_model.FILE, self.outlines.to_json()
         if self.endings is not None:
             yield outline_model.ENDINGS_FILE, self.endings.to_json()
+        if self.critics:
+            yield critic.FILE, critic.to_json(self.critics)
 
 
 NO_TABLES = PlanTables()
-PLAN_FILES = (attribute_table.FILE, outline_model.FILE, outline_model.ENDINGS_FILE)
+PLAN_FILES = (attribute_table.FILE, outline_model.FILE, outline_model.ENDINGS_FILE, critic.FILE)
 
 
 def read_plan_tables(folder: Path) -> PlanTables:
@@ -68,11 +75,12 @@ def read_plan_tables(folder: Path) -> PlanTables:
         UserError: one of them is damaged.
     """
     attributes, outlines = folder / attribute_table.FILE, folder / outline_model.FILE
-    endings = folder / outline_model.ENDINGS_FILE
+    endings, critics = folder / outline_model.ENDINGS_FILE, folder / critic.FILE
     return PlanTables(
         read_table(attributes) if attributes.is_file() else None,
         read_outline_model(outlines) if outlines.is_file() else None,
         read_ending_model(endings) if endings.is_file() else None,
+        read_critics(critics) if critics.is_file() else {},
     )
 
 

@@ -12,18 +12,11 @@ from flax.errors import FlaxError
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import melody, melody_tokens
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.compose import (
-    Piece,
-    finish,
-    melody_calls,
-    melody_prefix,
-    misfit,
-    shown_as_typed,
-    write_chords,
-)
+from hrpe_jax.sampling.compose import Piece, finish, shown_as_typed
 from hrpe_jax.sampling.controls import Controls
 from hrpe_jax.sampling.melody_batch import score_of
 from hrpe_jax.sampling.planner import plan_melodies, plan_pieces
+from hrpe_jax.sampling.stage_calls import melody_calls, melody_prefix, misfit, write_chords
 from hrpe_jax.score.score import ChordSpan, Note
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.key import Key

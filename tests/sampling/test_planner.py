@@ -16,7 +16,7 @@ from hrpe_jax.data.attribute_table import AttributeTable, Row
 from hrpe_jax.data.outline_model import TONIC, Ending, EndingModel, fit_outlines
 from hrpe_jax.data.plan_tables import PlanTables
 from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.compose import lacks_contrast
+from hrpe_jax.sampling.candidates import lacks_contrast
 from hrpe_jax.sampling.planner import plan_melodies, plan_pieces
 from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import ChordSpan, Note, Score

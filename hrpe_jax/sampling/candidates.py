@@ -1,0 +1,169 @@
+"""Several candidates of each piece, of which one is kept: by contrast, by its ending, by how real it looks.
+
+1. Chords are drawn again where a new letter of the form has the very chords of an earlier one.
+2. Several melodies are drawn, over several progressions where the chords are free.
+3. Kept are those that end as planned (or nearest to it), and among them one is drawn in proportion to
+   p(song) / p(model), as the model's critic sees it (`metrics.critic`).
+
+A piece draws the same whatever is composed beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hrpe_jax.checkpoints.release import Model
+from hrpe_jax.codec import backbone_tokens, melody_tokens
+from hrpe_jax.codec import melody as melody_codec
+from hrpe_jax.codec.backbone import prefix_of
+from hrpe_jax.codec.melody import decode_piece
+from hrpe_jax.data.outline_model import Ending, ending
+from hrpe_jax.sampling.controls import MAX_PIECES, Controls
+from hrpe_jax.sampling.planner import PiecePlan, plan_melodies, plan_pieces
+from hrpe_jax.sampling.stage_calls import melody_calls, melody_prefix, write_chords
+from hrpe_jax.score.form import Section
+
+CONTRASTS = 5
+"""How often chords are drawn at most, until every new letter has chords of its own."""
+PROGRESSIONS = 2
+"""Over which the candidates of a piece are sung, where its chords are free."""
+CANDIDATES = 16
+"""Of each piece, over all its progressions."""
+MOST_BARS = 64
+"""Longer pieces have one candidate: their end is a small part of them."""
+MISS = 1.5
+"""Nats that a candidate loses for each step by which its ending misses the plan (`misses`)."""
+_CHOICE = 9  # of the random numbers of a piece
+
+
+@dataclass
+class Tokens:
+    """One candidate of a piece.
+
+    Attributes:
+        chords: backbone tokens, BOS to EOS.
+        chord_cost: mean negative log likelihood of the chords; None where they were given.
+        plan: with which it is drawn.
+        events: melody tokens, BOS to EOS; empty without a melody.
+        nats: log probabilities of those that were drawn.
+    """
+
+    chords: list[int]
+    chord_cost: float | None
+    plan: PiecePlan | None = None
+    events: list[int] = field(default_factory=list)
+    nats: list[float] = field(default_factory=list)
+
+
+def write_candidates(model: Model, controls: Controls, numbers: Sequence[int]) -> list[Tokens]:
+    """Draws the candidates of pieces and keeps one of each.
+
+    Args:
+        model: from `load_model`.
+        controls: from `read_controls`.
+        numbers: of the pieces.
+    """
+    plans = plan_pieces(model, controls, numbers)
+    sung = controls.stage != "backbone"
+    several = plans is not None and sung and controls.bars <= MOST_BARS
+    count = CANDIDATES if several else 1
+    progressions = PROGRESSIONS if several and not controls.chords_given else 1
+    own = [number + take * CONTRASTS * MAX_PIECES for number in numbers for take in range(progressions)]
+    shared = None if plans is None else [plan for plan in plans for _ in range(progressions)]
+    chords, costs = contrasting_chords(model, controls, own, shared)
+    planned = plan_melodies(
+        model, controls, [number for number in numbers for _ in range(progressions)], shared, chords
+    )
+    over = count // progressions  # melodies over each progression
+    rows = [
+        Tokens(ids, costs[row] if costs else None, planned[row] if planned else None)
+        for row, ids in enumerate(chords)
+        for _ in range(over)
+    ]
+    if sung:
+        draws = [number + take * MAX_PIECES for number in numbers for take in range(count)]
+        _sing(model, controls, draws, rows)
+    return [
+        _keep(model, controls, number, rows[place * count : (place + 1) * count])
+        for place, number in enumerate(numbers)
+    ]
+
+
+def _sing(model: Model, controls: Controls, draws: Sequence[int], rows: Sequence[Tokens]) -> None:
+    """Writes each row's melody."""
+    plans = [row.plan for row in rows if row.plan is not None]
+    for row in rows:
+        row.events = melody_prefix(controls)
+    calls = melody_calls(model, controls, draws, [row.chords for row in rows], plans or None)
+    for ids, likelihood in calls:
+        for number, row in enumerate(rows):
+            said = ids[number] != melody_tokens.PAD
+            row.events += ids[number, said].tolist()
+            row.nats += likelihood[number, said].tolist()
+
+
+def _keep(model: Model, controls: Controls, number: int, rows: Sequence[Tokens]) -> Tokens:
+    """One of the candidates of a piece."""
+    plan = rows[0].plan
+    if len(rows) == 1 or plan is None:
+        return rows[0]
+    weights = -MISS * np.array([misses(row.chords, row.events, plan.ending) for row in rows], np.float64)
+    critic = model.tables.critics.get(plan.attributes.style)
+    if critic is None:
+        return rows[int(np.argmax(weights))]
+    weights += critic.log_odds([decode_piece(row.chords, row.events, form=plan.form) for row in rows])
+    chances = np.exp(weights - weights.max())
+    rng = np.random.default_rng([controls.seed, number, _CHOICE])
+    return rows[int(rng.choice(len(rows), p=chances / chances.sum()))]
+
+
+def contrasting_chords(
+    model: Model, controls: Controls, numbers: Sequence[int], plans: Sequence[PiecePlan] | None
+) -> tuple[list[list[int]], list[float]]:
+    """As `write_chords`; where a new letter has the very chords of an earlier one, they are drawn again."""
+    chords, nats = write_chords(model, controls, numbers, plans)
+    for attempt in range(1, CONTRASTS):
+        if plans is None or not nats:
+            break
+        same = [row for row, plan in enumerate(plans) if lacks_contrast(chords[row], plan.form)]
+        if not same:
+            break
+        again = [numbers[row] + attempt * MAX_PIECES for row in same]
+        drawn, costs = write_chords(model, controls, again, [plans[row] for row in same])
+        for row, ids, cost in zip(same, drawn, costs, strict=True):
+            chords[row], nats[row] = ids, cost
+    return chords, nats
+
+
+def lacks_contrast(chords: Sequence[int], form: Sequence[Section]) -> bool:
+    """Whether a section of a new letter has the chords of an earlier one of another letter, beat by beat."""
+    ids = np.asarray(chords)
+    harmony = np.repeat(backbone_tokens.HARMONY[ids], backbone_tokens.BEATS[ids])
+    _, meter = prefix_of(list(chords))
+    per_bar = meter.beats_per_bar
+    new: dict[str, np.ndarray] = {}
+    for section in form:
+        if section.has_melody and section.name not in new:
+            own = harmony[section.first_bar * per_bar : section.end_bar * per_bar]
+            shared = [(own[: len(old)], old[: len(own)]) for old in new.values()]
+            if any(len(one) and np.array_equal(one, other) for one, other in shared):
+                return True
+            new[section.name] = own
+    return False
+
+
+def misses(chords: Sequence[int], events: Sequence[int], wanted: Ending | None) -> int:
+    """How far a melody ends from how it should: 1 for the chord under its last note, 2 for the note, 2 for
+    how long that is held."""
+    key, meter = prefix_of(list(chords))
+    notes = melody_codec.decode(events, meter).notes
+    if wanted is None or not notes:
+        return 0
+    harmony = backbone_tokens.HARMONY[np.repeat(chords, backbone_tokens.BEATS[np.asarray(chords)])]
+    root = int(backbone_tokens.ROOT[harmony[notes[-1].onset // meter.beat_ticks]])
+    found = ending(root, notes[-1].pitch, notes[-1].duration, key.tonic, key.mode == "minor")
+    worth = (1, 2, 2)
+    return sum(w * (a != b) for w, a, b in zip(worth, found, wanted, strict=True))
