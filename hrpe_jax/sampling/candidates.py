@@ -59,7 +59,13 @@ class Tokens:
 
 
 def write_candidates(model: Model, controls: Controls, numbers: Sequence[int]) -> list[Tokens]:
-    """Draws the candidates of pieces and keeps one of each.
+    """Draws the candidates of pieces and keeps one of each; arguments as for `draw_candidates`."""
+    drawn = draw_candidates(model, controls, numbers)
+    return [_keep(model, controls, number, rows) for number, rows in zip(numbers, drawn, strict=True)]
+
+
+def draw_candidates(model: Model, controls: Controls, numbers: Sequence[int]) -> list[list[Tokens]]:
+    """The candidates of each piece.
 
     Args:
         model: from `load_model`.
@@ -86,10 +92,7 @@ def write_candidates(model: Model, controls: Controls, numbers: Sequence[int]) -
     if sung:
         draws = [number + take * MAX_PIECES for number in numbers for take in range(count)]
         _sing(model, controls, draws, rows)
-    return [
-        _keep(model, controls, number, rows[place * count : (place + 1) * count])
-        for place, number in enumerate(numbers)
-    ]
+    return [rows[place * count : (place + 1) * count] for place in range(len(numbers))]
 
 
 def _sing(model: Model, controls: Controls, draws: Sequence[int], rows: Sequence[Tokens]) -> None:
