@@ -51,8 +51,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Shows what was asked for."""
-    from hrpe_jax.report.dataset_songs import Shelf, chosen, count
     from hrpe_jax.report.dataset_text import facts, show_song, show_summary, tables
+    from hrpe_jax.report.describe import Shelf, chosen, count
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # titles have any letters, terminals do not

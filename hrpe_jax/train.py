@@ -44,7 +44,7 @@ def main(args: argparse.Namespace) -> None:
 
         dry_run(config)
         return
-    from hrpe_jax.training.distributed import join_hosts
+    from hrpe_jax.training.sharding import join_hosts
 
     join_hosts(args.coordinator, args.hosts, args.host)
     from hrpe_jax.workflows.train import train

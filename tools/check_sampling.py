@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hrpe_jax.checkpoints.release import Model, load_model
-from hrpe_jax.codec import backbone, grammar, melody_tokens
+from hrpe_jax.codec import backbone, melody_tokens, vocabulary
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.sampling.compose import Piece, compose_pieces
 from hrpe_jax.sampling.controls import Controls, read_controls
@@ -75,7 +75,7 @@ def faults(piece: Piece, controls: Controls) -> Iterator[str]:
     """Yields what is wrong with a piece."""
     score, meter = piece.score, piece.score.meter
     beats = controls.bars * meter.beats_per_bar
-    said = grammar.accepts_backbone(piece.backbone_ids, beats=beats)
+    said = vocabulary.accepts_backbone(piece.backbone_ids, beats=beats)
     if said:
         yield said
     if controls.key not in (None, score.key) or controls.meter not in (None, meter):
@@ -102,7 +102,7 @@ def faults(piece: Piece, controls: Controls) -> Iterator[str]:
 
 def _melody_faults(piece: Piece, controls: Controls) -> Iterator[str]:
     score, ticks = piece.score, piece.score.meter.bar_ticks
-    said = grammar.accepts_melody(piece.event_ids, score.meter, short_bars=False)
+    said = vocabulary.accepts_melody(piece.event_ids, score.meter, short_bars=False)
     if said:
         yield said
     if piece.event_ids.count(melody_tokens.BAR) != controls.bars:

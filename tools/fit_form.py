@@ -1,4 +1,4 @@
-"""Fits the weights of `analysis.form` to people's labels of POP909's training songs.
+"""Fits the weights of `analysis.find_form` to people's labels of POP909's training songs.
 
     python tools/fit_form.py --input=../shared/data/pop909/POP909 --form=../shared/data/pop909_form
         --splits=../shared/data/splits/pop909.json [--every=3] [--output=hrpe_jax/analysis/fitted/form.json]
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrpe_jax.analysis import form as finder
+from hrpe_jax.analysis import find_form as finder
 from hrpe_jax.analysis.fitted import write_fitted
 from hrpe_jax.readers.pop909 import Pop909Song, read_pop909_song
 from hrpe_jax.score.form import OTHER, Section

@@ -1,4 +1,4 @@
-"""Counts the sections of training songs for `sampling.form_model`; compares what it draws with real forms.
+"""Counts the sections of training songs for `data.form_model`; compares what it draws with real forms.
 
     python tools/fit_form_model.py --data=pop=DIR --data=folk=DIR [...] [--songs=200]
         [--output=hrpe_jax/pretrained/forms.json] [--measure=valid]
@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hrpe_jax.analysis.form import find_form
+from hrpe_jax.analysis.find_form import find_form
+from hrpe_jax.data.form_model import AGAIN, BACK, EARLIER, FormModel, form_model, steps_of, windows
 from hrpe_jax.data.shards import open_dataset
 from hrpe_jax.report.collect import score_of
-from hrpe_jax.sampling.form_model import AGAIN, BACK, EARLIER, FormModel, form_model, steps_of, windows
 from hrpe_jax.score.form import Section, form_from_values
 
 Piece = tuple[tuple[Section, ...], int]

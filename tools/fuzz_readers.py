@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from fuzz_hostile import GOOD, write_hostile
 from fuzz_mutations import mutate
 
-from hrpe_jax.codec.grammar import accepts_backbone, accepts_melody
+from hrpe_jax.codec.vocabulary import accepts_backbone, accepts_melody
 from hrpe_jax.data.shards import from_bytes
 from hrpe_jax.errors import UserError
 from hrpe_jax.preprocessing.pool import map_files

@@ -1,4 +1,4 @@
-"""How well `analysis.form` finds the sections that people hear.
+"""How well `analysis.find_form` finds the sections that people hear.
 
     python tools/measure_form.py --input=../shared/data/pop909/POP909 --form=../shared/data/pop909_form
         --splits=../shared/data/splits/pop909.json [--split=valid] [--songs=20]
@@ -30,7 +30,7 @@ import mir_eval.segment as segment
 import numpy as np
 from fit_form import read_labelled
 
-from hrpe_jax.analysis.form import find_form
+from hrpe_jax.analysis.find_form import find_form
 from hrpe_jax.readers.charts import read_billboard
 from hrpe_jax.readers.pop909 import read_pop909_song
 from hrpe_jax.score.form import Section

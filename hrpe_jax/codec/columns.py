@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
-from hrpe_jax.codec.attributes import DENSITY_CODES, ENTRY_CODES, TEMPO_CODES, UNKNOWN_PITCH, Attributes
 from hrpe_jax.codec.backbone import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.melody_tokens import tempo_bin
-from hrpe_jax.codec.plan import BACK, COLUMNS, FORM_COLUMNS
+from hrpe_jax.codec.plan import (
+    BACK,
+    COLUMNS,
+    DENSITY_CODES,
+    ENTRY_CODES,
+    FORM_COLUMNS,
+    TEMPO_CODES,
+    UNKNOWN_PITCH,
+    Attributes,
+)
 
 STYLES = ("pop", "folk", "standards", "hymns", "chorales")
 """Styles that models can be told apart by; value n + 1 of the column `style`, 0 for any other."""
@@ -22,7 +30,7 @@ ATTRIBUTES = {
     "density": DENSITY_CODES,
     "entry": ENTRY_CODES,
 }
-"""Attributes of a whole melody (`codec.attributes`), and how many values each column has."""
+"""Attributes of a whole melody (`codec.plan`), and how many values each column has."""
 UNKNOWN = {LOW: UNKNOWN_PITCH, HIGH: UNKNOWN_PITCH}
 """What stands for an unknown attribute where it is not 0."""
 BACKBONE_PLAN = (*FORM_COLUMNS, BACK, STYLE)

@@ -4,7 +4,7 @@ A ballad of pop is slow, a jig is dense, a short piece has few notes in its last
 unlikely combination (every piece at 120) writes unlikely music. So what a person does not ask for is drawn
 from the training pieces that agree with what they do ask for.
 
-A table holds one row a piece: style, meter, key, bars and `codec.attributes`. It is made of the training
+A table holds one row a piece: style, meter, key, bars and `codec.plan`. It is made of the training
 split alone and stands as `attributes.json` beside the weights of a model.
 """
 
@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.codec.attributes import NUMBERS, Attributes, attributes_from_values
 from hrpe_jax.codec.melody_tokens import BAR
+from hrpe_jax.codec.plan import NUMBERS, Attributes, attributes_from_values
 from hrpe_jax.data.batches import is_minor
 from hrpe_jax.errors import UserError
 from hrpe_jax.theory.key import Key

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens, plan
-from hrpe_jax.codec.attributes import attributes_from_values
 from hrpe_jax.codec.columns import (
     ATTRIBUTES,
     BACKBONE_FIELDS,
@@ -33,6 +32,7 @@ from hrpe_jax.codec.columns import (
 )
 from hrpe_jax.codec.melody import fold_pitch
 from hrpe_jax.codec.melody_tokens import PITCHES, tempo_bin
+from hrpe_jax.codec.plan import attributes_from_values
 from hrpe_jax.theory.meter import Meter
 
 LOWEST_SHIFT, HIGHEST_SHIFT = -5, 6

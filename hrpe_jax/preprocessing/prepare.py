@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hrpe_jax.analysis.form import find_form
+from hrpe_jax.analysis.find_form import find_form
 from hrpe_jax.codec import backbone
-from hrpe_jax.codec.attributes import attributes_of
+from hrpe_jax.codec.plan import attributes_of
 from hrpe_jax.codec.vocabulary import vocabulary_hashes
 from hrpe_jax.data.shards import records_of, to_bytes, token_count
 from hrpe_jax.errors import UserError

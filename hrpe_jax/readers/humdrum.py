@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrpe_jax.formats.humdrum import Humdrum, KernNote, read_humdrum
+from hrpe_jax.formats.kern import Humdrum, KernNote, read_humdrum
 from hrpe_jax.readers.part_songs import find_voice_chords
 from hrpe_jax.readers.song import Song, SongError
 from hrpe_jax.readers.written_music import Voice, choose_melody, find_written_key, regular_meter

@@ -109,7 +109,7 @@ def _read(song: SongFile) -> list[Song | SongError]:
 
             return [read_humdrum_song(song.path)]
         case "ireal" | "chordpro" | "grid":
-            from hrpe_jax.readers.bar_charts import read_bar_chart
+            from hrpe_jax.readers.charts import read_bar_chart
 
             return read_bar_chart(song.path, song.format)
     raise ValueError(f"format {song.format!r}: expected one that songs.find gives")

@@ -11,7 +11,7 @@ from html import escape
 
 from hrpe_jax.codec.vocabulary import STAGES
 from hrpe_jax.data.shards import SPLITS
-from hrpe_jax.report.dataset_songs import Counts, Shelf, Song
+from hrpe_jax.report.describe import Counts, Shelf, Song
 from hrpe_jax.report.svg import STYLE, roll_of
 from hrpe_jax.score.score import Score, bar_spans
 from hrpe_jax.theory.chord import to_lead_sheet

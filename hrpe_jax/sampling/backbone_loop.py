@@ -28,7 +28,7 @@ from jax import Array
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.columns import BACKBONE_PLAN
-from hrpe_jax.codec.grammar import CLASS_FOLLOWS
+from hrpe_jax.codec.vocabulary import CLASS_FOLLOWS
 from hrpe_jax.models import backbone as models
 from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.config import BackboneModelConfig

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hrpe_jax.codec import backbone
-from hrpe_jax.codec.attributes import Attributes
+from hrpe_jax.codec.plan import Attributes
 from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.chord_input import Timed, come_round, read_chords
 from hrpe_jax.sampling.form_input import MAX_BARS, Form, read_form

@@ -22,7 +22,7 @@ from jax import Array
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.columns import BACKBONE_PLAN
-from hrpe_jax.codec.grammar import backbone_mask
+from hrpe_jax.codec.vocabulary import backbone_mask
 from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.models.transformer import EXPLANATION

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hrpe_jax.codec import backbone, grammar
+from hrpe_jax.codec import backbone, vocabulary
 from hrpe_jax.codec import backbone_tokens as chord_ids
 from hrpe_jax.codec import melody as codec
 from hrpe_jax.codec import melody_tokens as tokens
@@ -204,7 +204,7 @@ def _calls(
         )
         yield said, limit
         slot, in_segment = slot + limit, in_segment + limit
-        if (np.asarray(state.clock.state) == grammar.STATE_END).all():
+        if (np.asarray(state.clock.state) == vocabulary.STATE_END).all():
             return
 
 
@@ -351,7 +351,7 @@ def start(
         place=np.int32(known),
         event=np.where(ended, tokens.EOS, prefix[-1]).astype(np.int32),
         clock=Clock(*(np.full(rows, part) for part in clock))._replace(
-            state=np.where(ended, grammar.STATE_END, clock.state).astype(np.int32)
+            state=np.where(ended, vocabulary.STATE_END, clock.state).astype(np.int32)
         ),
         recent=left_padded([pitches] * rows, RECENT, tokens.PAD),
         record=said,

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hrpe_jax.codec import backbone_tokens, grammar
+from hrpe_jax.codec import backbone_tokens, vocabulary
 from hrpe_jax.codec import melody_tokens as tokens
 from hrpe_jax.codec.backbone import MAX_TICKS_TO_NEXT
 from hrpe_jax.codec.columns import ATTRIBUTES, HIGH, LOW
@@ -152,7 +152,7 @@ class Said(NamedTuple):
 
 def mask_table(bar_ticks: int) -> np.ndarray:
     """`grammar.melody_mask` without short bars, padded to the longest bar: bool `[STATES, 73, SIZE]`."""
-    mask = grammar.melody_mask(bar_ticks)
+    mask = vocabulary.melody_mask(bar_ticks)
     return np.pad(mask, ((0, 0), (0, MAX_BAR_TICKS - bar_ticks), (0, 0)))
 
 
@@ -164,7 +164,7 @@ def max_events(bars: int, bar_ticks: int) -> int:
 def start_clock(rows: int, xp: Any = jnp) -> Clock:
     """Before the first event."""
     zeros = xp.zeros(rows, xp.int32)
-    state = xp.full(rows, grammar.STATE_START, xp.int32)
+    state = xp.full(rows, vocabulary.STATE_START, xp.int32)
     # What comes before the first bar counts as sounding: it is no silent bar.
     return Clock(state, zeros, zeros, zeros, xp.ones(rows, bool))
 
@@ -172,7 +172,7 @@ def start_clock(rows: int, xp: Any = jnp) -> Clock:
 def hear(clock: Clock, event: Any, xp: Any = jnp) -> Clock:
     """The clock after an event `[rows]`; bars that end early are followed too."""
     begins = event == tokens.BAR
-    state, ticks = grammar.advance(clock.state, clock.clock, event, xp=xp)
+    state, ticks = vocabulary.advance(clock.state, clock.clock, event, xp=xp)
     sung = (event < tokens.PITCHES) | (xp.asarray(tokens.DURATION)[event] > 0)
     return Clock(
         state,
@@ -244,8 +244,8 @@ def allowed_events(clock: Clock, plan: Plan) -> Array:
         bar = jnp.clip(clock.bars - 1, 0, len(plan.sections.fresh) - 1)
         fresh = jnp.asarray(plan.sections.fresh)[bar] & (clock.clock == 0)
         sounds = jnp.asarray(plan.sections.sounds)[bar]
-        begins = fresh & ((state == grammar.STATE_BAR_TIE) | (state == grammar.STATE_BAR))
-        state = jnp.where(fresh & (state == grammar.STATE_VEL_TIE), grammar.STATE_VEL, state)
+        begins = fresh & ((state == vocabulary.STATE_BAR_TIE) | (state == vocabulary.STATE_BAR))
+        state = jnp.where(fresh & (state == vocabulary.STATE_VEL_TIE), vocabulary.STATE_VEL, state)
     allowed = jnp.asarray(plan.masks)[plan.meter, state, clock.clock]
     last = clock.bars >= plan.bars
     ids = jnp.arange(tokens.SIZE)
@@ -281,7 +281,7 @@ def repeated_event(state: State, plan: Plan) -> Array:
     event = jnp.take_along_axis(state.record.ids, place[:, None], axis=1)[:, 0]
     over = (event == tokens.BAR) | (event == tokens.EOS)
     event = jnp.where(over, jnp.where(state.clock.bars < plan.bars, tokens.BAR, tokens.EOS), event)
-    return jnp.where((source >= 0) & (state.clock.state != grammar.STATE_END), event, -1)
+    return jnp.where((source >= 0) & (state.clock.state != vocabulary.STATE_END), event, -1)
 
 
 @functools.partial(jax.jit, static_argnames=("config", "steps"), donate_argnames=("state",))
@@ -328,7 +328,7 @@ def run_melody(
         if record is not None:
             again = repeated_event(state, plan)
             token = jnp.where(again >= 0, again, token)
-        ended = state.clock.state == grammar.STATE_END
+        ended = state.clock.state == vocabulary.STATE_END
         clock = hear(state.clock, token)
         if record is not None:
             everyone, bars = jnp.arange(rows), record.starts.shape[1]
@@ -351,7 +351,7 @@ def run_melody(
         return number + 1, moved, written
 
     def unfinished(carry: tuple[Array, State, Said]) -> Array:
-        return (carry[0] < limit) & jnp.any(carry[1].clock.state != grammar.STATE_END)
+        return (carry[0] < limit) & jnp.any(carry[1].clock.state != vocabulary.STATE_END)
 
     nothing = Said(jnp.full((rows, steps), tokens.PAD, jnp.int32), jnp.zeros((rows, steps), jnp.float32))
     _, state, said = jax.lax.while_loop(unfinished, step, (jnp.zeros((), jnp.int32), state, nothing))

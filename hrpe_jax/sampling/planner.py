@@ -5,7 +5,7 @@ chords need the form and the style; the range of the melody depends on the key, 
 chords. Piece n of a seed has the same plan however many are composed with it.
 
 A `PiecePlan` has the form, what the melody does bar by bar, and attributes. Both stages read it in the shape
-in which training showed it to them (`codec.plan`, `codec.attributes`).
+in which training showed it to them (`codec.plan`, `codec.plan`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import numpy as np
 
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import melody as melody_codec
-from hrpe_jax.codec.attributes import Attributes
 from hrpe_jax.codec.backbone import prefix_of
 from hrpe_jax.codec.columns import ATTRIBUTES, STYLES, attribute_values, style_value
 from hrpe_jax.codec.plan import (
@@ -29,15 +28,16 @@ from hrpe_jax.codec.plan import (
     RETURN_EXACT,
     RETURN_FREE,
     REUSE_NEW,
+    Attributes,
     described,
     melody_end,
     outline,
 )
+from hrpe_jax.data.form_model import draw_form
 from hrpe_jax.data.outline_model import Ending
 from hrpe_jax.errors import UserError, cut
 from hrpe_jax.sampling.controls import Controls
 from hrpe_jax.sampling.form_input import Form
-from hrpe_jax.sampling.form_model import draw_form
 from hrpe_jax.score.form import INTRO, Section, form_text, form_values
 from hrpe_jax.utils.schema import suggestion
 

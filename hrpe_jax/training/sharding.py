@@ -1,4 +1,4 @@
-"""Where arrays live: one mesh, one table from logical axis names to mesh axes.
+"""Where arrays live: one mesh over one or several hosts, one table from logical axis names to mesh axes.
 
 Models and tasks name the axes of their arrays by what they mean ("rows", "heads"); this module alone knows
 devices. A run on one CPU and a run on a pod differ in the mesh only.
@@ -9,10 +9,15 @@ optimizer state are also split over "data", along their width; the arithmetic is
 layer's weights where it needs them.
 
 `init_state` makes a training state and lays it out on the mesh.
+
+Every host runs the same command. ``jax.distributed`` makes one world of their devices; from then on the mesh,
+the step and the checkpoints are the same program as on one host. Each host reads its own rows; the first one
+prepares data and writes files, so all of them have to see the same workdir.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,11 +25,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from hrpe_jax.checkpoints.format import TrainState
 from hrpe_jax.config import MeshConfig
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, WrongUse
 
 Rules = Mapping[str, str | None]
 
@@ -273,3 +280,81 @@ def with_shardings(abstract: Any, shardings: Any) -> Any:
         abstract,
         shardings,
     )
+
+
+AUTO = "auto"
+DAY = 24 * 60 * 60 * 1000
+JOIN_SECONDS = 300
+
+
+def join_hosts(coordinator: str | None, hosts: int | None = None, host: int | None = None) -> bool:
+    """Makes this process one of several hosts. To be called before anything touches a device.
+
+    Args:
+      coordinator: "HOST:PORT" of host 0; "auto" where the surroundings say who is who (TPU slices, Slurm,
+        Kubernetes, Open MPI); None for one host, or "auto" on a TPU slice that names several workers.
+      hosts: how many, with HOST:PORT.
+      host: which of them this is, from 0, with HOST:PORT.
+
+    Returns:
+      Whether there are several.
+
+    Raises:
+      WrongUse: something is missing.
+      UserError: the hosts did not find each other.
+    """
+    if coordinator is None:
+        if hosts is not None or host is not None:
+            raise WrongUse("--hosts and --host need --coordinator=HOST:PORT, the address of host 0")
+        if "," not in os.environ.get("TPU_WORKER_HOSTNAMES", ""):
+            return False
+        coordinator = AUTO
+    if coordinator == AUTO:
+        try:
+            jax.distributed.initialize()
+        except (ValueError, RuntimeError) as error:
+            raise UserError(
+                f"--coordinator=auto: nothing here says which hosts there are ({error}); "
+                "use --coordinator=HOST:PORT --hosts=N --host=I"
+            ) from None
+        return jax.process_count() > 1
+    if ":" not in coordinator or hosts is None or host is None or not 0 <= host < hosts:
+        raise WrongUse(
+            f"--coordinator={coordinator}: HOST:PORT expected, with --hosts=N and --host=I, I from 0 to N - 1"
+        )
+    try:
+        # Without detection: on a machine that Slurm runs, what is said here still counts.
+        jax.distributed.initialize(
+            coordinator,
+            hosts,
+            host,
+            cluster_detection_method="deactivate",
+            initialization_timeout=JOIN_SECONDS,
+        )
+    except RuntimeError as error:
+        detail = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"--coordinator={coordinator}: the {hosts} hosts did not find each other ({detail})"
+        ) from None
+    return hosts > 1
+
+
+def is_first() -> bool:
+    """Whether this is the host that prepares data and writes files."""
+    return jax.process_index() == 0
+
+
+def wait_for_hosts(name: str) -> None:
+    """Returns when all hosts have called it with this name; each name once. Patient for a day.
+
+    It uses no device, so nothing times out while the first host prepares data.
+    """
+    if jax.process_count() > 1:
+        ocp.multihost.get_barrier_sync_fn()(key=f"hrpe_jax:{name}", timeout_ms=DAY)
+
+
+def all_hosts_hear(value: bool) -> bool:
+    """What the first host says, on every host; to be called by all of them."""
+    if jax.process_count() == 1:
+        return value
+    return bool(multihost_utils.broadcast_one_to_all(np.int32(value)))

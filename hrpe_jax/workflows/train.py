@@ -32,11 +32,10 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.preprocessing.build import build_dataset
 from hrpe_jax.report.training_curves import draw_curves, panels, read_metrics
 from hrpe_jax.tasks import build_task
-from hrpe_jax.training.distributed import all_hosts_hear, is_first, wait_for_hosts
 from hrpe_jax.training.early_stopping import check_metric
 from hrpe_jax.training.loop import StageResult, StepCallback, train_stage
 from hrpe_jax.training.progress import check_tensorboard
-from hrpe_jax.training.sharding import host_rows, make_mesh
+from hrpe_jax.training.sharding import all_hosts_hear, host_rows, is_first, make_mesh, wait_for_hosts
 from hrpe_jax.utils import cli
 from hrpe_jax.utils.files import check_output, lock_folder, replace_file, unwritable
 from hrpe_jax.utils.version import __version__

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrpe_jax.codec import attributes as of
-from hrpe_jax.codec.attributes import Attributes, attributes_from_values, attributes_of
+from hrpe_jax.codec import plan as of
+from hrpe_jax.codec.plan import Attributes, attributes_from_values, attributes_of
 from hrpe_jax.score.score import Note, Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

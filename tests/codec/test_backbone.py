@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec import backbone_tokens as bt
-from hrpe_jax.codec.grammar import accepts_backbone
+from hrpe_jax.codec.vocabulary import accepts_backbone
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hrpe_jax.codec import backbone, melody
-from hrpe_jax.codec.grammar import accepts_backbone, accepts_melody
 from hrpe_jax.codec.melody import decode_piece
+from hrpe_jax.codec.vocabulary import accepts_backbone, accepts_melody
 from hrpe_jax.errors import UserError
 from hrpe_jax.readers.pop909 import is_pop909_song, read_pop909
 from hrpe_jax.score.score import Score, ScoreError

@@ -7,9 +7,9 @@ import pytest
 
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import backbone_tokens as bt
-from hrpe_jax.codec import grammar as mg
 from hrpe_jax.codec import melody_tokens as mt
-from hrpe_jax.codec.grammar import (
+from hrpe_jax.codec import vocabulary as mg
+from hrpe_jax.codec.vocabulary import (
     accepts_backbone,
     accepts_melody,
     advance,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import backbone_tokens as bt
-from hrpe_jax.codec.grammar import accepts_melody
 from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.codec.melody_tokens import CLOCK_ADD, CLOCK_SET, token_name
+from hrpe_jax.codec.vocabulary import accepts_melody
 from hrpe_jax.score.form import Section, form_from_values, form_values
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord

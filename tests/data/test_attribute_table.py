@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrpe_jax.codec.attributes import Attributes
+from hrpe_jax.codec.plan import Attributes
 from hrpe_jax.data.attribute_table import (
     ENOUGH,
     AttributeTable,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax.analysis.form import find_form
+from hrpe_jax.analysis.find_form import find_form
 from hrpe_jax.codec import backbone
 from hrpe_jax.data.shards import SPLITS, open_dataset
 from hrpe_jax.errors import UserError

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.codec.attributes import Attributes
 from hrpe_jax.codec.columns import BACKBONE_FIELDS
-from hrpe_jax.codec.grammar import accepts_backbone
-from hrpe_jax.codec.plan import outline
+from hrpe_jax.codec.plan import Attributes, outline
+from hrpe_jax.codec.vocabulary import accepts_backbone
 from hrpe_jax.data.batches import backbone_song
 from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.sampling import backbone_search

@@ -15,7 +15,7 @@ import pytest
 
 from hrpe_jax import read_score
 from hrpe_jax.codec import backbone_tokens, melody_tokens, vocabulary
-from hrpe_jax.codec.grammar import accepts_backbone, accepts_melody
+from hrpe_jax.codec.vocabulary import accepts_backbone, accepts_melody
 from hrpe_jax.composer import notices
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.json import score_from_values

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hrpe_jax.codec import backbone
-from hrpe_jax.codec.grammar import accepts_backbone
+from hrpe_jax.codec.vocabulary import accepts_backbone
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.chord_input import as_typed, read_chords, reading_notes, suggest
 from hrpe_jax.sampling.controls import Drawing, chord_tokens

@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens, melody
 from hrpe_jax.codec import melody_tokens as tokens
-from hrpe_jax.codec.attributes import Attributes, attributes_of
 from hrpe_jax.codec.columns import MELODY_FIELDS, MELODY_ROW_FIELDS
-from hrpe_jax.codec.grammar import accepts_melody
-from hrpe_jax.codec.plan import described, melody_end, outline
+from hrpe_jax.codec.plan import Attributes, attributes_of, described, melody_end, outline
+from hrpe_jax.codec.vocabulary import accepts_melody
 from hrpe_jax.data.batches import melody_song
 from hrpe_jax.models.melody import Melody, init_memory
 from hrpe_jax.sampling import melody_batch as driver

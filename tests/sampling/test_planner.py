@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from hrpe_jax.checkpoints.release import load_model, write_released
-from hrpe_jax.codec.attributes import Attributes
 from hrpe_jax.codec.backbone import encode_ids
-from hrpe_jax.codec.plan import BREATH_SILENT, COLUMNS, RETURN_EXACT, RETURN_FREE, outline
+from hrpe_jax.codec.plan import BREATH_SILENT, COLUMNS, RETURN_EXACT, RETURN_FREE, Attributes, outline
 from hrpe_jax.data.attribute_table import AttributeTable, Row
 from hrpe_jax.data.outline_model import TONIC, Ending, EndingModel, fit_outlines
 from hrpe_jax.data.plan_tables import PlanTables

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from hrpe_jax.errors import UserError, WrongUse
-from hrpe_jax.training.distributed import is_first, join_hosts, wait_for_hosts
+from hrpe_jax.training.sharding import is_first, join_hosts, wait_for_hosts
 
 
 def test_one_host_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from hrpe_jax.formats.charts.grid import MAX_CELLS, BarChart, ChartBar
+from hrpe_jax.formats.charts.text_charts import MAX_CELLS, BarChart, ChartBar
 from hrpe_jax.formats.repeat_signs import sign_of_words
 from hrpe_jax.formats.text import TextFileError, read_lines
 from hrpe_jax.theory.key import Key

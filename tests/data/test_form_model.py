@@ -6,8 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.form_model import (
+from hrpe_jax.data.form_model import (
     LEAST_BARS,
     MOST_BARS,
     FormModel,
@@ -16,6 +15,7 @@ from hrpe_jax.sampling.form_model import (
     steps_of,
     windows,
 )
+from hrpe_jax.errors import UserError
 from hrpe_jax.score.form import Section, check_form, form_text, parse_form
 
 

@@ -1,4 +1,6 @@
-"""Text grids: bars of chords between strokes, as people type them and Band-in-a-Box prints them.
+"""Chord charts as text: grids of bars, and ChordPro.
+
+Text grids: bars of chords between strokes, as people type them and Band-in-a-Box prints them.
 
     Title: A song
     Key: Eb   Tempo: 120   Time: 4/4
@@ -9,6 +11,14 @@ The chords of a bar share it; `/`, `.` and `-` are beats on which the chord goes
 once more. A row may end with `x2`; `|: :|` and numbered endings are played.
 
 `BarChart` holds bars of chords: iReal Pro, ChordPro and text grids are read into one.
+
+ChordPro: words with chords in brackets, directives in braces, and grids of bars.
+
+Chords over words have no length; each is taken as a bar, unless bar lines stand among them. Sections that are
+called again (`{chorus}`) are played again.
+
+No kept library was found that is light and gives the chords as values: chordpro-renderer and chordsketch make
+pages, pychordpro and python-chordpro have one or two releases each, of 2021.
 """
 
 from __future__ import annotations
@@ -214,3 +224,119 @@ def _key(text: str) -> Key | None:
         return Key.parse(" ".join(text.split()[:2])) if text else None
     except ValueError:
         return None
+
+
+_DIRECTIVE = re.compile(r"\{\s*([A-Za-z_-]+)\s*(?:[: ]\s*(.*?))?\s*\}\s*$")
+_CHORD = re.compile(r"\[([^\[\]]{1,60})\]")
+_NAMES = {"t": "title", "st": "subtitle", "soc": "start_of_chorus", "eoc": "end_of_chorus", "c": "comment",
+          "sog": "start_of_grid", "eog": "end_of_grid", "sot": "start_of_tab", "eot": "end_of_tab",
+          "ci": "comment", "cb": "comment", "artist": "composer"}  # fmt: skip
+_LINE_TIMES = re.compile(r"[(\[]?\s*(?:x\s*(\d)|(\d)\s*x)\s*[)\]]?\s*$", re.IGNORECASE)
+
+
+def read_chordpro(path: str | Path) -> BarChart:
+    """Read a ChordPro file.
+
+    Raises:
+        TextFileError: the file cannot be read, or has no chords ("no_chords").
+    """
+    song = _Song()
+    for line in read_lines(path):
+        song.line(line.strip())
+        if len(song.bars) > MAX_BARS:
+            raise TextFileError("too_long", f"{path}: more than {MAX_BARS} bars")
+    if not song.bars:
+        raise TextFileError("no_chords", f"{path}: no chords: expected chords such as [C] in its lines")
+    warnings = {"bars_assumed"} if song.assumed else set()
+    return BarChart(
+        song.fields.get("title", "")[:200],
+        song.fields.get("composer", "")[:200],
+        song.bars,
+        song.key(),
+        song.tempo(),
+        "time" in song.fields,
+        warnings,
+    )
+
+
+class _Song:
+    """What holds from one line to the next."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, str] = {}
+        self.bars: list[ChartBar] = []
+        self.meter = Meter(4, 4)
+        self.assumed = False
+        self.section = ""
+        self.inside = ""  # of the environment that has begun
+        self.begin = 0
+        self.chorus: list[ChartBar] = []
+
+    def line(self, line: str) -> None:
+        """Take a line."""
+        directive = _DIRECTIVE.match(line)
+        if directive is not None:
+            self.directive(directive[1].lower(), directive[2] or "")
+        elif not line or line[0] == "#" or self.inside == "tab":
+            return
+        elif self.inside == "grid":
+            self.add(grid_bars(line, self.meter))
+        else:
+            self.words(line)
+
+    def directive(self, name: str, value: str) -> None:
+        """Take a directive."""
+        name = _NAMES.get(name, name)
+        if name == "meta":
+            name, _, value = value.partition(" ")
+        if name in ("title", "composer", "key", "tempo"):
+            self.fields.setdefault(name, value.strip())
+        elif name == "time":
+            try:
+                self.meter = Meter.parse(value)
+                self.fields[name] = value
+            except ValueError:
+                return
+        elif name.startswith("start_of_"):
+            self.inside = name.removeprefix("start_of_")
+            self.section = value or self.inside
+            self.begin = len(self.bars)
+        elif name.startswith("end_of_"):
+            if name.endswith("chorus"):
+                self.chorus = self.bars[self.begin :]
+            self.inside = ""
+        elif name == "chorus":
+            self.bars.extend(self.chorus)
+
+    def words(self, line: str) -> None:
+        """A line of words and chords, played so often as it says at its end."""
+        labels = [label.strip() for label in _CHORD.findall(line)]
+        labels = [label for label in labels if label and label[0] != "*"]
+        if not labels:
+            return
+        times = _LINE_TIMES.search(line)
+        if "|" in _CHORD.sub("", line) or "|" in labels:
+            cells = " ".join(re.findall(r"\|+|(?<=\[)[^\[\]|]+(?=\])", line))
+            bars = grid_bars(cells, self.meter)
+        else:
+            self.assumed = True
+            bars = [ChartBar([label], self.meter) for label in labels]
+        self.add(bars * (int(times[1] or times[2]) if times else 1))
+
+    def add(self, bars: list[ChartBar]) -> None:
+        """Adds bars, the first of which begins the section that was named."""
+        if bars and self.section:
+            bars[0].section, self.section = self.section, ""
+        self.bars.extend(bars)
+
+    def key(self) -> Key | None:
+        """The key that is named."""
+        try:
+            return Key.parse(self.fields["key"]) if "key" in self.fields else None
+        except ValueError:
+            return None
+
+    def tempo(self) -> float | None:
+        """The tempo that is named."""
+        match = re.match(r"\d{1,3}(?:\.\d{1,3})?", self.fields.get("tempo", ""))
+        return float(match[0]) if match is not None and 20 <= float(match[0]) <= 400 else None

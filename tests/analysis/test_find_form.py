@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hrpe_jax.analysis.form import MAX_BARS, bar_places, best_borders, find_form, similarities
+from hrpe_jax.analysis.find_form import MAX_BARS, bar_places, best_borders, find_form, similarities
 from hrpe_jax.readers.pop909 import read_pop909_song
 from hrpe_jax.score.form import check_form, form_text, parse_form
 from hrpe_jax.score.score import ChordSpan, Note, Score
