@@ -30,6 +30,8 @@ def main(args: argparse.Namespace) -> None:
     pieces, model = (args.generated, args.reference), (args.model, args.data)
     if not (all(pieces) and not any(model)) and not (all(model) and not any(pieces)):
         parser().error("give --generated=DIR and --reference=DIR, or --model=DIR and --data=DIR")
+    if args.without_plan and not args.model:
+        parser().error("--without_plan: only with --model and --data")
     for name in _OF_PIECES if args.model else _OF_MODELS:
         if getattr(args, name) is not None:
             others = "--generated and --reference" if args.model else "--model and --data"
@@ -43,6 +45,7 @@ def main(args: argparse.Namespace) -> None:
         from hrpe_jax.workflows.evaluate_model import NUM_PIECES, compare_model
 
         options["split"] = args.split or "valid"
+        options["plan"] = not args.without_plan
         options["num_pieces"] = NUM_PIECES if args.num_pieces is None else args.num_pieces
         return cli.print_result(compare_model(args.model, args.data, **options))
     from hrpe_jax.workflows.evaluate_pieces import compare_pieces
@@ -96,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N/D",
         help="compare pieces of this meter (default: the commonest), or all; --model composes in it",
     )
+    add("--without_plan", action="store_true", help="of --model: hide the plan of each song from the model")
     add("--draws", type=cli.at_least(100), default=1000, metavar="N", help="draws for intervals")
     add("--seed", type=cli.at_least(0), default=0, metavar="N", help="of the draws and the controls")
     add("--workers", type=cli.at_least(0), metavar="N", help="processes, one for every processor by default")

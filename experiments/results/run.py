@@ -51,6 +51,9 @@ def measure_prediction(model: Any, data: Path) -> dict[str, Any]:
         rows = {stage: {"model": row} for stage, row in evaluate_model(model, data, split, limit=0).items()}
         for stage, row in rows.items():
             row["songs"] = dataset.num_songs(split, stage)
+            if split != "train" and model.stage(stage).config.model.plan:
+                hidden = evaluate_model(model, data, split, [stage], limit=0, plan=False)
+                row["model, plan hidden"] = hidden[stage]
             if split != "train":
                 row["5-gram"] = ngram_baseline(dataset, stage, split)
                 row["as last time"] = repeat_baseline(dataset, stage, split)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
+
+import numpy as np
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.codec.backbone import MAX_TICKS_TO_NEXT
@@ -91,6 +95,15 @@ EMPTY_ROW = (0, 4, 4, tempo_bin(120.0), *(UNKNOWN.get(name, 0) for name in ATTRI
 def style_value(style: str) -> int:
     """The value of the column `style`; 0 (unknown) for a name that is none of `STYLES`."""
     return STYLES.index(style) + 1 if style in STYLES else 0
+
+
+def without_plan(batch: Mapping[str, Any]) -> dict[str, Any]:
+    """A batch of either stage in which nothing of the plan is known: form, what bars do, attributes."""
+    plan = {*COLUMNS, *ATTRIBUTES}
+    return {
+        name: np.full_like(values, UNKNOWN.get(name, 0)) if name in plan else values
+        for name, values in batch.items()
+    }
 
 
 def attribute_values(attributes: Attributes) -> dict[str, int]:

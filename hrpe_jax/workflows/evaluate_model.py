@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from hrpe_jax.checkpoints.release import Model, load_model
+from hrpe_jax.codec.columns import without_plan
 from hrpe_jax.data.loader import Stage, eval_batches
 from hrpe_jax.data.shards import SPLITS, open_dataset
 from hrpe_jax.errors import UserError
@@ -48,6 +49,7 @@ def evaluate_model(
     split: str = "valid",
     stages: Sequence[Stage] = (),
     limit: int | None = None,
+    plan: bool = True,
 ) -> dict[str, dict[str, float]]:
     """Measures a model on a split, every song of it once, as written.
 
@@ -61,6 +63,7 @@ def evaluate_model(
       stages: which; those that the model has if none is named. One without a song in the split is left out.
       limit: batches to look at; 0 for all, None for as many as its training looked at: ``eval_batches`` of
         its config, all of them unless that says otherwise.
+      plan: whether the model sees the plan of each song: its form, what its bars do, its attributes.
 
     Returns:
       By stage: loss (nats per event, the backbone's key and meter included), perplexity, and the metrics of
@@ -83,7 +86,8 @@ def evaluate_model(
         batches = eval_batches(dataset, name, trained.config.batch, split=split)
         if len(batches):
             task = build_task(name, trained.config.model)
-            figures[name] = evaluate_params(task, trained.config, trained.params, batches, limit)
+            seen = batches if plan else map(without_plan, batches)
+            figures[name] = evaluate_params(task, trained.config, trained.params, seen, limit)
     return figures
 
 
@@ -110,6 +114,7 @@ def compare_model(
     draws: int = 1000,
     seed: int = 0,
     tables: Sequence[str] = MODEL_TABLES,
+    plan: bool = True,
     say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Measures a trained model on a split, composes pieces with it and compares them with the split's songs.
@@ -133,6 +138,7 @@ def compare_model(
         draws: for intervals.
         seed: of the pieces, of draws and controls.
         tables: some of `MODEL_TABLES`.
+        plan: as of `evaluate_model`.
         say: told what a person wants to know while waiting.
 
     Returns:
@@ -155,7 +161,7 @@ def compare_model(
     dataset = open_dataset(Path(data))
     loaded = load_model(model)
     say = say or (lambda line: None)
-    stages = predictions(loaded, dataset, split)
+    stages = predictions(loaded, dataset, split, plan)
     result: dict[str, Any] = {"split": split, "stages": stages}
     about_model = {"model": str(model), "split": split}
     summary = about_model | {
@@ -193,8 +199,14 @@ def compare_model(
     return summary | written(output, report)
 
 
-def predictions(model: Model, dataset: Dataset, split: str) -> dict[str, Any]:
+def predictions(model: Model, dataset: Dataset, split: str, plan: bool = True) -> dict[str, Any]:
     """By stage the number of songs, and the figures of the model, the 5-gram and of "as last time".
+
+    Args:
+        model: which.
+        dataset: a prepared data set.
+        split: of its songs.
+        plan: as of `evaluate_model`.
 
     Raises:
         UserError: the split has no song of the model's stages.
@@ -204,7 +216,7 @@ def predictions(model: Model, dataset: Dataset, split: str) -> dict[str, Any]:
     from hrpe_jax.utils.jax_setup import enable_compilation_cache
 
     enable_compilation_cache()
-    figures = evaluate_model(model, dataset.path, split, limit=0)
+    figures = evaluate_model(model, dataset.path, split, limit=0, plan=plan)
     if not figures:
         raise UserError(
             f"{dataset.path}: no song of the model's stages in the {split} split; choose another --split"
