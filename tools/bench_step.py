@@ -63,8 +63,9 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.config import BackboneStageConfig, BatchConfig, MeshConfig, OptimizerConfig, StageConfig
 from hrpe_jax.models import cache as caches
 from hrpe_jax.models.config import BackboneModelConfig, HarmonyConfig, ModelConfig
+from hrpe_jax.models.harmonic_attention import LayerMemory
 from hrpe_jax.models.initializers import matmul, normal
-from hrpe_jax.models.transformer import LayerMemory, Stack
+from hrpe_jax.models.transformer import Stack
 from hrpe_jax.ops import hrpe, losses
 from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.base import LinenTask

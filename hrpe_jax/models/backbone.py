@@ -22,10 +22,11 @@ from hrpe_jax.models import cache as caches
 from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.chord_embedding import GROUP, STDDEV, ChordEmbedding, Pointer, both
 from hrpe_jax.models.config import BackboneModelConfig
+from hrpe_jax.models.harmonic_attention import LayerMemory
 from hrpe_jax.models.initializers import divide, lecun, matmul, normal
 from hrpe_jax.models.plan_features import PlanFeatures, hide
 from hrpe_jax.models.pointers import PhrasePointer, RepeatPointer, hide_rows
-from hrpe_jax.models.transformer import LayerMemory, Stack
+from hrpe_jax.models.transformer import Stack
 from hrpe_jax.ops import hrpe, phrases, repeats
 
 CATEGORIES = (tokens.NO_QUALITY_CODE, tokens.NO_FUNCTION_CODE)  # sizes of quality and function codes

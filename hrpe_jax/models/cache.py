@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.models.config import HarmonyConfig, ModelConfig
-from hrpe_jax.models.transformer import Context, LayerMemory
+from hrpe_jax.models.harmonic_attention import Context, LayerMemory
 from hrpe_jax.ops import hrpe, repeats, rope
 from hrpe_jax.ops.attention.types import Side
 

@@ -33,6 +33,11 @@ def normal(stddev: float, *axes: str | None) -> Any:
     return nn.with_logical_partitioning(nn.initializers.normal(stddev), axes)
 
 
+def unnamed(initializer: Any) -> Any:
+    """An initialiser that gives a plain array, without the logical axes of ``initializer``."""
+    return lambda *args: nn.unbox(initializer(*args))
+
+
 def zeros(*axes: str | None) -> Any:
     """As ``normal``, all zero."""
     return nn.with_logical_partitioning(nn.initializers.zeros, axes)

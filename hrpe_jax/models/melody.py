@@ -39,6 +39,7 @@ from hrpe_jax.models.chord_embedding import (
     turn_back,
 )
 from hrpe_jax.models.config import MelodyModelConfig
+from hrpe_jax.models.harmonic_attention import LayerMemory
 from hrpe_jax.models.initializers import lecun, matmul, normal
 from hrpe_jax.models.plan_features import PlanFeatures, RegisterFeatures, hide
 from hrpe_jax.models.pointers import (
@@ -50,7 +51,7 @@ from hrpe_jax.models.pointers import (
     no_bars,
     point,
 )
-from hrpe_jax.models.transformer import LayerMemory, Stack
+from hrpe_jax.models.transformer import Stack
 from hrpe_jax.ops import aligned, hrpe, repeats
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 

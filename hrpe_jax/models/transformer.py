@@ -1,4 +1,4 @@
-"""Building blocks of both networks: norm, gated MLP, harmonic attention, and the stack of blocks.
+"""Building blocks of both networks: norm, gated MLP, the block with its attention, and the stack of blocks.
 
 A block reads its keys from one of three places, which is all that differs between training the backbone,
 training the melody and sampling: from its own input, from remembered hidden states followed by its own input
@@ -7,7 +7,7 @@ training the melody and sampling: from its own input, from remembered hidden sta
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -15,11 +15,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.models.config import HarmonyConfig, ModelConfig
-from hrpe_jax.models.hrpe_tables import PERIOD, SHUFFLED, HarmonicTables
+from hrpe_jax.models.harmonic_attention import EXPLANATION, AttentionLayer, Context, LayerMemory
 from hrpe_jax.models.initializers import divide, lecun, matmul, ones
-from hrpe_jax.ops import hrpe, rope
-from hrpe_jax.ops.attention.attention import attention
-from hrpe_jax.ops.attention.types import Side
 from hrpe_jax.ops.pointwise import rms_norm, swiglu, target
 
 REMAT_POLICIES: dict[str, Any] = {
@@ -33,47 +30,6 @@ UNROLLED = 12
 """Up to so many scanned layers a CPU runs one by one: a scan copies what the backward pass needs of each into
 one array and out of it again, a tenth of a training step, and so few compile nearly as fast without it
 (``tools/bench_step.py``)."""
-
-EXPLANATION = "explanation"
-"""Collection in which attention leaves its logits where a caller makes it mutable (with the reference
-implementation); costs nothing otherwise. See `HarmonicAttention`."""
-
-
-class Context(NamedTuple):
-    """What every block needs beside its input; the same for all layers.
-
-    Attributes:
-      queries: where the new events stand.
-      keys: where all keys stand.
-      query_turn: RoPE at the new events.
-      key_turn: RoPE at all events whose keys are computed here (memory, then the new ones).
-      query_codes: lagged codes of the new events, one per relation.
-      key_codes: lagged codes of all keys, one per relation.
-      slot: int scalar, where new keys go in the cache; None without a cache.
-    """
-
-    queries: Side
-    keys: Side
-    query_turn: rope.Rotation
-    key_turn: rope.Rotation
-    query_codes: tuple[hrpe.Codes, ...]
-    key_codes: tuple[hrpe.Codes, ...]
-    slot: Any = None
-
-
-class LayerMemory(NamedTuple):
-    """What one layer remembers, or all layers with a leading axis: XL memory *or* cached keys and values.
-
-    Attributes:
-      hidden: inputs of the layer at remembered events, ``[batch, memory, width]``.
-      keys: rotated, ``[batch, heads, capacity, head_width]``; of one row without the first axis, since XLA
-        copies an array with an axis of size 1 at every update.
-      values: likewise.
-    """
-
-    hidden: Any = None
-    keys: Any = None
-    values: Any = None
 
 
 class RMSNorm(nn.Module):
@@ -103,112 +59,6 @@ class GatedMLP(nn.Module):
         return matmul(swiglu(matmul(x, gate), matmul(x, up)), down)
 
 
-class HarmonicAttention(nn.Module):
-    """Multi-head attention with RoPE and H-RPE.
-
-    To those who ask for the collection `EXPLANATION` it gives the parts of its logits, float32
-    ``[batch, heads, query, key]`` each: ``content`` (query times key as if they stood at one place),
-    ``distance`` (what rotation changes of that: RoPE, and roots in the variant z12) and ``harmony`` (H-RPE);
-    the softmax is over their sum.
-    """
-
-    config: ModelConfig
-    harmony: HarmonyConfig
-    categories: tuple[int, ...]
-
-    @nn.compact
-    def __call__(
-        self, x: Array, past: Array | None, cached: LayerMemory, context: Context
-    ) -> tuple[Array, LayerMemory]:
-        """Attends from ``x [batch, length, width]``.
-
-        Args:
-          x: normed input.
-          past: normed memory ``[batch, memory, width]`` or None.
-          cached: keys and values so far, or an empty ``LayerMemory``.
-          context: see there.
-
-        Returns:
-          The output ``[batch, length, width]`` and the cache with the new keys and values.
-        """
-        config = self.config
-        heads, head_width = config.heads, config.head_width
-
-        def project(name: str, source: Array) -> Array:
-            kernel = self.param(
-                name, lecun(config.width, "embed", "heads", "kv"), (config.width, heads, head_width)
-            )
-            flat = matmul(source, kernel.reshape(config.width, heads * head_width).astype(source.dtype))
-            return flat.reshape(*source.shape[:2], heads, head_width).swapaxes(1, 2)
-
-        source = x if past is None else jnp.concatenate([past, x], axis=1)
-        q, k, v = project("query", x), project("key", source), project("value", source)
-        plain_k = k
-        turned_q, k = rope.rotate(q, context.query_turn), rope.rotate(k, context.key_turn)
-        if cached.keys is not None:
-            one_row = cached.keys.ndim == 3
-
-            def put(new: Array, into: Array) -> Array:
-                start = (*(0,) * (into.ndim - 2), context.slot, 0)
-                new = new.astype(into.dtype)
-                return jax.lax.dynamic_update_slice(into, new[0] if one_row else new, start)
-
-            cached = LayerMemory(keys=put(k, cached.keys), values=put(v, cached.values))
-            k, v = (x[None] if one_row else x for x in (cached.keys, cached.values))
-        tables = HarmonicTables(self.harmony, heads, head_width, self.categories, name="tables")()
-        # The query-dependent term shares the scale of the content term, so that E lives at the size of a key.
-        terms = self._harmonic_terms(tables, q * head_width**-0.5, context) if tables else {}
-        if self.is_mutable_collection(EXPLANATION) and cached.keys is None:
-            self._explain(q, plain_k, turned_q, k, terms.get("bias"))
-        # A cache is read one event at a time: no kernel is needed, and its keys are not aligned with queries.
-        here = "xla" if context.slot is not None and config.attention != "reference" else config.attention
-        mixed = attention(
-            turned_q, k, v, context.queries, context.keys, implementation=here, start=context.slot, **terms
-        )
-        mixed = mixed.swapaxes(1, 2).reshape(*x.shape[:2], heads * head_width)
-        out = self.param(
-            "out", lecun(heads * head_width, "heads", "kv", "embed"), (heads, head_width, config.width)
-        )
-        return matmul(mixed, out.reshape(heads * head_width, config.width).astype(x.dtype)), cached
-
-    def _explain(self, q: Array, k: Array, turned_q: Array, turned_k: Array, bias: Array | None) -> None:
-        """Leaves the parts of the logits in `EXPLANATION`."""
-
-        def products(a: Array, b: Array) -> Array:
-            scores = jnp.einsum("bhid,bhjd->bhij", a, b, preferred_element_type=jnp.float32)
-            return scores * a.shape[-1] ** -0.5
-
-        content = products(q, k)
-        parts = {"content": content, "distance": products(turned_q, turned_k) - content}
-        parts["harmony"] = jnp.zeros_like(content) if bias is None else bias
-        for name, part in parts.items():
-            self.sow(EXPLANATION, name, part, reduce_fn=lambda _, new: new, init_fn=lambda: None)
-
-    def _harmonic_terms(
-        self, tables: tuple[tuple[hrpe.Relation, ...], ...], queries: Array, context: Context
-    ) -> dict[str, Any]:
-        """H-RPE as ``attention`` takes it: a dense bias for the reference, else features."""
-        order = self.harmony.relations
-        per_set = self.config.heads // len(tables)
-        dense = self.config.attention == "reference"
-        biases, groups = [], []
-        for i, (lags, relations) in enumerate(zip(self.harmony.sets, tables, strict=True)):
-            query_codes = [self._shuffle(context.query_codes[order.index(pair)]) for pair in lags]
-            key_codes = [self._shuffle(context.key_codes[order.index(pair)]) for pair in lags]
-            heads = queries[:, i * per_set : (i + 1) * per_set]
-            if dense:
-                biases.append(hrpe.bias(query_codes, key_codes, relations, heads))
-            else:
-                groups.append(hrpe.fold(query_codes, key_codes, relations, heads))
-        return {"bias": jnp.concatenate(biases, axis=1)} if dense else {"features": hrpe.join(groups)}
-
-    def _shuffle(self, codes: hrpe.Codes) -> hrpe.Codes:
-        """The codes; with roots that mean nothing, for the placebo."""
-        if self.harmony.variant != "placebo":
-            return codes
-        return codes._replace(cyclic=jnp.asarray(SHUFFLED)[codes.cyclic % PERIOD])
-
-
 class Block(nn.Module):
     """Pre-norm attention and MLP with residual connections."""
 
@@ -229,7 +79,7 @@ class Block(nn.Module):
         dropout = nn.Dropout(self.config.dropout, deterministic=not self.train)
         norm = RMSNorm(dtype, name="attention_norm")
         memory = None if past.hidden is None else norm(past.hidden)
-        attend = HarmonicAttention(self.config, self.harmony, self.categories, name="attention")
+        attend = AttentionLayer(self.config, self.harmony, self.categories, name="attention")
         mixed, cached = attend(norm(x), memory, past, context)
         out = x + dropout(mixed)
         out = out + dropout(GatedMLP(self.config, name="mlp")(RMSNorm(dtype, name="mlp_norm")(out)))

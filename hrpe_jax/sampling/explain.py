@@ -25,7 +25,7 @@ from hrpe_jax.codec.columns import BACKBONE_PLAN
 from hrpe_jax.codec.vocabulary import backbone_mask
 from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.models.config import BackboneModelConfig
-from hrpe_jax.models.transformer import EXPLANATION
+from hrpe_jax.models.harmonic_attention import EXPLANATION
 from hrpe_jax.ops.attention.types import NOTHING
 from hrpe_jax.sampling.options import MAX_ON_PAGE, Outputs
 from hrpe_jax.sampling.planner import PiecePlan, backbone_columns

@@ -13,9 +13,9 @@ from hrpe_jax.codec.columns import MELODY_FIELDS, MELODY_ROW_FIELDS
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.config import MelodyModelConfig
+from hrpe_jax.models.harmonic_attention import LayerMemory
 from hrpe_jax.models.melody import Melody, MelodyCache
 from hrpe_jax.models.pointers import bar_distances
-from hrpe_jax.models.transformer import LayerMemory
 from hrpe_jax.ops import hrpe, losses
 from hrpe_jax.ops.aligned import Aligned
 from hrpe_jax.ops.repeats import Repeats

@@ -12,7 +12,7 @@ import pytest
 
 from hrpe_jax.models.backbone import Backbone, init_cache
 from hrpe_jax.models.config import HarmonyConfig
-from hrpe_jax.models.hrpe_tables import PERIOD, SHUFFLED, HarmonicTables, symmetric
+from hrpe_jax.models.harmonic_attention import PERIOD, SHUFFLED, HarmonicTables, symmetric
 from hrpe_jax.ops import hrpe
 from hrpe_jax.theory.tonal_space import chord_distances
 from tests.models.test_backbone import LENGTH, config, draw_batch, noisy_params, run, shown

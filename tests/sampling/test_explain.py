@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import hrpe_jax.models.transformer
+import hrpe_jax.models.harmonic_attention
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.models.backbone import Backbone
 from hrpe_jax.models.config import BackboneModelConfig
-from hrpe_jax.models.transformer import EXPLANATION
+from hrpe_jax.models.harmonic_attention import EXPLANATION
 from hrpe_jax.ops.attention.attention import attention
 from hrpe_jax.sampling import explain as explaining
 from hrpe_jax.sampling.explain import explain, explain_pieces
@@ -100,7 +100,7 @@ def test_the_parts_add_up_to_the_logits(monkeypatch: pytest.MonkeyPatch, ids: tu
         f"block_{i}": jax.tree.map(lambda leaf, i=i: leaf[i], stack["blocks"]) for i in range(config.layers)
     }
     unrolled = {**params, "stack": {"final_norm": stack["final_norm"], **layers}}
-    monkeypatch.setattr(hrpe_jax.models.transformer, "attention", watched)
+    monkeypatch.setattr(hrpe_jax.models.harmonic_attention, "attention", watched)
     parts, logits = jax.jit(parts_of, static_argnums=0)(replace(config, scan_layers=False), unrolled)
     parts = np.asarray(parts)
     assert parts.shape == (3, config.layers, config.heads, 64, 64)
