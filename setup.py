@@ -7,6 +7,15 @@ from setuptools import find_packages, setup
 EXTRAS = {
     "audio": ["soundfile>=0.12", "midirenderer>=0.1.3"],
     "engrave": ["verovio>=4.3", "svglib>=1.5"],
+    "studio": [
+        "starlette>=0.40",
+        "uvicorn>=0.30",
+        "verovio>=4.3",
+        "svglib>=1.5",
+        "soundfile>=0.12",
+        "midirenderer>=0.1.3",
+    ],
+    "mcp": ["mcp>=2.0"],
     "corpus": ["music21>=9.1"],
     "tensorboard": ["tensorboardX>=2.6"],
     "beam": ["apache-beam>=2.60"],
@@ -25,6 +34,11 @@ EXTRAS = {
         "svglib>=1.5",
         "soundfile>=0.12",
         "midirenderer>=0.1.3",
+        "starlette>=0.40",
+        "uvicorn>=0.30",
+        "httpx>=0.27",
+        "selenium>=4.20",
+        "mcp>=2.0",
         "lxml>=5",  # with the next: checks what is written against the schema of MusicXML 4.0
         "musicxml>=1.4",
     ],
@@ -47,6 +61,7 @@ setup(
         "hrpe_jax.analysis.fitted": ["*.json"],
         "hrpe_jax.arranging": ["patterns/*.txt"],
         "hrpe_jax.formats.page": ["*.css", "*.js"],
+        "hrpe_jax.server": ["page/*"],
     },
     install_requires=[
         "jax>=0.7.2",

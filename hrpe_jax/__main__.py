@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "train models",
     "evaluate": "compare pieces with real music, or measure a model",
     "inspect": "look at a data set",
+    "studio": "compose in the browser",
 }
 
 

@@ -69,7 +69,7 @@ WITHOUT_JAX = (
     "baselines",
     "report",
 )
-ON_TOP = {"workflows"}  # may import everything, as the commands and `composer` may
+ON_TOP = {"workflows", "server"}  # may import everything, as the commands and `composer` may
 
 # Why a module that only one other imports is a file of its own; patterns of names within the package.
 IMPORTED_ONCE = {
@@ -85,6 +85,7 @@ IMPORTED_ONCE = {
     "preprocessing.*": "a step from files to shards",
     "readers.*": "a kind of file, loaded when it is met",
     "report.*": "a part of a page; one more would make its caller too long",
+    "server.*": "a part of the studio: a kind of edit, of answer, or of what a page needs",
     "sampling.*": "a step of sampling; its caller has 200 lines or more",
     "tasks.*": "a stage",
     "training.*": "a part of training; the loop is long enough",

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from hrpe_jax.arranging.arrange import arrange
-from hrpe_jax.arranging.arrangement import BASS_TRACK, CHORD_TRACK, MELODY_TRACK, Arrangement
+from hrpe_jax.arranging.arrangement import BASS_TRACK, CHORD_TRACK, MELODY_TRACK, Arrangement, Part
 from hrpe_jax.errors import UserError
-from hrpe_jax.formats.midi.write import midi_bytes
+from hrpe_jax.formats.midi.write import midi_bytes, part_bytes
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER
 
@@ -186,6 +186,28 @@ def render(
         return master(sketch(arrangement, seconds, total))
     samples = _play(midi_bytes(score, arrangement), soundfont)[:total]
     return master(np.pad(samples, ((0, total - len(samples)), (0, 0))))
+
+
+def render_part(part: Part, tempo_bpm: float, seconds: float) -> np.ndarray:
+    """Plays one part alone, as loud as its font makes it in a band: parts may be added up.
+
+    Args:
+        part: what is played; ticks from 0 on.
+        tempo_bpm: quarter notes a minute.
+        seconds: how long the sound is; what lies behind is cut.
+
+    Returns:
+        float32 `[samples, 2]` at `RATE`.
+    """
+    total = int(seconds * RATE)
+    if not part.notes:
+        return np.zeros((total, 2), np.float32)
+    if has_renderer():
+        samples = _play(part_bytes(part, tempo_bpm), None)[:total]
+    else:
+        tick = 60.0 / (tempo_bpm * TICKS_PER_QUARTER)
+        samples = sketch(Arrangement(part.name, (part,)), tick, total)
+    return np.pad(samples, ((0, total - len(samples)), (0, 0)))
 
 
 def has_renderer() -> bool:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -20,7 +22,7 @@ from hrpe_jax.formats.musicxml.write import READABLE, PrintOptions, measure_id, 
 from hrpe_jax.formats.pdf import pdf_bytes
 from hrpe_jax.score.notation import bar_lengths
 from hrpe_jax.score.score import Score
-from hrpe_jax.score.written import lay_out, make_readable, pickup_shift
+from hrpe_jax.score.written import BARS_PER_SYSTEM, lay_out, make_readable, pickup_shift
 
 ENGRAVED_FORMATS = ("pdf", "svg")
 
@@ -32,20 +34,28 @@ _OPTIONS = {
     "footer": "none",
     "header": "auto",
     "pageMarginBottom": 120,
-    "pageMarginLeft": 150,
-    "pageMarginRight": 150,
-    "pageMarginTop": 150,
+    **{f"pageMargin{side}": 150 for side in ("Left", "Right", "Top")},
     "pageWidth": _PAGE[0],
     "spacingSystem": 9,
     "svgHtml5": False,
     "svgViewBox": True,
     "xmlIdSeed": 1,
 }
+_LINE_OPTIONS = {
+    "adjustPageHeight": True,
+    "header": "none",
+    "minLastJustification": 0.35,
+    "pageHeight": 100,  # room for one line
+    **{f"pageMargin{side}": 20 for side in ("Bottom", "Left", "Right", "Top")},
+}
 _BOLD, _ITALIC = {"ending", "reh", "tempo", "fing"}, {"dir", "dynam", "mNum"}
 _STROKED = {"ellipse", "path", "polygon", "polyline", "rect"}
 _TITLE_SIZE = 660.0
 _QUARTER, _SIGN_SIZE = "\ueca5", 1.5
 """A quarter note among words, and how much larger than them."""
+
+_VEROVIO = threading.Lock()
+"""Held while Verovio works: it is not made for several threads."""
 
 _OWN_ID = re.compile(r"m\d+(-\d+)?")
 """Ids from the MusicXML file, see `measure_id`; Verovio's own are of no use."""
@@ -106,6 +116,35 @@ def write_pdf(score: Score, path: str | os.PathLike[str], options: PrintOptions 
     Path(path).write_bytes(pdf_bytes(engrave(score, options, paged=True), score.title or score.id))
 
 
+def engrave_lines(score: Score, options: PrintOptions = READABLE, before: int = 0) -> list[str]:
+    """Engraves a score line by line, without title and tempo.
+
+    Args:
+        score: what to print.
+        options: how; lines are as wide as their `bars_per_line` need.
+        before: bars of the piece before these: numbers and ids count from there, and the meter is not
+            printed again.
+
+    Returns:
+        The SVG text of every line.
+
+    Raises:
+        UserError: the score cannot be engraved.
+    """
+    width = _PAGE[0] * options.bars_per_line // BARS_PER_SYSTEM
+    text = _for_verovio(musicxml_bytes(replace(score, title="", composer=""), 0, options))
+    text = re.sub(r"<credit .*?</credit>", "", text, flags=re.DOTALL)
+    if before:
+        text = re.sub(r' id="m(\d+)', lambda found: f' id="m{int(found[1]) + before}', text)
+        text = re.sub(
+            r'<measure number="(\d+)', lambda found: f'<measure number="{int(found[1]) + before}', text
+        )
+        text = text.replace("<time>", '<time print-object="no">', 1)
+    return [
+        _clean(page, "") for page in _pages(text, {**_LINE_OPTIONS, "pageWidth": max(width, 900)}, score.id)
+    ]
+
+
 def engrave(
     score: Score, options: PrintOptions = READABLE, paged: bool = False, prefix: str = ""
 ) -> list[str]:
@@ -120,15 +159,23 @@ def engrave(
     Returns:
         The SVG text of every page.
     """
+    height = {"pageHeight": _PAGE[1]} if paged else {"pageHeight": 60000, "adjustPageHeight": True}
+    text = _for_verovio(musicxml_bytes(score, 0, options))
+    return [_clean(page, prefix) for page in _pages(text, height, score.id)]
+
+
+def _pages(musicxml: str, options: dict[str, Any], name: str) -> list[str]:
+    """The SVG of every page, as Verovio makes it."""
     import verovio
 
-    toolkit = verovio.toolkit()
-    height = {"pageHeight": _PAGE[1]} if paged else {"pageHeight": 60000, "adjustPageHeight": True}
-    toolkit.setOptions({**_OPTIONS, **height})
-    verovio.enableLog(verovio.LOG_OFF)
-    if not toolkit.loadData(_for_verovio(musicxml_bytes(score, 0, options))):
-        raise UserError(f"{score.id}: cannot be engraved; its MusicXML file may still open elsewhere")
-    return [_clean(toolkit.renderToSVG(page + 1), prefix) for page in range(toolkit.getPageCount())]
+    with _VEROVIO:
+        verovio.setDefaultResourcePath(str(_verovio_data()))  # each thread has its own
+        toolkit = verovio.toolkit()
+        toolkit.setOptions({**_OPTIONS, **options})
+        verovio.enableLog(verovio.LOG_OFF)
+        if not toolkit.loadData(musicxml):
+            raise UserError(f"{name}: cannot be engraved; its MusicXML file may still open elsewhere")
+        return [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
 
 
 def marks(score: Score, options: PrintOptions = READABLE, prefix: str = "") -> list[Mark]:
@@ -137,7 +184,7 @@ def marks(score: Score, options: PrintOptions = READABLE, prefix: str = "") -> l
     shown = make_readable(score) if options.readable else score
     starts = [start for start, _ in bar_lengths(shown)]
     found = []
-    for measure in lay_out(shown):
+    for measure in lay_out(shown, repeats=options.repeats, bars_per_line=options.bars_per_line):
         name = measure_id(measure)
         for played in measure.played:
             for place, symbol in enumerate(measure.bar.symbols):

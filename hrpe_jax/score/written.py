@@ -106,7 +106,7 @@ def _earlier(span: ChordSpan, shift: int) -> ChordSpan:
 
 BARS_PER_SYSTEM = 4
 MAX_SYMBOLS = 44
-"""Notes, rests and chord symbols that a system of four bars holds; where there are more it has two bars."""
+"""Notes, rests and chord symbols that a line of four bars holds; one with more has half as many bars."""
 _MAX_UNIT = 6
 """Sections that are looked at as one repeated stretch."""
 _MAX_ENDING = 4
@@ -146,12 +146,16 @@ class Measure:
     chord: Chord | None = None
 
 
-def lay_out(score: Score, split_at_chords: bool = False) -> list[Measure]:
+def lay_out(
+    score: Score, split_at_chords: bool = False, repeats: bool = True, bars_per_line: int = BARS_PER_SYSTEM
+) -> list[Measure]:
     """The measures of a score as they are written.
 
     Args:
         score: any; sections come from its form.
         split_at_chords: see `write_bars`.
+        repeats: whether what comes again at once is written once; otherwise each bar is a measure.
+        bars_per_line: at most, fewer where they are crowded.
 
     Returns:
         The measures in the order of the page. Those that each stands for, together, are all bars of
@@ -167,7 +171,7 @@ def lay_out(score: Score, split_at_chords: bool = False) -> list[Measure]:
     while bar < len(bars):
         while place < len(sections) and sections[place].first_bar < bar:
             place += 1
-        found = _repeat(sections[place:], bar, contents)
+        found = _repeat(sections[place:], bar, contents) if repeats else None
         if found is None:
             measures.append(Measure(bars[bar], (bar,), letters.get(bar, ""), double_bar=bar + 1 in ends))
             bar += 1
@@ -175,7 +179,7 @@ def lay_out(score: Score, split_at_chords: bool = False) -> list[Measure]:
         length, ending = found
         measures += _repeated(bars, letters, bar, length, ending, ends)
         bar += 2 * length
-    return _numbered(_systems(_restated(measures, contents)))
+    return _numbered(_systems(_restated(measures, contents), bars_per_line))
 
 
 def _content(score: Score, bar: Bar) -> tuple[Any, ...]:
@@ -281,13 +285,13 @@ def _restated(measures: list[Measure], contents: Sequence[tuple[Any, ...]]) -> l
     return told
 
 
-def _systems(measures: list[Measure]) -> list[Measure]:
-    """With the beginnings of lines: every section begins one, and they have four bars."""
+def _systems(measures: list[Measure], bars_per_line: int) -> list[Measure]:
+    """With the beginnings of lines: every section begins one, and they have so many bars."""
     broken: list[Measure] = []
     in_line = 0
     for index, measure in enumerate(measures):
         pickup = index == 0 and measure.bar.number == 0
-        size = _line_size(measures, index - in_line)
+        size = _line_size(measures, index - in_line, bars_per_line)
         new = bool(broken) and (bool(measure.section) or measure.repeat_start or in_line >= size)
         after_pickup = index == 1 and broken[0].bar.number == 0
         if new and not after_pickup:
@@ -297,11 +301,11 @@ def _systems(measures: list[Measure]) -> list[Measure]:
     return broken
 
 
-def _line_size(measures: Sequence[Measure], first: int) -> int:
+def _line_size(measures: Sequence[Measure], first: int, most: int) -> int:
     """Bars of the line that begins with this measure."""
-    line = measures[first : first + BARS_PER_SYSTEM]
+    line = measures[first : first + most]
     symbols = sum(len(measure.bar.symbols) + len(measure.bar.chords) for measure in line)
-    return BARS_PER_SYSTEM if symbols <= MAX_SYMBOLS else BARS_PER_SYSTEM // 2
+    return most if symbols <= MAX_SYMBOLS * most / BARS_PER_SYSTEM else max(1, most // 2)
 
 
 def _numbered(measures: list[Measure]) -> list[Measure]:

@@ -19,6 +19,7 @@ from hrpe_jax.arranging.arrangement import (
     DRUM_TRACK,
     MELODY_TRACK,
     Arrangement,
+    Part,
 )
 from hrpe_jax.score.notation import meter_of
 from hrpe_jax.score.score import Score
@@ -82,6 +83,30 @@ def midi_bytes(score: Score, arrangement: Arrangement | None = None) -> bytes:
     _add_meters(midi, score, seconds)
     for tick, label in _labels(score):
         midi.lyrics.append(pretty_midi.Lyric(label, tick * seconds))
+    file = io.BytesIO()
+    midi.write(file)
+    return file.getvalue()
+
+
+def part_bytes(part: Part, tempo_bpm: float) -> bytes:
+    """A MIDI file of one part alone, set as in a band.
+
+    Args:
+        part: what is played; ticks from 0 on.
+        tempo_bpm: quarter notes a minute.
+    """
+    import pretty_midi
+
+    midi = pretty_midi.PrettyMIDI(resolution=FILE_TICKS_PER_QUARTER, initial_tempo=float(tempo_bpm))
+    seconds = 60.0 / (tempo_bpm * TICKS_PER_QUARTER)
+    track = pretty_midi.Instrument(part.program, part.drums, part.name)
+    track.notes = [
+        pretty_midi.Note(note.velocity, note.pitch, note.onset * seconds, note.end * seconds)
+        for note in part.notes
+    ]
+    settings = zip((7, 10, 91), _MIX.get(part.name, _MIX[MELODY_TRACK]), strict=True)
+    track.control_changes = [pretty_midi.ControlChange(number, value, 0) for number, value in settings]
+    midi.instruments.append(track)
     file = io.BytesIO()
     midi.write(file)
     return file.getvalue()

@@ -20,7 +20,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from hrpe_jax.formats.musicxml.chord_symbols import harmony_element, text_element
 from hrpe_jax.score.notation import Symbol, bar_lengths, beams, chords_at
 from hrpe_jax.score.score import Score
-from hrpe_jax.score.written import Measure, lay_out, make_readable
+from hrpe_jax.score.written import BARS_PER_SYSTEM, Measure, lay_out, make_readable
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER, Meter
 from hrpe_jax.theory.spelling import NoteName, spell_note
@@ -55,11 +55,15 @@ class PrintOptions:
             two lower where it is high.
         readable: whether note ends and the pickup are written as people write them, see `score.written`;
             without it the file holds the score exactly.
+        repeats: whether what comes again at once is written once, between repeat signs.
+        bars_per_line: at most.
     """
 
     transpose: str = ""
     clef: str = ""
     readable: bool = False
+    repeats: bool = True
+    bars_per_line: int = BARS_PER_SYSTEM
 
 
 EXACT, READABLE = PrintOptions(), PrintOptions(readable=True)
@@ -152,7 +156,7 @@ class _Writer:
             score = replace(score, melody=tuple(melody))
         self.score = score
         self.names = spelled(score)
-        self.measures = lay_out(score)
+        self.measures = lay_out(score, repeats=options.repeats, bars_per_line=options.bars_per_line)
 
     def write(self, part: Element) -> None:
         before: Meter | None = None

@@ -1,0 +1,364 @@
+"""What the model is asked for, in terms of a state: bars to fill, chords for a melody, more bars, a new
+section.
+
+Every answer is a list of candidates, whole states of which one may be kept. Nothing that is locked differs in
+them, and nothing outside the bars that were asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from hrpe_jax.errors import UserError
+from hrpe_jax.score.score import ChordSpan, Note, Score
+from hrpe_jax.server.actions import Refused
+from hrpe_jax.server.edit_music import bar_text, span_of
+from hrpe_jax.server.edits import act
+from hrpe_jax.server.state import State, fill, sounding_chords, with_form
+from hrpe_jax.theory.function import roman_numeral
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
+from hrpe_jax.theory.pitch import midi_name
+
+WHAT = ("melody", "chords", "both", "rhythm", "pitches")
+WISHES = ("", "less busy", "busier", "higher", "lower")
+MAX_COUNT = 8
+_POOL = 3
+"""How many times as many are drawn where a wish chooses among them."""
+
+
+class Musician(Protocol):
+    """What the studio needs of a `Composer`."""
+
+    def compose(
+        self,
+        *,
+        num_pieces: int = ...,
+        bars: int | None = ...,
+        key: Key | str | None = ...,
+        meter: Meter | str | None = ...,
+        tempo: float | None = ...,
+        chords: str | None = ...,
+        form: str | None = ...,
+        prime: Score | None = ...,
+        seed: int = ...,
+        style: str | None = ...,
+        range: str | None = ...,
+        density: float | None = ...,
+    ) -> list[Score]:
+        """See `Composer.compose`."""
+
+    def suggest(
+        self, score: Score, bars: tuple[int, int], what: str = ..., count: int = ..., like: Score | None = ...
+    ) -> list[Score]:
+        """See `Composer.suggest`."""
+
+    def harmonize(self, score: Score, count: int = ...) -> list[Score]:
+        """See `Composer.harmonize`."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One answer.
+
+    Attributes:
+        state: the whole piece with it.
+        first: first bar that is new, from 1.
+        last: last bar that is new.
+        about: what it is like, in a few words.
+    """
+
+    state: State
+    first: int
+    last: int
+    about: str
+
+
+def suggest(
+    composer: Musician,
+    state: State,
+    first: int,
+    last: int,
+    what: str = "both",
+    count: int = 4,
+    like: State | None = None,
+    wish: str = "",
+) -> list[Candidate]:
+    """New music for some bars.
+
+    Args:
+        composer: asked for it.
+        state: of now.
+        first: bar, from 1.
+        last: bar.
+        what: one of `WHAT`.
+        count: how many.
+        like: a state whose bars the new ones are to resemble.
+        wish: one of `WISHES`: which of more candidates are chosen.
+
+    Raises:
+        UserError: no such bars, all of them locked, or the composer refuses.
+    """
+    span_of(state, first, last)
+    _known("what", what, WHAT)
+    _known("wish", wish, WISHES)
+    while first <= last and first in state.locks.bars:
+        first += 1
+    while last >= first and last in state.locks.bars:
+        last -= 1
+    if last < first:
+        raise Refused("all of these bars are locked; unlock one, or select others")
+    drawn = min(count * _POOL, MAX_COUNT * _POOL) if wish else count
+    scores = composer.suggest(
+        state.score, (first, last), what=what, count=drawn, like=None if like is None else like.score
+    )
+    found = [_candidate(state, score, first, last, what) for score in scores]
+    return _chosen(found, state, wish, count)
+
+
+def harmonize(composer: Musician, state: State, first: int, last: int, count: int = 4) -> list[Candidate]:
+    """Chords for the melody of some bars; the rest keeps its own.
+
+    Raises:
+        UserError: no such bars, or a melody that says too little.
+    """
+    span_of(state, first, last)
+    scores = composer.harmonize(state.score, count=count)
+    return [_candidate(state, score, first, last, "chords") for score in scores]
+
+
+def compose(composer: Musician, state: State, count: int = 4, seed: int = 0) -> list[Candidate]:
+    """A whole piece: the state's bars, form, key, meter, tempo, and what its settings ask for.
+
+    Chords that are there are kept, and so is what is locked; the melody is new.
+    """
+    score = state.score
+    texts = [bar_text(score, start, length) or "?" for start, length in state.bars]
+    given = any(text != "?" for text in texts)
+    options: dict[str, Any] = {"chords": " | ".join(texts)} if given else {"bars": len(texts)}
+    form = _form_option(state)
+    if form and not given:
+        options["form"] = form
+        del options["bars"]
+    scores = composer.compose(
+        num_pieces=count,
+        key=score.key,
+        meter=score.meter,
+        tempo=score.tempo_bpm,
+        seed=seed,
+        style=state.settings.style or None,
+        range=state.settings.range or None,
+        density=state.settings.density,
+        **options,
+    )
+    return [_candidate(state, found, 1, len(texts), "both") for found in scores]
+
+
+def go_on(composer: Musician, state: State, bars: int, count: int = 4, seed: int = 0) -> list[Candidate]:
+    """More bars behind the last, as a section of their own."""
+    if not state.score.melody and not sounding_chords(state.score):
+        raise Refused("there is nothing to go on from; write some chords, or compose a piece")
+    scores = composer.compose(
+        num_pieces=count,
+        prime=state.score,
+        bars=bars,
+        seed=seed,
+        style=state.settings.style or None,
+        range=state.settings.range or None,
+        density=state.settings.density,
+    )
+    before = len(state.bars)
+    grown = act(state, {"do": "add_section", "letter": _new_letter(state), "bars": bars})
+    return [_candidate(grown, score, before + 1, before + bars, "both") for score in scores]
+
+
+def second_verse(composer: Musician, state: State, section: int, count: int = 4) -> list[Candidate]:
+    """A section again behind itself, with its chords and another melody."""
+    if not 1 <= section <= len(state.score.form):
+        raise Refused(f"section {section}: expected 1 to {len(state.score.form)}")
+    source = state.score.form[section - 1]
+    letter = source.name + "'" * min(3, len(source.letter) - len(source.name) + 1)
+    asked = {
+        "do": "add_section",
+        "letter": letter,
+        "bars": source.bars,
+        "at": section + 1,
+        "copy_of": section,
+    }
+    grown = act(state, asked)
+    return suggest(composer, grown, source.end_bar + 1, source.end_bar + source.bars, "melody", count)
+
+
+def bridge(
+    composer: Musician, state: State, after: int, bars: int = 8, count: int = 4, seed: int = 0
+) -> list[Candidate]:
+    """A new section behind a section, with chords and a melody of its own.
+
+    It is composed as what follows the bars up to there.
+    """
+    if not 1 <= after <= len(state.score.form):
+        raise Refused(f"section {after}: expected 1 to {len(state.score.form)}")
+    first = state.score.form[after - 1].end_bar
+    asked = {"do": "add_section", "letter": _new_letter(state), "bars": bars, "at": after + 1}
+    grown = act(state, asked)
+    return suggest(composer, grown, first + 1, first + bars, "both", count)
+
+
+def kept(candidate: Candidate, base: State, now: State) -> State:
+    """The state of now with a candidate that was made for another, where only other bars changed since.
+
+    Raises:
+        Refused: these bars, or how many there are, changed meanwhile.
+    """
+    if now == base:
+        return candidate.state
+    start, end = span_of(candidate.state, candidate.first, candidate.last)
+    same = [s.bars == now.bars and s.score.key == now.score.key for s in (base, candidate.state)]
+    if not all(same) or _inside(base.score, start, end) != _inside(now.score, start, end):
+        raise Refused("these bars changed since the suggestion was made; ask again")
+    return _grafted(now, candidate.state.score, start, end, "both")
+
+
+def _candidate(state: State, score: Score, first: int, last: int, what: str) -> Candidate:
+    start, end = span_of(state, first, last)
+    new = _grafted(state, score, start, end, what)
+    return Candidate(new, first, last, _about(new, start, end))
+
+
+def _grafted(state: State, other: Score, start: int, end: int, what: str) -> State:
+    """The state with the music of another score between two ticks, but for what is locked."""
+    score, locks = state.score, state.locks
+    held = [state.bars[number - 1] for number in locks.bars]
+
+    def free(tick: int) -> bool:
+        return start <= tick < end and not any(begin <= tick < begin + length for begin, length in held)
+
+    notes, spans = list(score.melody), sounding_chords(score)
+    if what != "chords":
+        new = [n for n in other.melody if free(n.onset)]
+        notes = [n for n in notes if not free(n.onset) or n.onset in locks.notes]
+        notes = _one_voice(notes, new, end)
+    if what in ("chords", "both"):
+        added: list[ChordSpan] = []
+        for begin, until in _free_spans(start, end, held):
+            inside = [s for s in sounding_chords(other) if s.onset < until and s.end > begin]
+            added += [
+                ChordSpan(max(s.onset, begin), min(s.end, until) - max(s.onset, begin), s.chord)
+                for s in inside
+            ]
+            spans = _cut_out(spans, begin, until, locks.chords)
+        fixed = [s for s in spans if s.onset in locks.chords]
+        for span in fixed:
+            added = _cut_out(added, span.onset, span.end, frozenset())
+        spans = sorted([*spans, *added], key=lambda s: s.onset)
+    last, length = state.bars[-1]
+    filled = fill(replace(score, melody=tuple(notes), chords=tuple(spans), form=()), last + length)
+    filled = with_form(filled, score.form)
+    left = replace(
+        locks,
+        notes=locks.notes & {n.onset for n in filled.melody},
+        chords=locks.chords & {s.onset for s in filled.chords},
+    )
+    return replace(state, score=filled, locks=left)
+
+
+def _one_voice(fixed: Sequence[Note], new: Sequence[Note], end: int) -> list[Note]:
+    """One melody of two; new notes make room for those that stay."""
+    melody = [replace(n, duration=min(n.end, end) - n.onset) for n in new]
+    melody = [n for n in melody if not any(o.onset <= n.onset < o.end for o in fixed)]
+    everything = sorted([*fixed, *melody])
+    for index, note in enumerate(everything[:-1]):
+        after = everything[index + 1].onset
+        if note.end > after:
+            everything[index] = replace(note, duration=after - note.onset)
+    return everything
+
+
+def _free_spans(start: int, end: int, held: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What is left between two ticks without the locked bars."""
+    found, now = [], start
+    for begin, length in sorted(held):
+        if begin + length <= start or begin >= end:
+            continue
+        if begin > now:
+            found.append((now, begin))
+        now = max(now, begin + length)
+    return [*found, (now, end)] if now < end else found
+
+
+def _cut_out(spans: Sequence[ChordSpan], start: int, end: int, fixed: frozenset[int]) -> list[ChordSpan]:
+    """Chords without what lies between two ticks, but for those that are fixed."""
+    left = []
+    for span in spans:
+        if span.onset in fixed or span.end <= start or span.onset >= end:
+            left.append(span)
+            continue
+        if span.onset < start:
+            left.append(replace(span, duration=start - span.onset))
+        if span.end > end:
+            left.append(ChordSpan(end, span.end - end, span.chord))
+    return left
+
+
+def _inside(score: Score, start: int, end: int) -> tuple[list[Note], list[ChordSpan]]:
+    """What sounds between two ticks."""
+    notes = [n for n in score.melody if n.onset < end and n.end > start]
+    return notes, [s for s in sounding_chords(score) if s.onset < end and s.end > start]
+
+
+def _chosen(found: list[Candidate], state: State, wish: str, count: int) -> list[Candidate]:
+    """Those that are most as wished."""
+    measures: dict[str, Callable[[list[Note]], float]] = {
+        "less busy": lambda notes: len(notes),
+        "busier": lambda notes: -len(notes),
+        "higher": lambda notes: -_mean_pitch(notes),
+        "lower": _mean_pitch,
+    }
+    if wish not in measures:
+        return found[:count]
+    measure = measures[wish]
+
+    def value(candidate: Candidate) -> float:
+        start, end = span_of(candidate.state, candidate.first, candidate.last)
+        return measure([n for n in candidate.state.score.melody if start <= n.onset < end])
+
+    return sorted(found, key=value)[:count]
+
+
+def _mean_pitch(notes: Sequence[Note]) -> float:
+    return sum(n.pitch * n.duration for n in notes) / max(1, sum(n.duration for n in notes))
+
+
+def _about(state: State, start: int, end: int) -> str:
+    """Notes, range and the last chord, in a few words."""
+    score = state.score
+    notes = [n for n in score.melody if start <= n.onset < end]
+    words = []
+    if notes:
+        low, high = min(n.pitch for n in notes), max(n.pitch for n in notes)
+        names = [midi_name(pitch, score.key.fifths) for pitch in (low, high)]
+        words.append(f"{len(notes)} notes, {names[0]} to {names[1]}")
+    spans = [s for s in sounding_chords(score) if s.onset < end and s.end > start and not s.chord.is_none]
+    if spans:
+        words.append(f"ends on {roman_numeral(spans[-1].chord, score.key)}")
+    return "; ".join(words) or "silence"
+
+
+def _form_option(state: State) -> str:
+    """The form as `Composer.compose` takes it; "" where it says nothing, or has sections without melody."""
+    form = state.score.form
+    if len(form) < 2 or any(not s.has_melody or s.letter.count("'") > 1 for s in form):
+        return ""
+    return "".join(f"{section.letter}{section.bars}" for section in form)
+
+
+def _new_letter(state: State) -> str:
+    taken = {section.name for section in state.score.form}
+    return next((letter for letter in "BCDEFGHJKLMN" if letter not in taken), "X")
+
+
+def _known(name: str, value: str, words: Sequence[str]) -> None:
+    if value not in words:
+        raise UserError(f"{name} {value!r}: expected one of {', '.join(word for word in words if word)}")
