@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from hrpe_jax.analysis.form import find_form
+from hrpe_jax.analysis.find_form import find_form
 from hrpe_jax.errors import UserError, cut
 from hrpe_jax.formats.abc.write import write_abc
 from hrpe_jax.formats.audio import audio_bytes, render

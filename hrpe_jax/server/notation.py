@@ -17,8 +17,8 @@ from typing import Any
 from hrpe_jax.formats.engrave import Mark, check_engrave, engrave_lines, marks
 from hrpe_jax.formats.musicxml.write import PrintOptions
 from hrpe_jax.score.form import crop_form
-from hrpe_jax.score.readable import snap_ends
 from hrpe_jax.score.score import ChordSpan, Score, resets_from_bars
+from hrpe_jax.score.written import snap_ends
 from hrpe_jax.server.state import State, sounding_chords
 from hrpe_jax.theory.chord import Chord
 

@@ -11,7 +11,7 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.chord_input import read_chords
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
-from hrpe_jax.theory.roman import parse_roman
+from hrpe_jax.theory.function import parse_roman
 
 _LOOP = ("I", "vi", "IV", "V7", "I", "ii7", "V7", "I")
 
