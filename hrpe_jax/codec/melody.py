@@ -81,6 +81,11 @@ def encode_ids(score: Score) -> list[int]:
     return _events(score)[0]
 
 
+def bar_starts_of_events(score: Score) -> list[int]:
+    """The tick at which the bar of each of a score's melody tokens begins, BOS to EOS (BOS: 0)."""
+    return _events(score)[2]
+
+
 def _events(score: Score) -> tuple[list[int], list[int], list[int]]:
     """Tokens, the clock after each, and the tick at which each one's bar begins (BOS: 0)."""
     notes, full = score.melody, score.meter.bar_ticks

@@ -1,0 +1,158 @@
+"""How likely given melodies are over given chords: log probabilities of their events, in parallel passes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hrpe_jax.checkpoints.release import Model
+from hrpe_jax.codec import melody as codec
+from hrpe_jax.codec import melody_tokens as tokens
+from hrpe_jax.codec.attributes import attributes_of
+from hrpe_jax.codec.columns import MELODY_FIELDS, MELODY_PADDING, MELODY_ROW_FIELDS
+from hrpe_jax.data.features import melody_song
+from hrpe_jax.models import melody as models
+from hrpe_jax.models.config import MelodyModelConfig
+from hrpe_jax.models.melody import PLAIN
+from hrpe_jax.sampling.sizes import round_up, unroll
+from hrpe_jax.score.score import Score
+
+WINDOW, CONTEXT = 512, 256
+"""Events of one pass at most, and how many of them only are the past of the others, in longer melodies."""
+_STAGES: dict[int, Any] = {}  # the last stage that was put on the device
+_NOT_READ = ("target_ids", "next_root_pc", "next_quality_code")
+
+
+@dataclass(frozen=True)
+class MelodyColumns:
+    """What the melody stage reads of one score, and what comes.
+
+    Attributes:
+        fields: int32 `[events]` each, by name, BOS to the event before EOS.
+        row: key, meter, tempo and attributes, by name.
+        targets: int32 `[events]`: the event that comes next.
+        ticks: int64 `[events]`: the tick at which it begins.
+    """
+
+    fields: Mapping[str, np.ndarray]
+    row: Mapping[str, int]
+    targets: np.ndarray
+    ticks: np.ndarray
+
+
+def melody_columns_of(score: Score, style: str = "") -> MelodyColumns:
+    """The columns of a score, as training has them: its form, what its bars do, and its attributes."""
+    record = codec.encode(score) | {"attributes": attributes_of(score, style).values()}
+    song = melody_song(record)
+    named = dict(zip(MELODY_FIELDS, song.fields, strict=True))
+    starts = codec.bar_starts_of_events(score)
+    ticks = (np.asarray(starts) + np.asarray(record["bar_phase"]))[:-1]
+    fields = {name: values for name, values in named.items() if name not in _NOT_READ}
+    return MelodyColumns(
+        fields, dict(zip(MELODY_ROW_FIELDS, song.row, strict=True)), named["target_ids"], ticks
+    )
+
+
+def melody_stage(model: Model) -> tuple[MelodyModelConfig, Any]:
+    """Config and parameters of the melody stage, unrolled and on the device."""
+    stage = model.stage("melody")
+    kept = _STAGES.get(id(stage))
+    if kept is None or kept[0] is not stage:
+        config, params = unroll(cast(MelodyModelConfig, stage.config.model), stage.params)
+        kept = (stage, config, jax.device_put(params))
+        _STAGES.clear()
+        _STAGES[id(stage)] = kept
+    return kept[1], kept[2]
+
+
+@functools.partial(jax.jit, static_argnames=("config", "slots"))
+def _pass(
+    config: MelodyModelConfig, slots: int, params: Any, batch: dict[str, Array], targets: Array
+) -> Array:
+    """Log probabilities of the targets, `[rows, events]`."""
+    cache = models.init_cache(config, targets.shape[0], slots, min(config.repeats, slots))
+    logits, _ = models.Melody(config).apply({"params": params}, batch, cache)
+    return target_scores(logits, targets)
+
+
+def target_scores(logits: Any, targets: Array) -> Array:
+    """Log probabilities of targets `[rows, events]` under logits `[rows, events, tokens]`."""
+    wide = jnp.asarray(logits).astype(jnp.float32)
+    chosen = jnp.take_along_axis(wide, targets[..., None], axis=-1)[..., 0]
+    return chosen - jax.nn.logsumexp(wide, axis=-1)
+
+
+def log_probabilities(
+    model: Model,
+    fields: Mapping[str, np.ndarray],
+    row: Mapping[str, Any],
+    targets: np.ndarray,
+    plain: bool = False,
+) -> np.ndarray:
+    """Log probabilities of events.
+
+    Args:
+        model: with a melody stage.
+        fields: int `[rows, events]` each, or `[events]` where all rows have the same.
+        row: int `[rows]` each, or one value for all rows.
+        targets: int `[rows, events]`, or `[events]`.
+        plain: whether the pointers are hidden (`models.melody.PLAIN`).
+
+    Returns:
+        float64 `[rows, events]`.
+    """
+    config, params = melody_stage(model)
+    rows = max(np.atleast_2d(values).shape[0] for values in (*fields.values(), targets))
+    events = targets.shape[-1]
+    found = np.zeros((rows, events))
+    about = {name: np.broadcast_to(np.asarray(value, np.int32), rows) for name, value in row.items()}
+    if plain:
+        about[PLAIN] = np.ones(rows, np.int32)
+    done = 0
+    while done < events:
+        first = max(0, done - CONTEXT)
+        last = min(first + WINDOW, events)
+        slots = round_up(last - first, 128)
+
+        def column(name: str, values: np.ndarray, first: int = first, last: int = last, slots: int = slots) -> Any:
+            part = np.broadcast_to(values[..., first:last], (rows, last - first))
+            fill = MELODY_PADDING.get(name, 0)
+            return np.pad(part, ((0, 0), (0, slots - (last - first))), constant_values=fill).astype(np.int32)
+
+        batch = {name: column(name, values) for name, values in fields.items()} | about
+        scores = np.asarray(_pass(config, slots, params, batch, column("target_ids", targets)))
+        found[:, done:last] = scores[:, done - first : last - first]
+        done = last
+    return found
+
+
+def melody_log_likelihoods(model: Model, scores: Sequence[Score], style: str = "") -> list[float]:
+    """The log likelihood of each score's melody over its chords, without its end (EOS), in nats.
+
+    Args:
+        model: with a melody stage.
+        scores: whose melodies may differ.
+        style: of all of them.
+    """
+    columns = [melody_columns_of(score, style) for score in scores]
+    longest = max(len(each.targets) for each in columns)
+
+    def stacked(values: Sequence[np.ndarray], fill: int) -> np.ndarray:
+        return np.stack([np.pad(x, (0, longest - len(x)), constant_values=fill) for x in values])
+
+    names = columns[0].fields
+    fields = {
+        name: stacked([each.fields[name] for each in columns], MELODY_PADDING.get(name, 0)) for name in names
+    }
+    row = {name: np.array([each.row[name] for each in columns]) for name in columns[0].row}
+    targets = stacked([each.targets for each in columns], tokens.PAD)
+    each = log_probabilities(model, fields, row, targets)
+    counted = (targets != tokens.EOS) & (targets != tokens.PAD)
+    return [float(total) for total in (each * counted).sum(axis=1)]
