@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,8 +15,10 @@ from hrpe_jax.sampling.chord_input import reading_notes
 from hrpe_jax.sampling.compose import Piece, compose_pieces
 from hrpe_jax.sampling.controls import Controls, read_controls
 from hrpe_jax.sampling.options import DEFAULT_CANDIDATES, DEFAULT_SILENT_BARS, ComposeOptions
+from hrpe_jax.sampling.spans import Bars
 from hrpe_jax.sampling.stream import BarOfPiece, stream
-from hrpe_jax.score.score import Score
+from hrpe_jax.sampling.suggest import Suggestion, SuggestOptions, harmonize, suggest
+from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 
@@ -190,6 +192,129 @@ class Composer:
         """As `stream`; the value of the generator is the whole piece."""
         return stream(self.model, replace(read_controls(read_prime(options)), num_pieces=1))
 
+    def suggest(
+        self,
+        score: Score,
+        bars: Bars = (5, 8),
+        what: str = "melody",
+        count: int = 4,
+        *,
+        like: Bars | None = None,
+        keep: Sequence[Note | ChordSpan] = (),
+        everywhere: bool = False,
+        distance: float = 0.5,
+        chords_per_bar: int | None = None,
+        candidates: int = 32,
+        temperature: float = 1.0,
+        style: str | None = None,
+        seed: int = 0,
+    ) -> list[Score]:
+        """Writes some bars of a score anew; all else stays as it is.
+
+        Candidates are drawn behind what stands before, and chosen by how likely they make the two bars that
+        follow. None is what stands there now, and all differ.
+
+        Args:
+            score: any.
+            bars: first and last bar, (5, 8) or "5-8"; several spans as "5-8,13-16". Bars are numbered as they
+                are printed: from 1, a pickup is bar 0.
+            what: "melody", "chords", "both", "rhythm" (the pitches stay, in order), "pitches" (the rhythm
+                stays) or "vary" (a variation of the melody).
+            count: how many, 1 to 32.
+            like: bars that the new melody should be like: an answer to a phrase.
+            keep: notes and chords inside the bars that stay.
+            everywhere: whether the same bars of other sections with the same letter change too.
+            distance: of a variation: the share of notes that may change.
+            chords_per_bar: 1 or 2. None: as the model has it.
+            candidates: melodies that are drawn to choose from.
+            temperature: of the draws; lower is safer.
+            style: such as "pop". None: unknown.
+            seed: the same seed gives the same suggestions.
+
+        Returns:
+            `count` scores, fewer where no more different ones were found.
+
+        Raises:
+            UserError: bars that the score does not have, or more kept than can be; in one line.
+        """
+        return [each.score for each in self.suggestions(score, _suggest_options(locals()))]
+
+    def harmonize(
+        self,
+        score: Score,
+        count: int = 1,
+        keep: Sequence[ChordSpan] | str | None = None,
+        *,
+        bars: Bars | None = None,
+        chords_per_bar: int | None = None,
+        style: str | None = None,
+        seed: int = 0,
+    ) -> list[Score]:
+        """Finds chords for a melody. The first answer is the safe one, the others differ from it.
+
+        Args:
+            score: with a melody; its own chords play no part.
+            count: how many answers, 1 to 32.
+            keep: chords that stay: spans, or a text for the whole piece such as "| C | ? | G7 |", where `?`
+                is open.
+            bars: that are asked for, as in `suggest`; other bars keep their chords. None: all.
+            chords_per_bar: 1 or 2 for chords that change on bar lines, or in the middle too. None: as the
+                model has it.
+            style: such as "pop". None: unknown.
+            seed: the same seed gives the same answers.
+
+        Raises:
+            UserError: there is no melody, or what is kept cannot be; in one line.
+        """
+        text = keep if isinstance(keep, str) else None
+        options = SuggestOptions(
+            bars=bars,
+            what="chords",
+            count=count,
+            keep=() if keep is None or isinstance(keep, str) else tuple(keep),
+            keep_chords=text,
+            chords_per_bar=chords_per_bar,
+            style=style,
+            seed=seed,
+        )
+        return [each.score for each in self.harmonies(score, options)]
+
+    def vary(
+        self,
+        score: Score,
+        distance: float = 0.5,
+        count: int = 1,
+        *,
+        bars: Bars | None = None,
+        style: str | None = None,
+        seed: int = 0,
+    ) -> list[Score]:
+        """Writes variations of a melody over its chords, such as a second verse.
+
+        Args:
+            score: with a melody, at most 64 bars of it unless `bars` says which.
+            distance: share of the notes that may change, above 0, at most 1.
+            count: how many, 1 to 32.
+            bars: that may change. None: all.
+            style: such as "pop". None: unknown.
+            seed: the same seed gives the same variations.
+
+        Raises:
+            UserError: as `suggest`.
+        """
+        options = SuggestOptions(
+            bars=bars, what="vary", count=count, distance=distance, style=style, seed=seed
+        )
+        return [each.score for each in self.suggestions(score, options)]
+
+    def suggestions(self, score: Score, options: SuggestOptions) -> list[Suggestion]:
+        """As `suggest` and `vary`, with the log weight of each, its reason, and votes for chords."""
+        return suggest(self.model, score, options)
+
+    def harmonies(self, score: Score, options: SuggestOptions) -> list[Suggestion]:
+        """As `harmonize`, with the log weight of each, its reason, and how sure each beat's chord is."""
+        return harmonize(self.model, score, options)
+
     def notices(self, options: ComposeOptions) -> list[str]:
         """Warnings: one line for each option that lies outside what the model was trained on, and for chords
         that were guessed at or simplified."""
@@ -219,6 +344,13 @@ def read_prime(options: ComposeOptions) -> ComposeOptions:
 def _options(keywords: Mapping[str, Any]) -> ComposeOptions:
     """The keywords of a method, `locals()` in its first line, as options."""
     return ComposeOptions(**{name: value for name, value in keywords.items() if name != "self"})
+
+
+def _suggest_options(keywords: Mapping[str, Any]) -> SuggestOptions:
+    """The keywords of `Composer.suggest`, as options."""
+    return SuggestOptions(
+        **{name: value for name, value in keywords.items() if name not in ("self", "score")}
+    )
 
 
 def notices(model: Model, controls: Controls) -> list[str]:

@@ -20,9 +20,8 @@ from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec import melody_tokens
 from hrpe_jax.codec.backbone import harmony_of_beats
-from hrpe_jax.codec.bars import BeatGrid
 from hrpe_jax.sampling.likelihood import log_probabilities, melody_columns_of
-from hrpe_jax.score.score import Score
+from hrpe_jax.score.score import BeatGrid, Score
 from hrpe_jax.theory.chord import CHORD_TONES, QUALITIES, Chord
 from hrpe_jax.theory.key import Key
 
@@ -176,9 +175,7 @@ def _turns(follow: np.ndarray) -> np.ndarray:
         return np.maximum(np.log(whole), IMPOSSIBLE)
 
 
-def _melody_stage(
-    model: Model, score: Score, style: str, grid: BeatGrid, begin: int, end: int
-) -> np.ndarray:
+def _melody_stage(model: Model, score: Score, style: str, grid: BeatGrid, begin: int, end: int) -> np.ndarray:
     """Log likelihood of each beat's events over each class, `[beats, NONE]`: of 24 triads, one a row."""
     columns = melody_columns_of(score, style)
     triads = [(root, quality) for quality in ("maj", "min") for root in range(12)]

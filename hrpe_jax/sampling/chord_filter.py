@@ -146,9 +146,8 @@ def _run(
             rows.event, rows.place, key, meter, music.phases[here], jnp.asarray(music.planned)[here]
         )
         columns = {name: x[:, None, None] for name, x in batch.items()}
-        logits, cache = jax.vmap(lambda one, kept: model.apply({"params": params}, one, kept))(
-            columns, rows.cache
-        )
+        read: Any = jax.vmap(lambda one, kept: model.apply({"params": params}, one, kept))
+        logits, cache = read(columns, rows.cache)
         logp = jax.nn.log_softmax(jnp.asarray(logits)[:, 0, 0].astype(jnp.float32) / temperature)
         state = State(rows.place, rows.event, key, meter, rows.beats, None, None, None, None)
         plan = Plan(

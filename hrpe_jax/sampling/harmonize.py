@@ -7,22 +7,17 @@ one, the drawn one that is nearest to the votes; the others come from other filt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from hrpe_jax.analysis.form import find_form
-from hrpe_jax.analysis.harmonize import MIN_NOTES
+from hrpe_jax.analysis.find_form import find_form
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.backbone import harmony_of_beats, run_starts
-from hrpe_jax.codec.bars import BeatGrid
 from hrpe_jax.codec.columns import style_value
 from hrpe_jax.codec.plan import BACK, COLUMNS, FORM_COLUMNS, outline
-from hrpe_jax.errors import UserError
-from hrpe_jax.sampling.backbone_loop import FREE
 from hrpe_jax.sampling.chord_evidence import (
     CLASS_OF,
     CLASSES,
@@ -38,8 +33,7 @@ from hrpe_jax.sampling.chord_evidence import (
 )
 from hrpe_jax.sampling.chord_filter import FILTERS, PARTICLES, Drawn, Music, harmony_of, run_filters
 from hrpe_jax.score.form import form_values
-from hrpe_jax.score.score import ChordSpan, Score
-from hrpe_jax.theory.chord import Chord
+from hrpe_jax.score.score import BeatGrid, ChordSpan, Score
 
 LABELS = 25
 """Root and third, 2 * root + (1 for a minor third), and no chord: what votes are counted for."""
@@ -319,30 +313,4 @@ def with_harmony(score: Score, grid: BeatGrid, harmony: np.ndarray, begin: int, 
     for start, stop in pairwise([*run_starts(own).tolist(), len(own)]):
         tick, until = int(grid.ticks[begin + start]), int(grid.ticks[begin + stop])
         made.append(ChordSpan(tick, until - tick, tokens.id_chord(int(own[start]))))
-    return replace(score, chords=tuple(_joined([*before, *made, *behind])))
-
-
-def _joined(spans: Sequence[ChordSpan]) -> list[ChordSpan]:
-    """Spans of which equal neighbours that touch are one."""
-    found: list[ChordSpan] = []
-    for span in spans:
-        if found and found[-1].end == span.onset and found[-1].chord == span.chord:
-            found[-1] = replace(found[-1], duration=span.end - found[-1].onset)
-        else:
-            found.append(span)
-    return found
-
-
-def check_melody(score: Score) -> None:
-    """Raises UserError where a melody says too little to find chords for it."""
-    if not score.melody:
-        name = score.id or "the piece"
-        raise UserError(f"--prime: {name} has no melody to harmonise; expected one of {MIN_NOTES} notes or more")
-
-
-def chord_of(token: int) -> Chord:
-    """The chord of a one-beat token."""
-    return tokens.id_chord(token)
-
-
-__all__ = ["FREE", "ChordAnswers", "ChordRequest", "Settings", "check_melody", "find_chords", "with_harmony"]
+    return replace(score, chords=(*before, *made, *behind))

@@ -15,12 +15,11 @@ from jax import Array
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import melody as codec
 from hrpe_jax.codec import melody_tokens as tokens
-from hrpe_jax.codec.attributes import attributes_of
 from hrpe_jax.codec.columns import MELODY_FIELDS, MELODY_PADDING, MELODY_ROW_FIELDS
-from hrpe_jax.data.features import melody_song
+from hrpe_jax.codec.plan import attributes_of
+from hrpe_jax.data.batches import melody_song
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig
-from hrpe_jax.models.melody import PLAIN
 from hrpe_jax.sampling.sizes import round_up, unroll
 from hrpe_jax.score.score import Score
 
@@ -94,7 +93,6 @@ def log_probabilities(
     fields: Mapping[str, np.ndarray],
     row: Mapping[str, Any],
     targets: np.ndarray,
-    plain: bool = False,
 ) -> np.ndarray:
     """Log probabilities of events.
 
@@ -103,7 +101,6 @@ def log_probabilities(
         fields: int `[rows, events]` each, or `[events]` where all rows have the same.
         row: int `[rows]` each, or one value for all rows.
         targets: int `[rows, events]`, or `[events]`.
-        plain: whether the pointers are hidden (`models.melody.PLAIN`).
 
     Returns:
         float64 `[rows, events]`.
@@ -113,24 +110,26 @@ def log_probabilities(
     events = targets.shape[-1]
     found = np.zeros((rows, events))
     about = {name: np.broadcast_to(np.asarray(value, np.int32), rows) for name, value in row.items()}
-    if plain:
-        about[PLAIN] = np.ones(rows, np.int32)
     done = 0
     while done < events:
         first = max(0, done - CONTEXT)
         last = min(first + WINDOW, events)
         slots = round_up(last - first, 128)
 
-        def column(name: str, values: np.ndarray, first: int = first, last: int = last, slots: int = slots) -> Any:
-            part = np.broadcast_to(values[..., first:last], (rows, last - first))
-            fill = MELODY_PADDING.get(name, 0)
-            return np.pad(part, ((0, 0), (0, slots - (last - first))), constant_values=fill).astype(np.int32)
-
-        batch = {name: column(name, values) for name, values in fields.items()} | about
-        scores = np.asarray(_pass(config, slots, params, batch, column("target_ids", targets)))
+        part = {name: values[..., first:last] for name, values in fields.items()}
+        batch = {name: _padded(name, values, rows, slots) for name, values in part.items()} | about
+        following = _padded("target_ids", targets[..., first:last], rows, slots)
+        scores = np.asarray(_pass(config, slots, params, batch, following))
         found[:, done:last] = scores[:, done - first : last - first]
         done = last
     return found
+
+
+def _padded(name: str, values: np.ndarray, rows: int, slots: int) -> Any:
+    """A column of so many rows, int32 `[rows, slots]`, with its padding behind."""
+    table = np.full((rows, slots), MELODY_PADDING.get(name, 0), np.int32)
+    table[:, : values.shape[-1]] = values
+    return table
 
 
 def melody_log_likelihoods(model: Model, scores: Sequence[Score], style: str = "") -> list[float]:

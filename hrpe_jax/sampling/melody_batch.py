@@ -24,7 +24,6 @@ from hrpe_jax.codec.columns import ATTRIBUTES, MELODY_FIELDS, MELODY_PADDING
 from hrpe_jax.codec.melody_tokens import tempo_bin
 from hrpe_jax.codec.plan import COLUMNS, by_event
 from hrpe_jax.data.batches import melody_song
-from hrpe_jax.models import melody as models
 from hrpe_jax.models.cache import capacity
 from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.sampling.form_input import Form
@@ -39,6 +38,7 @@ from hrpe_jax.sampling.melody_loop import (
     Sections,
     State,
     Window,
+    empty_cache,
     hear,
     mask_table,
     max_events,
@@ -331,7 +331,7 @@ def start(
     chunks = -(-known // request.segment)
     most = config.memory + request.segment
     slots = most if chunks else room(ROOM if rows <= FEW else 1, most)
-    cache = _empty(config, rows, slots, remembered(config, slots, most))
+    cache = empty_cache(config, rows, slots, remembered(config, slots, most))
     for number in range(chunks):
         slot = int(cache.events.slot)
         if slot > config.memory:
@@ -358,9 +358,6 @@ def start(
         cache=cache,
     )
     return jax.tree.map(jnp.asarray, state)
-
-
-_empty = jax.jit(models.init_cache, static_argnums=(0, 1, 2, 3))  # compiled: no two arrays are one buffer
 
 
 def _columns(request: Request, plan: Plan, scores: Sequence[Score], first: int) -> dict[str, Any]:

@@ -358,6 +358,10 @@ def run_melody(
     return state, said
 
 
+# Compiled: no two arrays are one buffer.
+empty_cache = jax.jit(models.init_cache, static_argnums=(0, 1, 2, 3))
+
+
 @functools.partial(jax.jit, static_argnames="config", donate_argnames="cache")
 def read_melody(
     config: MelodyModelConfig, params: Any, batch: dict[str, Array], cache: MelodyCache
