@@ -10,7 +10,8 @@ far to trust them.
 The candidates of `ops.aligned` are what a melody had at the same place of earlier bars. Real phrases use two
 or three rhythms again at lags of 1, 2 and 4 bars, and a section that comes back begins as it began. The bars
 at these lags, and the bar that the plan aligns with the present one, each name a candidate for the next
-event; what is learned is how far to trust each, for its pitch and its rhythm apart.
+event; what is learned is how far to trust each, for its pitch and its rhythm apart, and over another chord
+than its own.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hrpe_jax.codec import melody_tokens
+from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.codec.plan import BACK, LAGS, REUSE_EXACT, REUSE_RHYTHM
 from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.models.initializers import lecun, matmul, normal, ones, zeros
 from hrpe_jax.ops import aligned, phrases, repeats
 from hrpe_jax.ops.repeats import CANDIDATES, LONGEST
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
+from hrpe_jax.theory.quality import QUALITIES
 
 STDDEV = 0.02
 # Agreements that are told apart: each up to 32, then by quarters of an octave.
@@ -232,6 +234,10 @@ class BarPointer(nn.Module):
         self.told_out = self.param("told_out", out, (told, 2, width))
         runs = 1 + len(RUNS)
         shape = (self.distances, self.TOLD, runs, 2)
+        self.same_in = self.param("same_in", small, (2 * self.distances, width))
+        self.same_out = self.param("same_out", out, (2 * self.distances, 2, width))
+        over = (self.distances, 2, runs, 2)
+        self.same_bias = self.param("same_bias", zeros("vocab", None, None, None), over)
         self.right_bias = self.param("right_bias", zeros("vocab", None, None, None), shape)
         self.alike_bias = self.param("alike_bias", zeros("vocab", None, None, None), shape)
 
@@ -244,7 +250,8 @@ class BarPointer(nn.Module):
         """
         right, alike = self._rows(found.event, found.right), self._rows(found.event, found.alike)
         seen = jnp.where((found.event >= 0)[..., None], events * self.gate[right], 0.0)
-        rows = jnp.sum(self.right_in[right] + self.alike_in[alike], axis=-2)
+        chord = self.same_in[self._chord(found)] * (found.event >= 0)[..., None]
+        rows = jnp.sum(self.right_in[right] + self.alike_in[alike] + chord, axis=-2)
         return matmul(jnp.sum(seen, axis=-2), self.expected_in) + rows
 
     def trust(self, hidden: Array, found: aligned.Expectation, told: Array) -> Array:
@@ -258,9 +265,14 @@ class BarPointer(nn.Module):
         right, alike = self._rows(found.event, found.right), self._rows(found.event, found.alike)
         number = jnp.arange(self.distances)
         rows = self.right_out[right] + self.alike_out[alike] + self.told_out[number * self.TOLD + told]
+        rows = rows + self.same_out[self._chord(found)]
         runs = 1 + len(RUNS)
         bias = self.right_bias[number, told, right % runs] + self.alike_bias[number, told, alike % runs]
+        bias = bias + self.same_bias[number, found.same.astype(jnp.int32), right % runs]
         return jnp.einsum("blw,blcnw->blcn", hidden.astype(jnp.float32), rows) + bias
+
+    def _chord(self, found: aligned.Expectation) -> Array:
+        return 2 * jnp.arange(self.distances) + found.same
 
     def _rows(self, event: Array, run: Array) -> Array:
         step = jnp.searchsorted(RUNS, run, side="right", method="compare_all")
@@ -280,7 +292,7 @@ def earlier_bars(
     Args:
       config: of the model.
       state: of the events before.
-      batch: int `[batch, length]`: `event_ids`, `bar_phase`, and the plan's columns where there is a plan.
+      batch: int `[batch, length]`: `event_ids`, `bar_phase`, `chord_id`; with a plan its columns too.
 
     Returns:
       The state with these events; the candidates; and, as `BarPointer.TOLD` says, int
@@ -294,6 +306,10 @@ def earlier_bars(
     said = (ids >= melody_tokens.VEL0) & (ids < melody_tokens.DUR0)
     events = jnp.where(said | (ids == melody_tokens.PAD), aligned.NOTHING, ids)
     kinds = jnp.where(ids < PITCHES, 0, ids)
+    # A chord is the same in any inversion and for any number of beats.
+    roots, qualities = jnp.asarray(backbone_tokens.ROOT), jnp.asarray(backbone_tokens.QUALITY)
+    chord = batch["chord_id"]
+    chords = roots[chord].astype(jnp.int32) * (len(QUALITIES) + 1) + qualities[chord].astype(jnp.int32)
     back = jnp.broadcast_to(jnp.asarray(config.bar_lags, jnp.int32), (*ids.shape, len(config.bar_lags)))
     restart = jnp.zeros(back.shape, bool)
     told = jnp.zeros(back.shape, jnp.int32)
@@ -309,7 +325,7 @@ def earlier_bars(
         back = jnp.concatenate([back, batch[BACK][..., None]], axis=-1)
         restart = jnp.concatenate([restart, fresh[..., None]], axis=-1)
         told = jnp.concatenate([told, batch["returns"][..., None]], axis=-1)
-    state, found = aligned.follow(state, events, kinds, places, back, PLACES, restart)
+    state, found = aligned.follow(state, events, kinds, places, chords, back, PLACES, restart)
     return state, found, told
 
 
