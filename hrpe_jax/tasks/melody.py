@@ -50,7 +50,7 @@ class MelodyTask(LinenTask):
         bars: Any = None
         if bar_distances(self.config):
             found: Any = ("rows", None)
-            bars = Aligned(side, side, side, rows, found, found, found, found)
+            bars = Aligned(side, side, side, side, rows, rows, found, found, found, found)
         return MelodyCache(Cache(side, side, codes, previous, past, repeats=song), rows, bars)
 
     def segment_loss(
