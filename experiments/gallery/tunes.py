@@ -26,8 +26,9 @@ FOLDER = HERE / "tunes"
 SENTENCES = FOLDER / "sentences.json"
 HEAD = """# 24 pieces
 
-Six pieces of each style, as they came: one command a style, one seed, none left out. `python -m experiments.gallery.tunes` makes them.
-Under each stands what a musician hears. {kept} of {count} are worth keeping.
+Six pieces of each style, as they came: one command a style, one seed, none left out.
+`python -m experiments.gallery.tunes` makes them. Under each stands what a musician hears.
+{kept} of {count} are worth keeping.
 """
 
 

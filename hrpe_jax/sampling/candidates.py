@@ -1,9 +1,10 @@
 """Several candidates of each piece, of which one is kept: by contrast, by its ending, by how real it looks.
 
 1. Chords are drawn again where a new letter of the form has the very chords of an earlier one.
-2. Several melodies are drawn, over several progressions where the chords are free.
-3. Kept are those that end as planned (or nearest to it), and among them one is drawn in proportion to
-   p(song) / p(model), as the model's critic sees it (`metrics.critic`).
+2. A piece has several takes: other chords where they are free, another plan of what the melody does with its
+   bars, and another range, density and tempo where they are free. Over each several melodies are drawn.
+3. One of all is kept, drawn in proportion to p(song) / p(model) as the model's critic sees it
+   (`metrics.critic`), less where its ending is not the planned one.
 
 A piece draws the same whatever is composed beside it.
 """
@@ -28,10 +29,10 @@ from hrpe_jax.score.form import Section
 
 CONTRASTS = 5
 """How often chords are drawn at most, until every new letter has chords of its own."""
-PROGRESSIONS = 2
-"""Over which the candidates of a piece are sung, where its chords are free."""
+TAKES = 4
+"""Progressions of a piece, each with a plan of its own for its melody; the form is that of the piece."""
 CANDIDATES = 16
-"""Of each piece, over all its progressions."""
+"""Melodies of a piece, over all takes."""
 MOST_BARS = 64
 """Longer pieces have one candidate: their end is a small part of them."""
 MISS = 1.5
@@ -75,19 +76,15 @@ def draw_candidates(model: Model, controls: Controls, numbers: Sequence[int]) ->
     plans = plan_pieces(model, controls, numbers)
     sung = controls.stage != "backbone"
     several = plans is not None and sung and controls.bars <= MOST_BARS
-    count = CANDIDATES if several else 1
-    progressions = PROGRESSIONS if several and not controls.chords_given else 1
-    own = [number + take * CONTRASTS * MAX_PIECES for number in numbers for take in range(progressions)]
-    shared = None if plans is None else [plan for plan in plans for _ in range(progressions)]
+    takes, count = (TAKES, CANDIDATES) if several else (1, 1)
+    own = [number + take * CONTRASTS * MAX_PIECES for number in numbers for take in range(takes)]
+    shared = None if plans is None else [plan for plan in plans for _ in range(takes)]
     chords, costs = contrasting_chords(model, controls, own, shared)
-    planned = plan_melodies(
-        model, controls, [number for number in numbers for _ in range(progressions)], shared, chords
-    )
-    over = count // progressions  # melodies over each progression
+    planned = plan_melodies(model, controls, own, shared, chords)
     rows = [
         Tokens(ids, costs[row] if costs else None, planned[row] if planned else None)
         for row, ids in enumerate(chords)
-        for _ in range(over)
+        for _ in range(count // takes)
     ]
     if sung:
         draws = [number + take * MAX_PIECES for number in numbers for take in range(count)]
