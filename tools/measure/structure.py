@@ -94,7 +94,9 @@ def without_args() -> tuple[list[str], int]:
     """Public functions of three parameters or more whose docstring has no Args, and how many there are."""
     lacking, number = [], 0
     for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
+        for node in [*tree.body, *(one for made in classes for one in made.body)]:  # nested ones are private
             if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
                 continue
             given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
