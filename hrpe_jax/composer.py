@@ -172,7 +172,39 @@ class Composer:
 
         The chords are written first, then the melody. A bar is yielded as soon as it is sure, which is when
         the next one begins. Memory and time a bar do not grow with the piece, so `bars` may be thousands.
-        The options are those of `compose`, but `num_pieces` is ignored, and a `form` is refused.
+        The options are those of `compose`, but for `num_pieces` and `form`.
+
+        Args:
+            num_pieces: ignored; one piece is written.
+            bars: 1 or more, not counting a continued prime. None: as `chords` have, else 16.
+            key: such as "Eb major" or "C#m". None: the key of `chords` or the prime, else the model's choice.
+            mode: "major" or "minor", in a key that the model chooses or on the tonic of `key`.
+            meter: such as "6/8". None: 4/4 with `chords`, that of the prime, else the model's choice.
+            tempo: 20 to 400 quarter notes a minute. None: that of the prime, else as in songs of the style.
+            chords: such as "| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |"; the model fills `?`. See `chord_input`.
+            form: refused.
+            prime: a score, or a file that `hrpe_jax.read_score` reads, to continue or to take chords from.
+            prime_use: "continue", or "chords" for a new melody over the prime's chords.
+            stage: "both", "backbone" (chords alone) or "melody" (over given chords).
+            seed: 0 to 2**32 - 1; the same seed gives the same pieces.
+            temperature: logits are divided by it; above 0, lower is safer.
+            temperature_backbone: `temperature` of the chords. None: `temperature`.
+            temperature_melody: `temperature` of the melody. None: `temperature`.
+            top_k: draw among the k most likely tokens; 0 for all.
+            top_k_backbone: `top_k` of the chords. None: `top_k`.
+            top_k_melody: `top_k` of the melody. None: `top_k`.
+            top_p: draw among the most likely tokens that sum to p. None: 0.98 (chords), 0.95 (melody).
+            top_p_backbone: `top_p` of the chords. None: `top_p`.
+            top_p_melody: `top_p` of the melody. None: `top_p`.
+            repetition_penalty: divides the chance of the last eight pitches and chords; 1 for none.
+            repetition_penalty_backbone: `repetition_penalty` of the chords. None: `repetition_penalty`.
+            repetition_penalty_melody: `repetition_penalty` of the melody. None: `repetition_penalty`.
+            silent_bars: whole bars in a row in which the melody may be silent, 0 or more.
+            candidates: progressions to choose from, by how they lead into given chords or the end; 1 to 64.
+            style: such as "pop" or "folk", one that the model knows. None: its usual one.
+            range: lowest and highest note of the melody, such as "A3-E5". None: as in songs of the style.
+            density: notes a bar, where the melody sounds. None: as in songs of the style.
+            intro: bars without a melody before it begins.
 
         Yields:
             Bars with their number, ticks, chords and notes. Together they are the first piece that `compose`

@@ -50,7 +50,18 @@ LOW, HIGH, CENTRE = 28, 52, 40
 
 
 def nearest(pitch_class: int, last: int, low: int = LOW, high: int = HIGH, centre: int = CENTRE) -> int:
-    """The octave of a pitch class nearest to the last note, with a pull to the middle."""
+    """The octave of a pitch class nearest to the last note, with a pull to the middle.
+
+    Args:
+        pitch_class: 0 to 11.
+        last: MIDI pitch of the note before.
+        low: lowest MIDI pitch.
+        high: highest MIDI pitch.
+        centre: MIDI pitch of the middle.
+
+    Returns:
+        A MIDI pitch.
+    """
     options = [pitch for pitch in range(low, high + 1) if pitch % 12 == pitch_class % 12]
     return min(options, key=lambda pitch: (abs(pitch - last) + 0.4 * abs(pitch - centre), pitch))
 

@@ -86,7 +86,13 @@ def plan_bars(score: Score, bars: Sequence[tuple[int, int]]) -> list[BarPlan]:
 
 
 def rows_of(style: Style, plan: BarPlan, seed: int) -> dict[str, Row]:
-    """The row of each part in a bar; equal letters draw equal rows."""
+    """The row of each part in a bar; equal letters draw equal rows.
+
+    Args:
+        style: whose patterns are used.
+        plan: the bar's role and letter.
+        seed: of the piece.
+    """
     roles = style.roles
     chosen = {
         part: _draw(rows, f"{seed} {plan.letter} {plan.role} {part}")

@@ -104,7 +104,13 @@ def read_style(path: Path) -> Style:
 
 
 def parse_style(text: str, name: str, where: str) -> Style:
-    """Reads the text of a pattern file; `where` is what messages call it."""
+    """Reads the text of a pattern file; `where` is what messages call it.
+
+    Args:
+        text: of the file.
+        name: of the style.
+        where: what messages call the file.
+    """
     settings: dict[str, tuple[str, int]] = {}
     roles: dict[str, dict[str, tuple[Row, ...]]] = {}
     role = ""

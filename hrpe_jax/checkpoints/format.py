@@ -124,6 +124,11 @@ def checkpoint_folder(workdir: str | Path, stage: str) -> Path:
 def read_json(folder: Path, step: int, item: str) -> dict[str, Any]:
     """Reads a JSON item of one checkpoint without starting JAX arrays.
 
+    Args:
+      folder: of all checkpoints of a stage.
+      step: of the checkpoint.
+      item: its name in the checkpoint.
+
     Raises:
       UserError: it is missing or damaged.
     """
@@ -139,7 +144,13 @@ def read_json(folder: Path, step: int, item: str) -> dict[str, Any]:
 
 
 def differences(saved: Any, wanted: Any, path: str = "") -> list[str]:
-    """Lines "a.b: saved X, now Y" for every place where two nested JSON values differ."""
+    """Lines "a.b: saved X, now Y" for every place where two nested JSON values differ.
+
+    Args:
+      saved: the value on disk.
+      wanted: the value that is expected.
+      path: of both within the whole, for the message.
+    """
     if isinstance(saved, Mapping) and isinstance(wanted, Mapping):
         lines = []
         for name in [*saved, *(key for key in wanted if key not in saved)]:
@@ -176,7 +187,13 @@ def check_record(folder: Path, stage: str, saved: Record, wanted: Record) -> Non
 
 
 def check_workdir(workdir: str | Path, stage: str, wanted: Record) -> None:
-    """As ``check_record`` with the latest checkpoint of a stage, if there is one. Starts no device."""
+    """As ``check_record`` with the latest checkpoint of a stage, if there is one. Starts no device.
+
+    Args:
+      workdir: of the run.
+      stage: "backbone" or "melody".
+      wanted: what a checkpoint has to agree with.
+    """
     folder = checkpoint_folder(workdir, stage)
     for step in reversed(whole_steps(folder)):
         try:
@@ -287,7 +304,13 @@ def _check_undamaged(folder: Path, step: int, *items: str) -> None:
 
 
 def damaged(folder: Path, step: int, detail: str) -> UserError:
-    """The error that says what is wrong with a checkpoint, and what to do."""
+    """The error that says what is wrong with a checkpoint, and what to do.
+
+    Args:
+      folder: of all checkpoints of a stage.
+      step: of the checkpoint.
+      detail: what is wrong.
+    """
     others = [other for other in whole_steps(folder) if other < step]
     then = f"to go back to step {others[-1]}" if others else "to start from the beginning"
     return UserError(f"{folder / str(step)}: damaged checkpoint ({detail}); delete this folder {then}")

@@ -210,6 +210,11 @@ def check_config(path: Path, about: Mapping[str, Any]) -> None:
 def check_file(path: Path, about: Mapping[str, Any], found: str) -> None:
     """Compares the SHA-256 of a file of weights with the digest in the config, where it has any.
 
+    Args:
+        path: of the weights.
+        about: the config of the model, which may hold `digests`.
+        found: hexadecimal SHA-256 of the file.
+
     Raises:
         UserError: they differ.
     """
@@ -291,6 +296,12 @@ def check_values(path: Path, params: Mapping[str, Any]) -> None:
 
 def check_shapes(path: str | Path, stage: str, config: StageConfig, params: Mapping[str, Any]) -> None:
     """Compares every tensor with what the config makes. Traces the model, which takes a second.
+
+    Args:
+        path: of the file, for messages.
+        stage: "backbone" or "melody".
+        config: of the stage.
+        params: nested arrays that were read.
 
     Raises:
         UserError: one is missing, left over or of another shape; the first is named.

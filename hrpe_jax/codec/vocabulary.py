@@ -150,19 +150,42 @@ def melody_mask(bar_ticks: int, short_bars: bool = False) -> np.ndarray:
 
 
 def advance(state: Any, clock: Any, token: Any, xp: Any = np) -> tuple[Any, Any]:
-    """State and clock after a token; integers or arrays of one shape, `xp` numpy or jax.numpy."""
+    """State and clock after a token; integers or arrays of one shape, `xp` numpy or jax.numpy.
+
+    Args:
+        state: of the grammar.
+        clock: ticks in the bar, or units of the grammar's clock.
+        token: melody id.
+        xp: numpy or jax.numpy.
+
+    Returns:
+        The new state and clock, of the same shape.
+    """
     following = xp.asarray(NEXT_STATE)[state, xp.asarray(CLASS_OF)[token]]
     set_to = xp.asarray(CLOCK_SET)[token]
     return following, xp.where(set_to >= 0, set_to, clock + xp.asarray(CLOCK_ADD)[token])
 
 
 def bar_length(state: Any, clock: Any, bar_ticks: Any, xp: Any = np) -> Any:
-    """Ticks of the bar that a BAR or EOS ends, given state and clock before it; 0 before the first bar."""
+    """Ticks of the bar that a BAR or EOS ends, given state and clock before it; 0 before the first bar.
+
+    Args:
+        state: of the grammar before the token.
+        clock: before the token, in ticks.
+        bar_ticks: of a full bar.
+        xp: numpy or jax.numpy.
+    """
     return xp.where(state == STATE_BOS, 0, xp.where(state == STATE_REST, bar_ticks, clock))
 
 
 def accepts_melody(ids: Iterable[int], meter: Meter, *, short_bars: bool = True) -> str | None:
-    """None where the grammar allows the whole sequence, else its first violation in words."""
+    """None where the grammar allows the whole sequence, else its first violation in words.
+
+    Args:
+        ids: melody tokens, BOS to EOS.
+        meter: of the piece.
+        short_bars: whether bars may end early.
+    """
     mask, state, clock, count = melody_mask(meter.bar_ticks, short_bars), STATE_START, 0, 0
     for place, token in enumerate(map(int, ids)):
         if not 0 <= token < SIZE:

@@ -69,7 +69,13 @@ def _weights(balance: str, names: Sequence[str]) -> dict[str, float]:
 
 
 def times_per_epoch(styles: Sequence[str], lengths: np.ndarray, balance: str) -> np.ndarray:
-    """How often each piece is played in an epoch on average: float64 `[pieces]`; see `style_shares`."""
+    """How often each piece is played in an epoch on average: float64 `[pieces]`; see `style_shares`.
+
+    Args:
+        styles: of each piece.
+        lengths: int [pieces], tokens of each.
+        balance: how styles are weighted, see `style_shares`.
+    """
     if balance == NATURAL:
         return np.ones(len(styles))
     shares, natural = (style_shares(styles, lengths, asked) for asked in (balance, NATURAL))

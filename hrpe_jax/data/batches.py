@@ -43,12 +43,24 @@ SHUFFLE, SHIFT, CROP, PLAY = 0, 1, 2, 3
 
 
 def epoch_generator(seed: int, epoch: int, purpose: int) -> np.random.Generator:
-    """The random generator of one purpose (`SHUFFLE`, `SHIFT`, `CROP`, `PLAY`) in one epoch."""
+    """The random generator of one purpose (`SHUFFLE`, `SHIFT`, `CROP`, `PLAY`) in one epoch.
+
+    Args:
+        seed: of the run.
+        epoch: from 0.
+        purpose: one of `SHUFFLE`, `SHIFT`, `CROP`, `PLAY`.
+    """
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch, purpose])))
 
 
 def draw_shifts(seed: int, epoch: int, num_songs: int) -> np.ndarray:
-    """Semitones by which each song is transposed in this epoch, int32 `[songs]` in -5..6, uniform."""
+    """Semitones by which each song is transposed in this epoch, int32 `[songs]` in -5..6, uniform.
+
+    Args:
+        seed: of the run.
+        epoch: from 0.
+        num_songs: how many.
+    """
     drawn = epoch_generator(seed, epoch, SHIFT).integers(LOWEST_SHIFT, HIGHEST_SHIFT + 1, size=num_songs)
     return drawn.astype(np.int32)
 
@@ -64,7 +76,13 @@ def transpose_backbone_ids(ids: np.ndarray, shift: np.ndarray | int) -> np.ndarr
 
 
 def transpose_roots(roots: np.ndarray, quality_codes: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
-    """Transposes pitch classes; where no chord sounds (quality 9) the root has no meaning and stays."""
+    """Transposes pitch classes; where no chord sounds (quality 9) the root has no meaning and stays.
+
+    Args:
+        roots: int, pitch classes of any shape.
+        quality_codes: int, of the same shape.
+        shift: semitones, one or of the same shape.
+    """
     return np.where(quality_codes == backbone_tokens.NO_QUALITY_CODE, roots, (roots + shift) % 12).astype(
         roots.dtype
     )
@@ -169,7 +187,14 @@ def melody_plan(
 def melody_outline(
     form: Sequence[Sequence[Any]], events: np.ndarray, clocks: np.ndarray, bar_ticks: int
 ) -> np.ndarray:
-    """The plan of a melody bar by bar, int32 `[bars, columns]`; arguments as for `melody_plan`."""
+    """The plan of a melody bar by bar, int32 `[bars, columns]`; arguments as for `melody_plan`.
+
+    Args:
+        form: sections (letter, first bar, bars).
+        events: int [n], melody tokens.
+        clocks: int [n], ticks in the bar at each.
+        bar_ticks: of a full bar.
+    """
     outline = plan.outline(form, int(np.sum(events == melody_tokens.BAR)), plan.melody_end(events))
     return plan.described(outline, events, clocks, bar_ticks)
 

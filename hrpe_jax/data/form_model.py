@@ -111,12 +111,25 @@ class _Past:
         return [kind for kind in KINDS if fits.get(kind, True)]
 
     def step(self, kind: str, letter: str, bars: int, left: int) -> Step:
-        """A section that follows, as a step."""
+        """A section that follows, as a step.
+
+        Args:
+            kind: such as "new".
+            letter: of the section.
+            bars: of the section.
+            left: bars of the piece from its beginning on.
+        """
         expected = self.first_bars.get(letter, self.before)
         return Step(kind, bars, self.kinds, min(len(self.recent), 3), expected, left)
 
     def add(self, kind: str, letter: str, bars: int) -> None:
-        """A section has been heard."""
+        """A section has been heard.
+
+        Args:
+            kind: such as "new".
+            letter: of the section.
+            bars: of the section.
+        """
         if kind in (NEW, AGAIN, BACK, EARLIER):
             self.first_bars.setdefault(letter, bars)
             self.recent = [other for other in self.recent if other != letter] + [letter]
@@ -193,7 +206,13 @@ class FormModel:
         }
 
     def count(self, form: Sequence[Section], bars: int, style: str) -> None:
-        """Adds the steps of a form of so many bars."""
+        """Adds the steps of a form of so many bars.
+
+        Args:
+            form: sections of a training piece.
+            bars: of the piece.
+            style: of the piece.
+        """
         for step in steps_of(form, bars):
             for level, context in enumerate(_kind_contexts(step)):
                 self._add(self.kinds, style, _key(level, context), step.kind, 1)
@@ -331,5 +350,11 @@ def form_model() -> FormModel:
 def draw_form(
     bars: int, style: str = ALL_STYLES, rng: np.random.Generator | None = None
 ) -> tuple[Section, ...]:
-    """As `FormModel.draw`, from the model that comes with the package."""
+    """As `FormModel.draw`, from the model that comes with the package.
+
+    Args:
+        bars: of the piece.
+        style: one that the model knows, or all together.
+        rng: the source of chance; None for a new one.
+    """
     return form_model().draw(bars, style, rng)

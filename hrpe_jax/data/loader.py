@@ -53,12 +53,34 @@ class Songs(Protocol):
 class SongsByStyle(Songs, Protocol):
     """What is needed besides where crops are used or styles balanced; `shards.Dataset` is one."""
 
-    def records(
-        self, stage: str, split: str, *, crops: UseOfCrops = "none"
-    ) -> Sequence[Mapping[str, Any]]: ...
-    def lengths(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> np.ndarray: ...
+    def records(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> Sequence[Mapping[str, Any]]:
+        """The songs themselves, by random access.
+
+        Args:
+            stage: "backbone" or "melody".
+            split: "train", "valid" or "test".
+            crops: whether crops of songs are added or taken instead.
+        """
+        ...
+
+    def lengths(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> np.ndarray:
+        """Tokens of each song, start and end included, int `[songs]`.
+
+        Args:
+            stage: "backbone" or "melody".
+            split: "train", "valid" or "test".
+            crops: whether crops of songs are added or taken instead.
+        """
+        ...
+
     def styles(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> list[str]:
-        """The style of each song; "" where it has none."""
+        """The style of each song; "" where it has none.
+
+        Args:
+            stage: "backbone" or "melody".
+            split: "train", "valid" or "test".
+            crops: whether crops of songs are added or taken instead.
+        """
         ...
 
 

@@ -234,15 +234,33 @@ class Dataset:
         return len(self.songs(split, stage))
 
     def lengths(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> np.ndarray:
-        """Tokens of each song, BOS and EOS included: int64 [songs]."""
+        """Tokens of each song, BOS and EOS included: int64 [songs].
+
+        Args:
+            stage: "backbone" or "melody".
+            split: "train", "valid" or "test".
+            crops: whether crops of songs are added or taken instead.
+        """
         return np.array([song[stage] for song in self.songs(split, stage, crops=crops)], np.int64)
 
     def styles(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> list[str]:
-        """The style of each song; "" where it has none."""
+        """The style of each song; "" where it has none.
+
+        Args:
+            stage: "backbone" or "melody".
+            split: "train", "valid" or "test".
+            crops: whether crops of songs are added or taken instead.
+        """
         return [song.get("style", "") for song in self.songs(split, stage, crops=crops)]
 
     def records(self, stage: str, split: str, *, crops: UseOfCrops = "none") -> Records:
-        """The songs themselves, by random access."""
+        """The songs themselves, by random access.
+
+        Args:
+            stage: "backbone" or "melody".
+            split: "train", "valid" or "test".
+            crops: whether crops of songs are added or taken instead.
+        """
         shards = self.manifest["shards"][stage]
         listed = [] if crops == "only" else shards[split]
         if crops != "none":

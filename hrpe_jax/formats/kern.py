@@ -241,7 +241,14 @@ class _Reader:
         return length
 
     def note(self, spine: int, part: str, name: re.Match[str], length: Fraction) -> None:
-        """One note, or the rest of one that is tied."""
+        """One note, or the rest of one that is tied.
+
+        Args:
+            spine: its number.
+            part: which of the spine's voices.
+            name: the match of its pitch.
+            length: of a whole note.
+        """
         letter, count = name[1], len(name[0])
         octave = 3 + count if letter.islower() else 4 - count
         signs = re.match(r"[#n-]*", part[name.end() :])

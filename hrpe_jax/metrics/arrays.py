@@ -197,6 +197,11 @@ def cut(piece: Piece, first: int, bars: int) -> Piece:
 
     Notes belong to the bar in which they begin and keep their length; chords are cut at both ends. Ticks
     count from the new beginning.
+
+    Args:
+        piece: the piece.
+        first: number of the first bar.
+        bars: how many.
     """
     begin, end = piece.starts[first], piece.starts[first + bars - 1] + piece.lengths[first + bars - 1]
     note = slice(*np.searchsorted(piece.bar, [first, first + bars]))
@@ -287,7 +292,13 @@ class Selection:
 
 
 def select(music: Sequence[Music], bars: int, meter: str) -> Selection:
-    """Windows of those pieces that have so many bars and this meter ("all" for any)."""
+    """Windows of those pieces that have so many bars and this meter ("all" for any).
+
+    Args:
+        music: pieces.
+        bars: of a window.
+        meter: such as "4/4", or "all".
+    """
     pieces, left_out = [], []
     for item in music:
         piece = piece_of(item)

@@ -68,7 +68,14 @@ class Draws:
     @classmethod
     def make(cls, reference: int, generated: int, draws: int, seed: int) -> Draws:
         """Draws of n = min(generated, reference // 2) pieces, or reference // 2 where nothing was
-        generated."""
+        generated.
+
+        Args:
+            reference: how many real pieces there are.
+            generated: how many generated ones.
+            draws: how many draws.
+            seed: of them.
+        """
         rng = np.random.default_rng([seed, reference, generated])
         n = min(generated or reference, reference // 2)
         parted = np.argsort(rng.random((draws, reference), np.float32), axis=1)
@@ -158,7 +165,13 @@ class PairSums:
             self._sums = dict(zip(jobs, pool.map(add_up, jobs), strict=True))
 
     def of(self, name: str, other: str, silence: bool) -> np.ndarray:
-        """Of two sets, `[pieces of the first, of the second]`; with the empty bar or without."""
+        """Of two sets, `[pieces of the first, of the second]`; with the empty bar or without.
+
+        Args:
+            name: of the first set.
+            other: of the second.
+            silence: whether bars are compared with the empty bar too.
+        """
         bars, empty = self._sums[name, other]
         return bars + empty if silence else bars
 

@@ -185,7 +185,13 @@ class Values:
         return self.number[self.defined]
 
     def among(self, places: Sequence[int], pieces: int, reason: str) -> Values:
-        """The values of a larger set, in which these pieces have these places and the others no value."""
+        """The values of a larger set, in which these pieces have these places and the others no value.
+
+        Args:
+            places: of these pieces in the larger set.
+            pieces: of the larger set.
+            reason: why the others have no value.
+        """
         number, defined = np.zeros(pieces), np.zeros(pieces, np.bool_)
         number[places], defined[places] = self.number, self.defined
         others = {reason: pieces - len(places)} if pieces > len(places) else {}
@@ -243,7 +249,13 @@ class Scapes:
         self._known: dict[bytes, np.ndarray] = {}
 
     def measure(self, metric: Metric, pieces: Sequence[Piece], silent: bool = False) -> Values:
-        """`fitness.structureness` of pieces of equally many bars."""
+        """`fitness.structureness` of pieces of equally many bars.
+
+        Args:
+            metric: which number.
+            pieces: of equally many bars.
+            silent: whether the empty bar is appended.
+        """
         shortest, longest = metric.options["shortest"], metric.options["longest"]
         heard = np.array([bool(len(piece.onset)) or silent for piece in pieces], np.bool_)
         if pieces and pieces[0].bars < shortest:

@@ -181,6 +181,13 @@ def _no_phrases(config: BackboneModelConfig, batch: int) -> phrases.Phrases | No
 def init_cache(
     config: BackboneModelConfig, batch: int, capacity: int, remembered: int | None = None
 ) -> Cache:
-    """An empty cache for up to ``capacity`` events; ``remembered`` as for ``cache.empty_cache``."""
+    """An empty cache for up to ``capacity`` events; ``remembered`` as for ``cache.empty_cache``.
+
+    Args:
+      config: of the model.
+      batch: rows.
+      capacity: events that it has room for.
+      remembered: as for ``cache.empty_cache``.
+    """
     cache = caches.empty_cache(config, batch, capacity, config.harmony.relations, len(CATEGORIES), remembered)
     return cache._replace(phrases=_no_phrases(config, batch))

@@ -54,7 +54,16 @@ def margin(lags: Lags) -> int:
 
 
 def empty(config: ModelConfig, batch: int, capacity: int, lags: Lags, categories: int, past: Any) -> Cache:
-    """A cache without events; with an empty `past` also the start of a memory."""
+    """A cache without events; with an empty `past` also the start of a memory.
+
+    Args:
+        config: of the model.
+        batch: rows.
+        capacity: events that it has room for.
+        lags: of the relations.
+        categories: how many categorical codes events have.
+        past: what the layers remember, an empty `LayerMemory` for a memory.
+    """
     shape = (batch, margin(lags) + capacity)
     zeros = jnp.zeros(shape, jnp.int32)
     codes = hrpe.Codes(zeros, (zeros,) * categories, jnp.zeros(shape, bool))
@@ -69,6 +78,14 @@ def empty_cache(
 
     Its ``repeats`` hold ``remembered`` events, ``config.repeats`` where not given: fewer cost less, and are
     the same as long as there are no more.
+
+    Args:
+        config: of the model.
+        batch: rows.
+        slots: events that it has room for.
+        lags: of the relations.
+        categories: how many categorical codes events have.
+        remembered: events of ``repeats``.
     """
     rows = (batch,) if batch > 1 else ()  # see `transformer.LayerMemory`
     shape, dtype = (*rows, config.heads, slots, config.head_width), jnp.dtype(config.dtype)
@@ -92,7 +109,13 @@ def capacity(cache: Cache) -> int:
 
 
 def grow(cache: Cache, slots: int, remembered: int | None = None) -> Cache:
-    """The cache with room for ``slots`` events, whose ``repeats`` hold ``remembered`` (None: as before)."""
+    """The cache with room for ``slots`` events, whose ``repeats`` hold ``remembered`` (None: as before).
+
+    Args:
+        cache: with fewer slots.
+        slots: how many it has afterwards.
+        remembered: events of ``repeats``; None for as many as before.
+    """
     more = slots - capacity(cache)
 
     def pad(x: Array, axis: int) -> Array:
@@ -137,7 +160,14 @@ def forget(cache: Cache, reset: Array) -> Cache:
 
 
 def append(cache: Cache, positions: Array, segments: Array, codes: hrpe.Codes) -> Cache:
-    """Adds new events ``[batch, length]``: behind the last slot, or in a cache at ``slot``."""
+    """Adds new events ``[batch, length]``: behind the last slot, or in a cache at ``slot``.
+
+    Args:
+        cache: to be added to.
+        positions: int ``[batch, length]``.
+        segments: int ``[batch, length]``.
+        codes: of the events.
+    """
     new = (positions, segments, codes)
     old = (cache.positions, cache.segments, cache.codes)
     if cache.slot is None:
@@ -152,7 +182,14 @@ def append(cache: Cache, positions: Array, segments: Array, codes: hrpe.Codes) -
 
 
 def context(cache: Cache, new: int, config: ModelConfig, harmony: HarmonyConfig) -> Context:
-    """The context of the last ``new`` events (in a cache: of those at ``slot``) among all of ``cache``."""
+    """The context of the last ``new`` events (in a cache: of those at ``slot``) among all of ``cache``.
+
+    Args:
+        cache: with the new events.
+        new: how many they are.
+        config: of the model.
+        harmony: which relations there are.
+    """
     lags, edge = harmony.relations, margin(harmony.relations)
     start = cache.segments.shape[1] - edge - new if cache.slot is None else cache.slot
 

@@ -344,6 +344,13 @@ class ChordEmbedding(nn.Module):
 
         Without a residual the vocabulary is never written out (``factor_scores``). With one, a CPU computes
         its scores for a few positions at a time, and again in the backward pass.
+
+        Args:
+          hidden: ``[batch, length, width]``.
+          ids: the present tokens ``[batch, length]``.
+          tonic: pitch class ``[batch, length]``.
+          targets: tokens ``[batch, length]``.
+          pointer: candidates and how far they are trusted.
         """
         if not self.residual_rank:
             return target_scores(self._scores(hidden, ids, tonic, pointer), targets, pointer)

@@ -253,6 +253,12 @@ def init_cache(
 
     It sees what training sees with segments of n events if it has room for ``config.memory + n``, and after
     every n events all but the last ``config.memory`` are dropped (``cache.drop``).
+
+    Args:
+      config: of the model.
+      batch: rows.
+      capacity: events that it has room for.
+      remembered: as for ``cache.empty_cache``.
     """
     categories = len(CATEGORIES[config.harmony.codes])
     events = caches.empty_cache(config, batch, capacity, config.harmony.relations, categories, remembered)

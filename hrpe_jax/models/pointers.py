@@ -178,6 +178,11 @@ def point(logits: Array, expected: Array, trust: Array) -> Array:
     """The logits ``[..., vocabulary]`` with ``trust [..., candidates]`` added to those of ``expected``.
 
     A comparison with all ids instead of a scatter, which a CPU and a TPU do row by row.
+
+    Args:
+      logits: ``[..., vocabulary]``.
+      expected: int ids ``[..., candidates]``, negative for none.
+      trust: ``[..., candidates]``.
     """
     ids = jnp.arange(logits.shape[-1])
     for k in range(expected.shape[-1]):

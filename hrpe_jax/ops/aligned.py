@@ -82,7 +82,13 @@ class Expectation(NamedTuple):
 
 
 def empty(batch: int, capacity: int, distances: int) -> Aligned:
-    """Rows that remember up to `capacity` events, and have none."""
+    """Rows that remember up to `capacity` events, and have none.
+
+    Args:
+      batch: rows.
+      capacity: events.
+      distances: how many are followed at once.
+    """
     nothing = jnp.full((batch, capacity), NOTHING, jnp.int32)
     none = jnp.full((batch, distances), NOTHING, jnp.int32)
     zero, unset = jnp.zeros((batch, distances), jnp.int32), jnp.full(batch, NOTHING, jnp.int32)

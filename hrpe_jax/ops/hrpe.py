@@ -184,6 +184,12 @@ def fold(
 
     Args and Raises: as for ``bias``.
 
+    Args:
+      query_codes: for each relation, the query side's (lagged) codes ``[batch, query]``.
+      key_codes: likewise ``[batch, key]``.
+      relations: the tables.
+      queries: ``[batch, heads, query, width]`` as for ``bias``.
+
     Returns:
       U float32 ``[batch, heads, query, features]`` and V float32 ``[batch, key, features]`` (the same for
       all heads), with ``bias = U @ V^T``; features = sum over relations of period + sizes of their

@@ -71,7 +71,13 @@ class Expectation(NamedTuple):
 
 
 def empty(batch: int, capacity: int, distances: int) -> Phrases:
-    """Rows that remember up to ``capacity`` events, and have none."""
+    """Rows that remember up to ``capacity`` events, and have none.
+
+    Args:
+      batch: rows.
+      capacity: events.
+      distances: how many are followed at once.
+    """
     zeros, none = jnp.zeros((batch, capacity), jnp.int32), jnp.zeros((batch, distances), jnp.int32)
     clock = jnp.zeros(batch, jnp.int32)
     return Phrases(zeros + NOTHING, zeros, zeros, clock, clock, none + NOTHING, none)

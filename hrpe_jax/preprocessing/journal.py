@@ -210,7 +210,13 @@ class Journal:
         return self._blob(entry, _stages(entry.tokens).index(stage))
 
     def crop_record(self, entry: Entry, crop: int, stage: str) -> bytes:
-        """The stored bytes of the record of a song's crop, by its index in `Entry.crops`."""
+        """The stored bytes of the record of a song's crop, by its index in `Entry.crops`.
+
+        Args:
+            entry: of the song.
+            crop: index in `Entry.crops`.
+            stage: "backbone" or "melody".
+        """
         before = len(entry.tokens) + len(_ARRAYS) + sum(len(tokens) for *_, tokens in entry.crops[:crop])
         return self._blob(entry, before + _stages(entry.crops[crop][2]).index(stage))
 

@@ -205,7 +205,13 @@ class Worker(Generic[Item, Result]):
 
 
 def detail_of(kind: str, seconds: float | None, megabytes: int | None) -> str:
-    """What to say of an item that failed."""
+    """What to say of an item that failed.
+
+    Args:
+        kind: of the failure.
+        seconds: limit of time, or None.
+        megabytes: limit of memory, or None.
+    """
     return {
         _TOO_SLOW: f"took more than the {seconds:g} seconds of --file_seconds" if seconds else "",
         _TOO_LARGE: f"needed more than the {megabytes} MB of --file_megabytes" if megabytes else "no memory",

@@ -118,7 +118,13 @@ def prepare_file(song: SongFile) -> list[Result]:
 
 
 def failed_file(song: SongFile, reason: str, detail: str) -> list[Result]:
-    """The result of a file whose process ended before it gave one."""
+    """The result of a file whose process ended before it gave one.
+
+    Args:
+        song: the file.
+        reason: short code.
+        detail: in words.
+    """
     return [Reject(song.name, reason, detail)]
 
 

@@ -291,7 +291,13 @@ def similar(spool: Spool, sizes: np.ndarray, alone: np.ndarray) -> np.ndarray:
 
 
 def shared_counts(spool: Spool, alone: np.ndarray, most: int = MOST_SHARING) -> tuple[np.ndarray, np.ndarray]:
-    """How many hashes songs share: pairs int64 [n, 2] and counts int64 [n]; see `similar`."""
+    """How many hashes songs share: pairs int64 [n, 2] and counts int64 [n]; see `similar`.
+
+    Args:
+        spool: pairs (hash, song).
+        alone: bool [songs], those that are left out.
+        most: songs that may share a hash; one of more says nothing.
+    """
     songs_in_all = max(1, len(alone))
     codes, counts = np.empty(0, np.int64), np.empty(0, np.int64)
     for hashes, songs in spool.buckets():

@@ -61,7 +61,13 @@ class Summary:
     modulating: int = 0
 
     def add(self, format: str, tokens: Mapping[str, int], about: Mapping[str, Any]) -> None:
-        """Counts a song; `about` is that of `PreparedSong`."""
+        """Counts a song; `about` is that of `PreparedSong`.
+
+        Args:
+            format: of its file.
+            tokens: of each stage that it serves.
+            about: as in `PreparedSong`.
+        """
         self.formats[format] += 1
         self.stages["+".join(sorted(tokens))] += 1
         self.found.update(about["found"])

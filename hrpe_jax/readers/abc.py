@@ -68,6 +68,11 @@ MAX_BOOK_NOTES = 3_000_000
 def read_abc(path: str | Path, first: int = 0, stop: int | None = None) -> list[Song | SongError]:
     """Read tunes of an ABC file; see `iterate_abc`, which never holds more than one.
 
+    Args:
+        path: of the file.
+        first: number of the first tune, from 0.
+        stop: number of the tune after the last; None for all.
+
     Raises:
         AbcError: if the file cannot be read at all (has `.reason`).
     """

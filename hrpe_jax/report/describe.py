@@ -369,7 +369,14 @@ def count(shelf: Shelf, most: int) -> Counts:
 
 
 def chosen(shelf: Shelf, names: Sequence[str], index: int | None, limit: int) -> list[Song]:
-    """The songs that were named or numbered, else the first."""
+    """The songs that were named or numbered, else the first.
+
+    Args:
+        shelf: of the data set.
+        names: ids of songs.
+        index: number of a song, or None.
+        limit: most songs.
+    """
     songs = [shelf.named(name) for name in names]
     if index is not None:
         songs.append(shelf.numbered(index))

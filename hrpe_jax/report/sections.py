@@ -139,7 +139,13 @@ def _order(metric: Mapping[str, Any]) -> str:
 
 
 def distance_table(metrics: Sequence[Mapping[str, Any]], title: str, comparison: Comparison) -> str:
-    """Distances from real music, a row for each metric and a column for each set."""
+    """Distances from real music, a row for each metric and a column for each set.
+
+    Args:
+        metrics: rows of the comparison.
+        title: of the table.
+        comparison: the whole.
+    """
     head = "".join(
         f'<th class="{kind_of(name)}">{escape("real music (floor)" if name == REAL else title_of(name))}</th>'
         for name in SHOWN

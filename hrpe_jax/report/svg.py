@@ -1,8 +1,6 @@
-"""Figures, and scores as piano rolls under chord names: SVG that a page's style sheet colours, so that they
-follow light and dark; no library is needed.
+"""Figures, and scores as piano rolls under chord names: SVG that a page's style sheet colours.
 
-Colours are classes: "generated", "reference", and "c-NAME" for a control (see `page`).
-"""
+Colours are classes: "generated", "reference", and "c-NAME" for a control (see `page`)."""
 
 from __future__ import annotations
 
@@ -111,13 +109,28 @@ def number(value: float) -> str:
 
 
 def figure(width: int, height: int, label: str, parts: Sequence[str]) -> str:
-    """An SVG of so many pixels, with a description for those who do not see it."""
+    """An SVG of so many pixels, with a description for those who do not see it.
+
+    Args:
+        width: in pixels.
+        height: in pixels.
+        label: the description.
+        parts: SVG elements.
+    """
     head = f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
     return f'{head} aria-label="{escape(label, quote=True)}">{"".join(parts)}</svg>'
 
 
 def text(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:
-    """Text at a point; `anchor` is "start", "middle" or "end"."""
+    """Text at a point; `anchor` is "start", "middle" or "end".
+
+    Args:
+        x: in pixels.
+        y: in pixels.
+        content: plain text.
+        kind: CSS class.
+        anchor: "start", "middle" or "end".
+    """
     attributes = (f' class="{kind}"' if kind else "") + (
         f' text-anchor="{anchor}"' if anchor != "start" else ""
     )
@@ -125,18 +138,41 @@ def text(x: float, y: float, content: str, kind: str = "", anchor: str = "start"
 
 
 def line(x0: float, y0: float, x1: float, y1: float, kind: str = "line") -> str:
-    """A straight line."""
+    """A straight line.
+
+    Args:
+        x0: in pixels, of the start.
+        y0: likewise.
+        x1: in pixels, of the end.
+        y1: likewise.
+        kind: CSS class.
+    """
     return f'<line class="{kind}" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>'
 
 
 def rect(x: float, y: float, width: float, height: float, kind: str, title: str = "") -> str:
-    """A rectangle; `title` is shown where the pointer rests on it."""
+    """A rectangle; `title` is shown where the pointer rests on it.
+
+    Args:
+        x: in pixels, of the left edge.
+        y: in pixels, of the upper edge.
+        width: in pixels.
+        height: in pixels.
+        kind: CSS class.
+        title: shown where the pointer rests on it.
+    """
     head = f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}"'
     return f"{head}><title>{escape(title)}</title></rect>" if title else f"{head}/>"
 
 
 def picture(matrix: np.ndarray, label: str, size: int = 132) -> str:
-    """A matrix of numbers in 0..1 as a picture, darker for more: `[rows, columns]`."""
+    """A matrix of numbers in 0..1 as a picture, darker for more: `[rows, columns]`.
+
+    Args:
+        matrix: float [rows, columns] in 0 to 1.
+        label: the description.
+        size: in pixels.
+    """
     values = np.clip(np.nan_to_num(np.asarray(matrix, float)), 0, 1)
     rows, columns = values.shape
     pixels = np.empty((rows, columns, 4), np.uint8)
@@ -202,7 +238,13 @@ def curves(series: Sequence[Series], label: str, across: str, width: int = 660, 
 
 
 def boxes(series: Sequence[Series], label: str, width: int = 330) -> str:
-    """A box for each set: middle half, median, lines to the 5th and 95th percentile; dots if few."""
+    """A box for each set: middle half, median, lines to the 5th and 95th percentile; dots if few.
+
+    Args:
+        series: one a set.
+        label: the description.
+        width: in pixels.
+    """
     rows = [s._replace(values=s.values[np.isfinite(s.values)]) for s in series]
     rows = [s for s in rows if len(s.values)]
     left, right, row, top = 78, 12, 19, 4
@@ -236,7 +278,15 @@ def boxes(series: Sequence[Series], label: str, width: int = 330) -> str:
 
 
 def bars(labels: Sequence[str], series: Sequence[Series], label: str, across: str, width: int = 555) -> str:
-    """Bars side by side, one of each set over each label; numbers are shares."""
+    """Bars side by side, one of each set over each label; numbers are shares.
+
+    Args:
+        labels: one a group of bars.
+        series: one a set.
+        label: the description.
+        across: title of the horizontal axis.
+        width: in pixels.
+    """
     left, top, bottom, height = 34, 20, 34, 190
     high = max((float(s.values.max()) for s in series if len(s.values)), default=1.0) or 1.0
     step = (width - left - 6) / max(len(labels), 1)
@@ -264,7 +314,15 @@ def bars(labels: Sequence[str], series: Sequence[Series], label: str, across: st
 
 
 def cells(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, label: str, cell: int = 19) -> str:
-    """A matrix with its row and column names; transparency is the share of the row, shown at the pointer."""
+    """A matrix with its row and column names; transparency is the share of the row, shown at the pointer.
+
+    Args:
+        rows: names.
+        columns: names.
+        values: float [rows, columns].
+        label: the description.
+        cell: in pixels.
+    """
     left, top = 34, 18
     high = float(values.max()) or 1.0
     parts = [

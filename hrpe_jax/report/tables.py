@@ -14,7 +14,13 @@ from hrpe_jax.report.svg import Series, number
 
 
 def figure(picture: str, caption: str, title: str = "") -> str:
-    """A figure with its caption; `picture` is HTML, the rest is text."""
+    """A figure with its caption; `picture` is HTML, the rest is text.
+
+    Args:
+        picture: HTML.
+        caption: text.
+        title: text, or none.
+    """
     head = f"<h3>{escape(title)}</h3>" if title else ""
     return f"<figure>{head}{picture}<figcaption>{escape(caption)}</figcaption></figure>"
 

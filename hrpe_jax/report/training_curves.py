@@ -181,7 +181,13 @@ def value_range(panel: Panel) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers between two, at most so many; their step is 1, 2 or 5 times a power of ten."""
+    """Round numbers between two, at most so many; their step is 1, 2 or 5 times a power of ten.
+
+    Args:
+        low: the lower end.
+        high: the upper end.
+        most: how many at most.
+    """
     span = high - low
     size = 10.0 ** math.floor(math.log10(span / most))
     step = next(size * factor for factor in (1, 2, 5, 10) if span / (size * factor) <= most)

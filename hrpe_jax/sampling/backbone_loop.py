@@ -295,6 +295,13 @@ def run_backbone(
 
 @functools.partial(jax.jit, static_argnames="config", donate_argnames="cache")
 def read_backbone(config: BackboneModelConfig, params: Any, batch: dict[str, Array], cache: Cache) -> Cache:
-    """Reads known events `[rows, length]` into a cache, in one parallel pass."""
+    """Reads known events `[rows, length]` into a cache, in one parallel pass.
+
+    Args:
+        config: of the model.
+        params: of the model.
+        batch: columns ``[rows, length]``, as in training.
+        cache: to be read into.
+    """
     read: Any = models.Backbone(config).apply({"params": params}, batch, cache)[1]
     return read

@@ -222,7 +222,7 @@ def _draw(
     rows = [piece for piece in pieces for _ in range(count)]
     firsts = np.arange(len(rows), dtype=np.int32) // count * count
     plan = plan_of(request, count * len(pieces))
-    state = start(config, params, request, plan, rows)
+    state = _start(config, params, request, plan, rows)
     drawn: list[list[int]] = [[] for _ in rows]
     chances: list[list[float]] = [[] for _ in rows]
     slot = int(state.cache.slot)
@@ -294,7 +294,7 @@ def plan_of(request: Request, rows: int) -> Plan:
     )
 
 
-def start(
+def _start(
     config: BackboneModelConfig, params: Any, request: Request, plan: Plan, rows: Sequence[Sequence[int]]
 ) -> State:
     """Rows that have said these tokens: all but the last are in the cache."""
@@ -381,7 +381,13 @@ def _keys(seed: Any, numbers: Any, candidates: int) -> tuple[Any, Any]:
 
 @jax.jit
 def choose(keys: Any, weights: Any, block: Any) -> Any:
-    """One candidate of each piece, in proportion to exp(weights) `[pieces, candidates]`."""
+    """One candidate of each piece, in proportion to exp(weights).
+
+    Args:
+        keys: random keys [pieces].
+        weights: log weights [pieces, candidates].
+        block: number of the draw.
+    """
 
     def one(key: Any, row: Any) -> Any:
         key = jax.random.fold_in(jax.random.fold_in(key, 2**31 - 1), block)

@@ -60,7 +60,13 @@ class Tokens:
 
 
 def write_candidates(model: Model, controls: Controls, numbers: Sequence[int]) -> list[Tokens]:
-    """Draws the candidates of pieces and keeps one of each; arguments as for `draw_candidates`."""
+    """Draws the candidates of pieces and keeps one of each; arguments as for `draw_candidates`.
+
+    Args:
+        model: from `load_model`.
+        controls: from `read_controls`.
+        numbers: of the pieces, from 0.
+    """
     drawn = draw_candidates(model, controls, numbers)
     return [_keep(model, controls, number, rows) for number, rows in zip(numbers, drawn, strict=True)]
 
@@ -123,7 +129,14 @@ def _keep(model: Model, controls: Controls, number: int, rows: Sequence[Tokens])
 def contrasting_chords(
     model: Model, controls: Controls, numbers: Sequence[int], plans: Sequence[PiecePlan] | None
 ) -> tuple[list[list[int]], list[float]]:
-    """As `write_chords`; where a new letter has the very chords of an earlier one, they are drawn again."""
+    """As `write_chords`; where a new letter has the very chords of an earlier one, they are drawn again.
+
+    Args:
+        model: from `load_model`.
+        controls: from `read_controls`.
+        numbers: of the pieces, from 0.
+        plans: of the pieces; None for a model without.
+    """
     chords, nats = write_chords(model, controls, numbers, plans)
     for attempt in range(1, CONTRASTS):
         if plans is None or not nats:
@@ -157,7 +170,13 @@ def lacks_contrast(chords: Sequence[int], form: Sequence[Section]) -> bool:
 
 def misses(chords: Sequence[int], events: Sequence[int], wanted: Ending | None) -> int:
     """How far a melody ends from how it should: 1 for the chord under its last note, 2 for the note, 2 for
-    how long that is held."""
+    how long that is held.
+
+    Args:
+        chords: tokens of the piece.
+        events: tokens of its melody.
+        wanted: how it should end; None for any.
+    """
     key, meter = prefix_of(list(chords))
     notes = melody_codec.decode(events, meter).notes
     if wanted is None or not notes:

@@ -89,7 +89,16 @@ def finish(
     nats: Mapping[str, float],
     plan: PiecePlan | None = None,
 ) -> Piece:
-    """A piece of its tokens."""
+    """A piece of its tokens.
+
+    Args:
+        controls: what was asked for.
+        number: of the piece, from 0.
+        chords: tokens, BOS to EOS.
+        events: tokens of the melody, or none.
+        nats: mean negative log likelihood by stage.
+        plan: with which it was drawn.
+    """
     digits = max(2, len(str(controls.num_pieces)))
     key, _ = prefix_of(chords)
     prime = controls.continued
@@ -130,7 +139,13 @@ def shown_as_typed(chords: Sequence[ChordSpan], controls: Controls) -> tuple[Cho
 
 
 def plain(controls: Controls, number: int, plan: PiecePlan | None = None) -> dict[str, Any]:
-    """The controls as JSON values: what asks for this piece again, and what was planned."""
+    """The controls as JSON values: what asks for this piece again, and what was planned.
+
+    Args:
+        controls: what was asked for.
+        number: of the piece, from 0.
+        plan: with which it was drawn.
+    """
     prime, form = controls.prime, controls.form
     return {
         "number": number,

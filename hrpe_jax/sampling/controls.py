@@ -265,7 +265,13 @@ def _unfold(timed: Timed, form: Form, per_bar: int) -> Timed:
 
 
 def chord_tokens(chords: Sequence[tuple[Chord | None, int]], key: Key, meter: Meter) -> list[int]:
-    """The backbone's token sequence, BOS to EOS, of (chord, beats); a gap counts as no chord."""
+    """The backbone's token sequence, BOS to EOS, of (chord, beats); a gap counts as no chord.
+
+    Args:
+        chords: (chord, beats); None for a gap.
+        key: of the piece.
+        meter: of the piece.
+    """
     spans, tick = [], 0
     for chord, beats in chords:
         spans.append(ChordSpan(tick, beats * meter.beat_ticks, (chord or Chord.NONE).absorb_bass()))

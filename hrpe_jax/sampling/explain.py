@@ -123,7 +123,13 @@ def explain(
 
 
 def explain_pieces(model: Model, pieces: Sequence[Piece], wanted: Outputs) -> list[list[ChordChoice]]:
-    """What `write_pieces` needs: each piece of the page explained, or nothing where that is not wanted."""
+    """What `write_pieces` needs: each piece of the page explained, or nothing where that is not wanted.
+
+    Args:
+        model: from `load_model`.
+        pieces: as composed.
+        wanted: which files are written.
+    """
     if "html" not in wanted.formats or not wanted.explain or model.backbone is None:
         return []
     return [explain(model, piece.backbone_ids, plan=piece.plan) for piece in pieces[:MAX_ON_PAGE]]

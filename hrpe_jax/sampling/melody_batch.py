@@ -180,7 +180,7 @@ def _calls(
     steps: int | None,
 ) -> Iterator[tuple[Said, int]]:
     """Calls the loop until all rows have ended; gives what a call writes, and how much, without waiting."""
-    state = start(config, params, request, plan, scores, wanted)
+    state = _start(config, params, request, plan, scores, wanted)
     most, segment = config.memory + request.segment, request.segment
     slot = int(state.cache.events.slot)
     in_segment = segment if slot else 0  # what was read ended with a segment
@@ -296,7 +296,14 @@ def beat_table(score: Score) -> np.ndarray:
 def window_of(
     state: State, tables: Sequence[np.ndarray], scores: Sequence[Score], request: Request
 ) -> Window:
-    """The beats that a call may reach: no event begins more than one bar, and a silent bar takes two."""
+    """The beats that a call may reach: no event begins more than one bar, and a silent bar takes two.
+
+    Args:
+        state: where the rows are.
+        tables: of the beats of each.
+        scores: with the chords.
+        request: what is asked of the pieces.
+    """
     size = (request.segment // 2 + 2) * _BEATS
     harmony = np.empty((len(tables), size, 3), np.int32)
     harmony[:] = chord_ids.NO_CHORD0, chord_ids.NO_CHORD0, MAX_TICKS_TO_NEXT + 72
@@ -314,7 +321,7 @@ def _with_cache(state: State, events: Any) -> State:
     return state._replace(cache=state.cache._replace(events=events))
 
 
-def start(
+def _start(
     config: MelodyModelConfig,
     params: Any,
     request: Request,

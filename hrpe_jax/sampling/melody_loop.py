@@ -170,7 +170,13 @@ def start_clock(rows: int, xp: Any = jnp) -> Clock:
 
 
 def hear(clock: Clock, event: Any, xp: Any = jnp) -> Clock:
-    """The clock after an event `[rows]`; bars that end early are followed too."""
+    """The clock after an event `[rows]`; bars that end early are followed too.
+
+    Args:
+        clock: before the event.
+        event: melody id [rows].
+        xp: numpy or jax.numpy.
+    """
     begins = event == tokens.BAR
     state, ticks = vocabulary.advance(clock.state, clock.clock, event, xp=xp)
     sung = (event < tokens.PITCHES) | (xp.asarray(tokens.DURATION)[event] > 0)
@@ -366,6 +372,13 @@ empty_cache = jax.jit(models.init_cache, static_argnums=(0, 1, 2, 3))
 def read_melody(
     config: MelodyModelConfig, params: Any, batch: dict[str, Array], cache: MelodyCache
 ) -> MelodyCache:
-    """Reads known events `[rows, length]` into a cache, in one parallel pass."""
+    """Reads known events `[rows, length]` into a cache, in one parallel pass.
+
+    Args:
+        config: of the model.
+        params: of the model.
+        batch: columns ``[rows, length]``, as in training.
+        cache: to be read into.
+    """
     read: Any = models.Melody(config).apply({"params": params}, batch, cache)[1]
     return read

@@ -84,6 +84,11 @@ def backbone_columns(plans: Sequence[PiecePlan] | None, rows: int, bars: int) ->
     """The plans of rows as the chords' sampler reads them: int32 `[rows, bars + 1, columns]`.
 
     The columns are those of `codec.columns.BACKBONE_PLAN`.
+
+    Args:
+        plans: of the pieces; None for a model without.
+        rows: of the batch, at least as many.
+        bars: of the longest piece.
     """
     kept = [COLUMNS.index(name) for name in (*FORM_COLUMNS, BACK)]
     outline = np.zeros((rows, bars + 1, len(kept) + 1), np.int32)
@@ -118,7 +123,13 @@ def plans_forms(model: Model) -> bool:
 
 
 def plan_pieces(model: Model, controls: Controls, numbers: Sequence[int]) -> list[PiecePlan] | None:
-    """The forms and styles of pieces: what the chords need. None for a model that sees no plans."""
+    """The forms and styles of pieces: what the chords need. None for a model that sees no plans.
+
+    Args:
+        model: from `load_model`.
+        controls: from `read_controls`.
+        numbers: of the pieces, from 0.
+    """
     if not plans_forms(model):
         return None
     return [_plan(model, controls, number) for number in numbers]

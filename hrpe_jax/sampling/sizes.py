@@ -39,7 +39,13 @@ def unroll(config: _Config, params: Any) -> tuple[_Config, Any]:
 
 
 def room(events: int, most: int, smallest: int = SMALLEST) -> int:
-    """The compiled size that holds so many events: smallest, twice that, ... up to `most`."""
+    """The compiled size that holds so many events: smallest, twice that, ... up to `most`.
+
+    Args:
+        events: that have to fit.
+        most: the largest size.
+        smallest: the smallest size.
+    """
     size = smallest
     while size < events:
         size *= 2
@@ -57,13 +63,25 @@ def round_up(size: int, smallest: int) -> int:
 
 
 def remembered(config: ModelConfig, slots: int, most: int) -> int:
-    """Room for `repeats` beside a cache of so many slots, of which there will be `most`."""
+    """Room for `repeats` beside a cache of so many slots, of which there will be `most`.
+
+    Args:
+        config: of the model.
+        slots: of the cache now.
+        most: slots that it will have.
+    """
     return config.repeats if slots >= most else min(config.repeats, slots)
 
 
 @functools.partial(jax.jit, static_argnames=("slots", "remembered"))
 def grow(cache: Cache, slots: int, remembered: int | None = None) -> Cache:
-    """`cache.grow`, compiled."""
+    """`cache.grow`, compiled.
+
+    Args:
+        cache: with fewer slots.
+        slots: how many it has afterwards.
+        remembered: events of `repeats`; None for as many as before.
+    """
     return caches.grow(cache, slots, remembered)
 
 
@@ -82,7 +100,13 @@ def drop(cache: Cache, count: Any) -> Cache:
 
 
 def left_padded(rows: list[Any], length: int, fill: int) -> np.ndarray:
-    """Sequences of different lengths, ending together: int32 `[rows, length]`."""
+    """Sequences of different lengths, ending together: int32 `[rows, length]`.
+
+    Args:
+        rows: sequences of integers.
+        length: of the longest, or more.
+        fill: what stands before shorter ones.
+    """
     table = np.full((len(rows), length), fill, np.int32)
     for row, values in zip(table, rows, strict=True):
         if len(values):

@@ -32,7 +32,14 @@ def misfit(model: Model, error: FlaxError) -> UserError:
 def write_chords(
     model: Model, controls: Controls, numbers: Sequence[int], plans: Sequence[PiecePlan] | None = None
 ) -> tuple[list[list[int]], list[float]]:
-    """Each piece's chord tokens, and their mean negative log likelihoods; those are none for given chords."""
+    """Each piece's chord tokens, and their mean negative log likelihoods; those are none for given chords.
+
+    Args:
+        model: from `load_model`.
+        controls: from `read_controls`.
+        numbers: of the pieces, from 0.
+        plans: of the pieces; None for a model without.
+    """
     key, meter, prime = controls.key, controls.meter, controls.continued
     if controls.chords_given and prime is None:
         assert controls.chords is not None
@@ -92,7 +99,16 @@ def melody_calls(
     plans: Sequence[PiecePlan] | None = None,
     steps: int | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The events of melodies over these chords, as `melodies.melodies` gives them."""
+    """The events of melodies over these chords, as `melodies.melodies` gives them.
+
+    Args:
+        model: from `load_model`.
+        controls: from `read_controls`.
+        numbers: of the pieces, from 0.
+        chords: tokens of each piece.
+        plans: of the pieces; None for a model without.
+        steps: events of a call; None for the default.
+    """
     stage = model.stage("melody")
     config, params = unroll(cast(MelodyModelConfig, stage.config.model), stage.params)
     prime = controls.continued

@@ -44,7 +44,13 @@ if TYPE_CHECKING:
 
 
 def page_of(pieces: Sequence[Piece], wanted: Outputs, choices: Sequence[Sequence[ChordChoice]] = ()) -> str:
-    """The page as HTML text, of the first `MAX_ON_PAGE` pieces; `choices` as for `write_pieces`."""
+    """The page as HTML text, of the first `MAX_ON_PAGE` pieces; `choices` as for `write_pieces`.
+
+    Args:
+        pieces: as composed.
+        wanted: what the page shows.
+        choices: the explained chords of each piece.
+    """
     count = len(pieces)
     pieces = pieces[:MAX_ON_PAGE]
     told: list[Sequence[ChordChoice]] = list(choices) or [()] * len(pieces)
@@ -229,7 +235,14 @@ def write_pieces(
 
 
 def write_piece(piece: Piece, folder: Path, suffix: str, wanted: Outputs) -> str:
-    """Writes one file of a piece into a folder that is there, and returns its name."""
+    """Writes one file of a piece into a folder that is there, and returns its name.
+
+    Args:
+        piece: as composed.
+        folder: that is there.
+        suffix: of the kind of file.
+        wanted: how it is written.
+    """
     path, score = folder / f"{piece.score.id}.{suffix}", piece.score
     match suffix:
         case "mid":

@@ -287,7 +287,13 @@ class BeatGrid:
 
 
 def beat_ticks(meter: Meter, bar_resets: Sequence[int], beats: int) -> list[int]:
-    """The ticks of `beats` beats and of the end behind them, in bars that begin again at each reset."""
+    """The ticks of `beats` beats and of the end behind them, in bars that begin again at each reset.
+
+    Args:
+        meter: of the piece.
+        bar_resets: ticks at which a bar begins anew.
+        beats: how many.
+    """
     step, ticks, tick, resets = meter.beat_ticks, [0], 0, list(bar_resets)
     for _ in range(beats):
         tick += step

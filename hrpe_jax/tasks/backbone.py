@@ -47,6 +47,13 @@ class BackboneTask(LinenTask):
           the inversion and duration, where they change;
         - ``root_nll``, ``root_accuracy``, ``root_top3``, ``root_top5``: the root alone, at the same events;
         - ``nll_per_chord``, ``nll_per_bar``: all that is said between two changes, or in a bar.
+
+        Args:
+          params: of the model.
+          carry: none in this stage.
+          segment: columns ``[rows, length]``.
+          key: of the dropout.
+          train: whether dropout is on and only the loss's metrics are made.
         """
         targets, weights = segment["target_ids"], segment["weights"]
         events = weights * (segment["positions"] >= tokens.PREFIX_LENGTH - 1)

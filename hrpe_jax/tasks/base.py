@@ -96,7 +96,13 @@ class LinenTask:
         return nn.unbox(self._init(key)["params"])
 
     def trained(self, loss: Pair, even: Array, weights: Array) -> Pair:
-        """The loss that the gradient is of: the plain one with label smoothing, where there is some."""
+        """The loss that the gradient is of: the plain one with label smoothing, where there is some.
+
+        Args:
+          loss: sum and weight of the negative log likelihood.
+          even: ``[rows, length]`` the mean over the vocabulary.
+          weights: ``[rows, length]`` of the events.
+        """
         if not self.label_smoothing:
             return loss
         return losses.smoothed(loss, even, weights, self.label_smoothing)

@@ -63,6 +63,13 @@ class MelodyTask(LinenTask):
         - ``top3``, ``top5``;
         - ``pitch_nll``, ``pitch_accuracy``, ``pitch_top3``, ``pitch_top5``: where a pitch is next;
         - ``nll_per_note``, ``nll_per_bar``: all that is said of a note (rests and bars too), in a bar.
+
+        Args:
+            params: of the model.
+            carry: the memory.
+            segment: columns ``[rows, length]``.
+            key: of the dropout.
+            train: whether dropout is on and only the loss's metrics are made.
         """
         carry = models.forget(carry, segment["reset"] > 0)
         applied: Any = self.module.apply(

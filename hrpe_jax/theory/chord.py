@@ -138,7 +138,13 @@ class Chord:
 
     @classmethod
     def from_intervals(cls, root: int, intervals: Iterable[int], bass: int | None = None) -> Chord:
-        """The nearest chord of the vocabulary to semitones over a root, in any octave."""
+        """The nearest chord of the vocabulary to semitones over a root, in any octave.
+
+        Args:
+            root: pitch class.
+            intervals: semitones over the root.
+            bass: pitch class; None for the root.
+        """
         return cls(root % 12, nearest_quality(intervals), root % 12 if bass is None else bass % 12)
 
     def absorb_bass(self) -> Chord:

@@ -72,7 +72,13 @@ def regional_steps(x: Key, y: Key) -> int:
 
 
 def chordal_steps(x: int, y: int, scale: tuple[int, ...]) -> int:
-    """j: steps on the circle of fifths within a collection between two of its pitch classes, 0 to 3."""
+    """j: steps on the circle of fifths within a collection between two of its pitch classes, 0 to 3.
+
+    Args:
+        x: pitch class.
+        y: pitch class.
+        scale: pitch classes of the collection.
+    """
     # A fifth is four steps of the scale, and 4 * 2 = 1 modulo 7.
     steps = (scale.index(y) - scale.index(x)) * 2 % 7
     return min(steps, 7 - steps)
@@ -95,6 +101,12 @@ def rule(x: Chord, x_key: Key, y: Chord, y_key: Key) -> int | None:
 
     It does not reach between keys that are no pivots of each other, nor where neither collection holds both
     roots.
+
+    Args:
+        x: the first chord.
+        x_key: in which it stands.
+        y: the second chord.
+        y_key: in which it stands.
 
     Raises:
         ValueError: a chord is not in its key.
@@ -127,6 +139,12 @@ def key_distances() -> np.ndarray:
 
 def distance(x: Chord, x_key: Key, y: Chord, y_key: Key) -> int:
     """Distance from chord x in one key to chord y in another, near or far.
+
+    Args:
+        x: the first chord.
+        x_key: in which it stands.
+        y: the second chord.
+        y_key: in which it stands.
 
     Raises:
         ValueError: a chord is not in its key.

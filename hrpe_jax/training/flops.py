@@ -96,7 +96,14 @@ def model_flops(stage: str, config: StageConfig, batch: Mapping[str, Any]) -> fl
 
 
 def peak_seconds(stage: str, config: StageConfig, mesh: Mesh, batch: Mapping[str, Any]) -> float | None:
-    """The least time a step could take: its model FLOPs at the peak of all devices; None without a peak."""
+    """The least time a step could take: its model FLOPs at the peak of all devices; None without a peak.
+
+    Args:
+      stage: "backbone" or "melody".
+      config: of the stage.
+      mesh: the devices.
+      batch: arrays of the shapes of a step.
+    """
     peak = peak_flops(mesh.devices.flat[0])
     return None if peak is None else model_flops(stage, config, batch) / (peak * mesh.size)
 

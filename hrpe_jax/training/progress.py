@@ -54,7 +54,13 @@ class TensorBoard:
         self._writer.close()
 
     def write(self, split: str, step: int, metrics: Mapping[str, float]) -> None:
-        """Adds one line's values as SPLIT/NAME."""
+        """Adds one line's values as SPLIT/NAME.
+
+        Args:
+          split: "train" or "valid".
+          step: of the training.
+          metrics: values by name.
+        """
         for name, value in metrics.items():
             self._writer.add_scalar(f"{split}/{name}", value, step)
 
@@ -121,6 +127,11 @@ class MetricsFile:
 
     def write(self, split: str, step: int, metrics: Mapping[str, float]) -> None:
         """Appends one line and hands it to the operating system.
+
+        Args:
+          split: "train" or "valid".
+          step: of the training.
+          metrics: values by name.
 
         Raises:
           UserError: it cannot be written; the disk may be full.
@@ -288,7 +299,14 @@ class Progress:
             self.note(f"step {step}/{self._steps}  {text}")
 
     def valid(self, step: int, metrics: Mapping[str, float], best: bool, metric: str = "") -> None:
-        """Shows a validation, always, with the metric that decides which is the best."""
+        """Shows a validation, always, with the metric that decides which is the best.
+
+        Args:
+          step: of the training.
+          metrics: values by name.
+          best: whether it is the best so far.
+          metric: the name of the one that decides.
+        """
         numbers = _spell(metrics, "perplexity", *([metric] if metric else []))
         self.note(f"step {step}/{self._steps}  validation  {numbers}{'  (best)' if best else ''}")
 

@@ -233,7 +233,14 @@ def _held(mesh: Mesh) -> list[int]:
 def init_state(
     task: Any, optimizer: optax.GradientTransformation, key: jax.Array, averaged: bool = False
 ) -> TrainState:
-    """A new state at step 0; parameters are drawn from ``key``. ``averaged``: with an average of them."""
+    """A new state at step 0; parameters are drawn from ``key``. ``averaged``: with an average of them.
+
+    Args:
+      task: of the stage.
+      optimizer: whose state is made.
+      key: from which parameters are drawn.
+      averaged: whether an average of the parameters is kept.
+    """
     params = task.init_params(key)
     ema = jax.tree.map(jnp.copy, params) if averaged else None
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), ema)

@@ -67,7 +67,13 @@ def build(cls: type[T], values: Mapping[str, Any], path: str = "config") -> T:
 
 
 def convert(hint: Any, value: Any, path: str) -> Any:
-    """Converts one value to an annotation, or raises ``UserError`` naming ``path``."""
+    """Converts one value to an annotation, or raises ``UserError`` naming ``path``.
+
+    Args:
+      hint: the annotation.
+      value: plain.
+      path: of the field, for the message.
+    """
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         (inner,) = [arg for arg in args if arg is not type(None)]
@@ -101,6 +107,12 @@ def convert(hint: Any, value: Any, path: str) -> Any:
 
 def merge(values: dict[str, Any], dotted: str, value: Any, path: str = "config") -> None:
     """Sets ``values[a][b]`` for ``dotted`` = "a.b", in place, making sections that are not there.
+
+    Args:
+      values: nested dicts, changed in place.
+      dotted: such as "stages.backbone.steps".
+      value: what is set.
+      path: of the whole, for messages.
 
     Raises:
       UserError: if a part of the path before the last is no section.

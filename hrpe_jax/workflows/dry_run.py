@@ -54,7 +54,13 @@ def dry_run(config: Config) -> list[dict[str, Any]]:
 
 
 def inspect_stage(stage: str, config: StageConfig, pretended: bool = False) -> dict[str, Any]:
-    """Compiles the step of one stage and measures it; see ``dry_run``."""
+    """Compiles the step of one stage and measures it; see ``dry_run``.
+
+    Args:
+      stage: "backbone" or "melody".
+      config: of the stage.
+      pretended: whether devices are only simulated.
+    """
     mesh = make_mesh(config.mesh)
     task = build_task(stage, config.model, config.label_smoothing)
     programs = make_programs(task, config, mesh)

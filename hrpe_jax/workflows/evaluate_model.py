@@ -265,7 +265,13 @@ def real_sets(dataset: Dataset, split: str, style: str, training: Path_ | None) 
 
 
 def window_of(reference: Collection, bars: int | None, meter: str) -> tuple[int, str]:
-    """Bars and meter of the windows that are compared, by the songs where they were not asked for."""
+    """Bars and meter of the windows that are compared, by the songs where they were not asked for.
+
+    Args:
+      reference: the songs.
+      bars: asked for, or None.
+      meter: asked for, or "".
+    """
     from hrpe_jax.metrics.arrays import common_bars, common_meter, piece_of
 
     real = [piece_of(score) for score in reference.pieces]
@@ -276,7 +282,14 @@ def window_of(reference: Collection, bars: int | None, meter: str) -> tuple[int,
 def composed_by(
     model: Model, name: str, options: ComposeOptions, say: Callable[[str], None]
 ) -> tuple[Collection, float]:
-    """Pieces of a model as a set to compare, and the seconds that composing took."""
+    """Pieces of a model as a set to compare, and the seconds that composing took.
+
+    Args:
+      model: from `load_model`.
+      name: of the set.
+      options: what is asked of the pieces.
+      say: prints a line of progress.
+    """
     from hrpe_jax.composer import Composer
     from hrpe_jax.report.collect import Collection
 

@@ -97,7 +97,13 @@ def foreign_chords(model: Model, dataset: Dataset, split: str, seed: int = 0) ->
 
 
 def under(record: Record, score: Score, chords: Sequence[ChordSpan]) -> Record:
-    """The melody record of a song, as if these were its chords."""
+    """The melody record of a song, as if these were its chords.
+
+    Args:
+        record: of the melody stage.
+        score: of the song.
+        chords: spans that take the place of its own.
+    """
     end = score.end
     spans = [replace(span, duration=min(span.end, end) - span.onset) for span in chords if span.onset < end]
     if spans and spans[-1].end < end:  # bars are counted to the end of the song

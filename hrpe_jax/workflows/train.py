@@ -251,7 +251,13 @@ def prepare_data(config: DataConfig, workdir: Path) -> Dataset:
 
 
 def shares_text(dataset: Dataset, stage: Stage, config: DataConfig) -> str:
-    """How much of a stage's training each style is, such as "events of training: folk 40 %, pop 60 %"."""
+    """How much of a stage's training each style is, such as "events of training: folk 40 %, pop 60 %".
+
+    Args:
+      dataset: prepared.
+      stage: its name and config.
+      config: of the data.
+    """
     styles = dataset.styles(stage, "train", crops=config.crops)
     lengths = dataset.lengths(stage, "train", crops=config.crops)
     shares = style_shares(styles, lengths, config.balance)
@@ -304,7 +310,13 @@ def read_initial(config: Config) -> dict[str, Any]:
 
 
 def make_preview(stage: str, config: Config, workdir: Path) -> StepCallback | None:
-    """What writes pieces while a stage trains, where the config asks for them."""
+    """What writes pieces while a stage trains, where the config asks for them.
+
+    Args:
+      stage: "backbone" or "melody".
+      config: of the run.
+      workdir: of the run.
+    """
     if config.sample is None or not config.sample.every or not is_first():
         return None
     from hrpe_jax.workflows.sample import PiecePreview
@@ -336,7 +348,13 @@ def check_sampling(config: Config, workdir: Path) -> None:
 
 
 def sample(config: Config, model: Any, folder: Path) -> None:
-    """Writes the pieces that a config asks for and prints a line for each, with its share of chord tones."""
+    """Writes the pieces that a config asks for and prints a line for each, with its share of chord tones.
+
+    Args:
+      config: of the run.
+      model: the trained one.
+      folder: where pieces go.
+    """
     from hrpe_jax.composer import Composer
     from hrpe_jax.sampling.explain import explain_pieces
     from hrpe_jax.sampling.options import DEFAULT_OUTPUTS

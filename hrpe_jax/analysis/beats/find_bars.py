@@ -136,6 +136,11 @@ def meter_spans(
     """The file's meters up to `end` (quarters), or None where they cannot be meant.
 
     Meters that no Score can say are left out where they are short, and spoil the rest where they are not.
+
+    Args:
+        meters: (tick, numerator, denominator) of each mark, in order.
+        ticks_per_quarter: of the file.
+        end: quarters, where the music ends.
     """
     spans: list[MeterSpan] = []
     for index, (tick, numerator, denominator) in enumerate(meters):

@@ -92,7 +92,16 @@ def song_evidence(
 
 
 def cells(order: np.ndarray, first: np.ndarray, last: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Every (note, step) where a note sounds, note after note in this order, in pieces of bounded size."""
+    """Every (note, step) where a note sounds, note after note in this order, in pieces of bounded size.
+
+    Args:
+        order: int [notes], the notes in the order in which they are given.
+        first: int [notes], the first step in which each sounds.
+        last: int [notes], the step after its last.
+
+    Returns:
+        Arrays of note and of step, equally long, piece after piece.
+    """
     length = np.minimum((last - first)[order], _LONGEST)
     until = np.cumsum(length)
     piece = 0
@@ -217,7 +226,13 @@ def segment_features(evidence: Evidence, segments: Segments) -> np.ndarray:
 
 def segment_scores(features: np.ndarray, segments: Segments, params: SegmentParams) -> np.ndarray:
     """[segments, 12 * qualities + 1] score of every chord (root fastest) over every segment; no chord
-    last."""
+    last.
+
+    Args:
+        features: float [segments, features].
+        segments: which slots they cover.
+        params: fitted weights.
+    """
     table, chord, slot = _tables(params)
     length = segments.length.astype(np.float32)
     sound = np.minimum(features[:, :12].sum(axis=1) / length, 1.0)
@@ -276,7 +291,13 @@ def song_chords(evidence: Evidence, strong: np.ndarray | None, params: SegmentPa
 
 def familiarity(pieces: list[Piece], slots: int, states: int) -> np.ndarray:
     """[states] float32: how many times as likely each chord is, as a logarithm, for being heard for its share
-    of a piece; 0 for chords that are not heard, and for no chord."""
+    of a piece; 0 for chords that are not heard, and for no chord.
+
+    Args:
+        pieces: segments with their states, as `best_division` gives them.
+        slots: of the piece.
+        states: how many chords there are, no chord included.
+    """
     first, last, state = np.array(pieces).T
     share = np.bincount(state, weights=(last - first) / slots, minlength=states)
     share[-1] = 0.0
@@ -285,7 +306,13 @@ def familiarity(pieces: list[Piece], slots: int, states: int) -> np.ndarray:
 
 def best_division(scores: np.ndarray, segments: Segments, slots: int) -> list[Piece]:
     """The segments whose scores have the highest sum: first slot, slot after the last, and state (column of
-    `scores`) of each."""
+    `scores`) of each.
+
+    Args:
+        scores: float [segments, states].
+        segments: which slots they cover.
+        slots: of the piece.
+    """
     state = scores.argmax(axis=1)
     value = scores[np.arange(len(scores)), state].tolist()
     first, last = segments.first.tolist(), (segments.first + segments.length).tolist()

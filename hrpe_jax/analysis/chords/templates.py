@@ -120,6 +120,14 @@ def slot_features(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What sounds in each slot.
 
+    Args:
+        onset: float [notes], in beats.
+        duration: float [notes], in beats.
+        pitch: int [notes], MIDI.
+        grid: float [slots + 1], where slots begin, in beats, and where the last ends.
+        weight: float [notes], how much each note counts.
+        params: of the method.
+
     Returns:
         chroma [slots, 12], each row summing to 1 (0 in silence), and bass [slots, 12], the share of the
         slot's time that each pitch class is the lowest, its first part counting double.
@@ -163,7 +171,13 @@ def _roles(quality: str) -> list[tuple[int, int]]:
 
 
 def slot_scores(chroma: np.ndarray, bass: np.ndarray, params: ChordParams) -> np.ndarray:
-    """[slots, 12 * qualities + 1] score of every chord (root fastest) in every slot; no chord last."""
+    """[slots, 12 * qualities + 1] score of every chord (root fastest) in every slot; no chord last.
+
+    Args:
+        chroma: float [slots, 12], see `slot_features`.
+        bass: float [slots, 12].
+        params: of the method.
+    """
     present = np.minimum(chroma / params.presence, 1.0)
     count = len(params.qualities)
     foreign, missing, low = (np.zeros((count, 12)) for _ in range(3))

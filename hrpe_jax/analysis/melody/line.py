@@ -1,18 +1,12 @@
 """The melody among the notes of one track: how probably each note belongs to it, then one note at a time.
 
-A small network gives every note a first probability from what surrounds it. A second one looks at the notes
-that may belong to a line again, beside the line that the first probabilities draw: its register, loudness,
-leaps and rests. It looks twice, the second time at its own result. So a note is kept where it goes on with
-the line, and a passage without melody stays empty even though something is always on top.
+A small network gives every note a first probability from `note_features`: what sounds above and below, how
+long, loud and high a note is beside its neighbours, all relative to the song. A second one adds
+`LineFeatures`: how a note joins the line that the first probabilities draw. It runs twice, the second time on
+its own result. So a passage without melody stays empty even though something is always on top.
 
-Both networks have one hidden layer of tanh units. Their weights (`fitted/melody_notes.json`) were
-fitted by `tools/fit_melody.py`, on songs as they are and with dynamics flattened, times put on a grid, other
-instruments left out, and transposed.
-
-Two tables describe every note. `note_features` looks at the notes alone: what sounds above and below, how
-long, how loud and how high a note is beside its neighbours. `LineFeatures` looks at them again once each note
-has a probability: how it joins the line that is probably there. Pitch, length, loudness and density are
-relative to the song, so that keys, tempos and dynamics matter little.
+Both have one hidden layer of tanh units. The weights (`fitted/melody_notes.json`, `tools/fit_melody.py`) are
+fitted to songs as they are, transposed, without dynamics, on a grid, and without other instruments.
 """
 
 from __future__ import annotations
@@ -361,9 +355,12 @@ def struck_once(notes: Notes) -> np.ndarray:
 
 
 def line_probability(notes: Notes, first: Network, second: Network) -> np.ndarray:
-    """[n] how probably each note belongs to the melody.
+    """[n] how probably each note belongs to the melody; long pieces in parts, so that memory is bounded.
 
-    Very long pieces are looked at in parts, so that memory stays bounded.
+    Args:
+        notes: of one piece, by onset.
+        first: the network that sees each note alone.
+        second: the network that also sees the line.
     """
     parts = [
         _probability(Notes(*(column[begin : begin + _PART] for column in notes)), first, second)
@@ -386,7 +383,13 @@ def _probability(notes: Notes, first: Network, second: Network) -> np.ndarray:
 
 
 def one_at_a_time(onset: np.ndarray, probability: np.ndarray, keep: float = KEEP) -> np.ndarray:
-    """[m] places of the melody's notes: the most probable of those struck together, if probable enough."""
+    """[m] places of the melody's notes: the most probable of those struck together, if probable enough.
+
+    Args:
+        onset: float [n], in quarters, sorted.
+        probability: float [n], that a note is of the melody.
+        keep: the least probability of a note that stays.
+    """
     chosen: list[int] = []
     for place in np.flatnonzero(probability > keep).tolist():
         if chosen and onset[place] - onset[chosen[-1]] <= TOGETHER:

@@ -161,6 +161,11 @@ def split_tunes(text: str, first: int = 0, stop: int | None = None) -> list[AbcT
 
     A tune goes from `X:` to the next one; what comes after the blank line that ends its music is text. A file
     without any `X:` but with a key is one tune. At most `MAX_TUNES` + 1 are given.
+
+    Args:
+        text: of the book.
+        first: number of the first tune, from 0.
+        stop: number of the tune after the last; None for all.
     """
     begins = list(islice(_NUMBER.finditer(text), MAX_TUNES + 1))
     shared = _lines(text[: begins[0].start()] if begins else text)  # the file's header, or the only tune

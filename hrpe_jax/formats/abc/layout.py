@@ -131,6 +131,13 @@ def place_voice(
 ) -> tuple[tuple[AbcNote, ...], tuple[ChordSpan, ...]] | None:
     """Notes of one voice in ticks, tied ones joined, and its chord symbols, each until the next.
 
+    Args:
+        voice: its measures as written.
+        order: numbers of measures in the order of playing.
+        starts: ticks at which these begin.
+        end: tick at which the last ends.
+        most_notes: limit.
+
     Returns:
         None where there are more notes than `most_notes`.
     """

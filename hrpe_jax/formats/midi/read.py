@@ -198,7 +198,13 @@ def read_midi(path: str | os.PathLike[str], *, damaged: bool = False) -> MidiFil
 
 
 def parse_midi(data: bytes, where: str = "MIDI data", *, damaged: bool = False) -> MidiFile:
-    """`read_midi` of a file's bytes; `where` is what error messages call it."""
+    """`read_midi` of a file's bytes; `where` is what error messages call it.
+
+    Args:
+        data: of the file.
+        where: what messages call it.
+        damaged: whether what is left of a damaged file is read.
+    """
     data = unwrap(data)
     guard.check_bytes(data, where)
     if not is_pattern_file(data):

@@ -253,7 +253,13 @@ def harmony_element(chord: Chord, key: Key, offset: int = 0) -> Element:
 
 
 def text_element(parent: Element, tag: str, text: str) -> Element:
-    """A new child with a text."""
+    """A new child with a text.
+
+    Args:
+        parent: of the new element.
+        tag: its name.
+        text: its content.
+    """
     element = SubElement(parent, tag)
     element.text = text
     return element

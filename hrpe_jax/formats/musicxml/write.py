@@ -84,7 +84,13 @@ def write_musicxml(
 
 
 def musicxml_bytes(score: Score, program: int = 0, options: PrintOptions = EXACT) -> bytes:
-    """The MusicXML file of a score; equal arguments, see `write_musicxml`, give equal bytes."""
+    """The MusicXML file of a score; equal arguments, see `write_musicxml`, give equal bytes.
+
+    Args:
+        score: the piece.
+        program: General MIDI number of the melody, from 0.
+        options: how it is printed.
+    """
     root = Element("score-partwise", {"version": "4.0"})
     if score.title:
         text_element(SubElement(root, "work"), "work-title", plain_text(score.title))
@@ -236,7 +242,13 @@ class _Writer:
             self.lyrics(note, measure, symbol)
 
     def lyrics(self, note: Element, measure: Measure, symbol: Symbol) -> None:
-        """The syllables of a note, a verse for each time that it is played."""
+        """The syllables of a note, a verse for each time that it is played.
+
+        Args:
+            note: the element.
+            measure: in which it stands.
+            symbol: the note as written.
+        """
         if symbol.note is None or symbol.tie_from:
             return
         verses = self.syllables(measure, symbol)

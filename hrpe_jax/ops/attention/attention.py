@@ -150,7 +150,17 @@ def refusal(
     start: Any,
     platform: str,
 ) -> str:
-    """Why an implementation cannot do this, and what can; empty where it can."""
+    """Why an implementation cannot do this, and what can; empty where it can.
+
+    Args:
+      implementation: one of ``IMPLEMENTATIONS``.
+      q: queries.
+      k: keys.
+      features: of a bias, or None.
+      bias: dense, or None.
+      start: slot of the first query, or None.
+      platform: "cpu", "gpu" or "tpu".
+    """
     if implementation == "reference":
         return ""
     if bias is not None:

@@ -78,6 +78,16 @@ def attention_cudnn(
 
     ``kernel`` is what ``jax.nn.dot_product_attention`` is asked for: "xla" runs the same arrays anywhere, in
     memory quadratic in length.
+
+    Args:
+      q: as for ``attention``.
+      k: as for ``attention``.
+      v: as for ``attention``.
+      queries: as for ``attention``.
+      keys: as for ``attention``.
+      window: as for ``attention``.
+      features: as for ``attention``.
+      kernel: what ``jax.nn.dot_product_attention`` is asked for.
     """
     length, slots, width = q.shape[2], k.shape[2], v.shape[-1]
     songs, key_songs = (song_features(side.segments, slots) for side in (queries, keys))

@@ -57,6 +57,16 @@ def attention_splash(
 
     ``interpret`` runs the kernel in Python, which is for tests on a CPU; where it is None, so does the CPU
     unless a mesh of TPUs is set.
+
+    Args:
+      q: as for ``attention``.
+      k: as for ``attention``.
+      v: as for ``attention``.
+      queries: as for ``attention``.
+      keys: as for ``attention``.
+      window: as for ``attention``.
+      features: as for ``attention``.
+      interpret: whether the kernel runs in Python.
     """
     length, slots, width = q.shape[2], k.shape[2], v.shape[-1]
     if interpret is None:

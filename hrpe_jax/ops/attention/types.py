@@ -42,6 +42,11 @@ class Features(NamedTuple):
 def mask(queries: Side, keys: Side, window: int | None = None) -> Array:
     """Which keys a query may see: of the same song, not later, at most ``window - 1`` events back.
 
+    Args:
+      queries: where they stand.
+      keys: where they stand.
+      window: events that a query sees, itself included; None for all before it.
+
     Returns:
       bool ``[batch, 1, query, key]``.
     """
@@ -111,5 +116,12 @@ def pad_width(x: Array, width: int) -> Array:
 
 
 def pad_length(x: Array, before: int, after: int, axis: int) -> Array:
-    """``x`` with zeros before and behind along an axis."""
+    """``x`` with zeros before and behind along an axis.
+
+    Args:
+      x: any array.
+      before: how many zeros.
+      after: how many zeros.
+      axis: which.
+    """
     return jnp.pad(x, [(before, after) if i == axis % x.ndim else (0, 0) for i in range(x.ndim)])

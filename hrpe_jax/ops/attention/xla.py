@@ -44,7 +44,18 @@ def attention_xla(
     features: Features | None = None,
     aligned: bool = True,
 ) -> Array:
-    """As ``attention.attention``; ``aligned`` says that the queries are the last of the keys' slots."""
+    """As ``attention.attention``; ``aligned`` says that the queries are the last of the keys' slots.
+
+    Args:
+        q: as for ``attention``.
+        k: as for ``attention``.
+        v: as for ``attention``.
+        queries: as for ``attention``.
+        keys: as for ``attention``.
+        window: as for ``attention``.
+        features: as for ``attention``.
+        aligned: whether the queries are the last of the keys' slots.
+    """
     u, w = (None, None) if features is None else features
     return _blocks(q * q.shape[-1] ** -0.5, k, v, u, w, queries, keys, window, aligned)
 
