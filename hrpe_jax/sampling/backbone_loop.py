@@ -18,7 +18,6 @@ on its locks and on ending where it must; so fills lead into what follows, and p
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -33,6 +32,7 @@ from hrpe_jax.models import backbone as models
 from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.sampling.logits import Settings, log_probability, pick, restrict, uniforms
+from hrpe_jax.sampling.programs import stored_jit
 
 STAGE = 0  # of `row_keys`
 FREE, END, UNKNOWN = -1, -2, -3  # locks that are no harmony: nothing locked, behind the end, not yet said
@@ -191,7 +191,7 @@ def allowed_tokens(state: State, plan: Plan) -> Array:
     return possible & (~again | stuck)
 
 
-@functools.partial(jax.jit, static_argnames=("config", "steps"), donate_argnames=("state",))
+@stored_jit(static=(0, 1), donated=(4,))
 def run_backbone(
     config: BackboneModelConfig,
     steps: int,
@@ -293,7 +293,7 @@ def run_backbone(
     return state, said
 
 
-@functools.partial(jax.jit, static_argnames="config", donate_argnames="cache")
+@stored_jit(static=(0,), donated=(3,))
 def read_backbone(config: BackboneModelConfig, params: Any, batch: dict[str, Array], cache: Cache) -> Cache:
     """Reads known events `[rows, length]` into a cache, in one parallel pass.
 

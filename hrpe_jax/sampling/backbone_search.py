@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -29,6 +28,7 @@ from hrpe_jax.sampling.backbone_loop import (
 )
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.planner import PiecePlan, backbone_columns
+from hrpe_jax.sampling.programs import StoredJit, stored_jit
 from hrpe_jax.sampling.sizes import drop, grow, left_padded, remember_all, remembered, room, round_up
 
 STEPS = 128  # tokens written by one call of the compiled loop, at most
@@ -338,7 +338,7 @@ def _start(
     return jax.tree.map(jnp.asarray, state)
 
 
-_empty = jax.jit(models.init_cache, static_argnums=(0, 1, 2, 3))  # compiled: no two arrays are one buffer
+_empty = StoredJit(models.init_cache, static=(0, 1, 2, 3))  # compiled: no two arrays are one buffer
 
 
 def _harmony(row: Sequence[int]) -> np.ndarray:
@@ -368,7 +368,7 @@ def _columns(request: Request, row: Sequence[int], outline: np.ndarray) -> dict[
     )
 
 
-@functools.partial(jax.jit, static_argnames="candidates")
+@stored_jit(static=(2,))
 def _keys(seed: Any, numbers: Any, candidates: int) -> tuple[Any, Any]:
     """Random keys: of every candidate of every piece, and of the pieces' choices."""
     pieces = row_keys(seed, STAGE, numbers)
@@ -379,7 +379,7 @@ def _keys(seed: Any, numbers: Any, candidates: int) -> tuple[Any, Any]:
     return jax.vmap(of)(pieces).reshape(-1), pieces
 
 
-@jax.jit
+@stored_jit()
 def choose(keys: Any, weights: Any, block: Any) -> Any:
     """One candidate of each piece, in proportion to exp(weights).
 

@@ -9,7 +9,6 @@ what drew attention to this chord rather than to another.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +28,7 @@ from hrpe_jax.models.harmonic_attention import EXPLANATION
 from hrpe_jax.ops.attention.types import NOTHING
 from hrpe_jax.sampling.options import MAX_ON_PAGE, Outputs
 from hrpe_jax.sampling.planner import PiecePlan, backbone_columns
+from hrpe_jax.sampling.programs import stored_jit
 from hrpe_jax.theory.chord import Chord
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _inputs(
     return padded, np.pad(left, (0, pad)).astype(np.int32)
 
 
-@functools.partial(jax.jit, static_argnames="config")
+@stored_jit(static=(0,))
 def _pass(config: BackboneModelConfig, params: Any, batch: dict[str, Array], left: Array) -> _Summary:
     (logits, _), state = Backbone(config).apply({"params": params}, batch, mutable=[EXPLANATION])
     parts = _logit_parts(state[EXPLANATION], config)  # [3, layers, heads, query, key]

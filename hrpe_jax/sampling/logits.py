@@ -7,13 +7,14 @@ takes a fraction of the time on a CPU, and far less than that for the 12,395 tok
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
+
+from hrpe_jax.sampling.programs import stored_jit
 
 HALVINGS = 22
 _WIDEST = 32.0  # nats below the likeliest token, where float32 has no weight left to speak of
@@ -86,7 +87,7 @@ def _cut(scores: Array, weights: Array, wanted: Array) -> Array:
     return jnp.where(scores >= low, scores, -jnp.inf)
 
 
-@functools.partial(jax.jit, static_argnames="stage")  # one program to load instead of many
+@stored_jit(static=(1,))  # one program to load instead of many
 def row_keys(seed: ArrayLike, stage: int, rows: Any) -> Array:
     """A random key for each piece: what piece i draws does not depend on how many others are made with it.
 

@@ -7,7 +7,6 @@ by the codec that also made the training records, so the two cannot differ; a ca
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -24,6 +23,7 @@ from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.models.melody import MelodyCache
 from hrpe_jax.sampling.logits import Settings, log_probability, pick, restrict, uniforms
+from hrpe_jax.sampling.programs import StoredJit, stored_jit
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 
 STAGE = 1  # of `row_keys`
@@ -290,7 +290,7 @@ def repeated_event(state: State, plan: Plan) -> Array:
     return jnp.where((source >= 0) & (state.clock.state != vocabulary.STATE_END), event, -1)
 
 
-@functools.partial(jax.jit, static_argnames=("config", "steps"), donate_argnames=("state",))
+@stored_jit(static=(0, 1), donated=(5,))
 def run_melody(
     config: MelodyModelConfig,
     steps: int,
@@ -365,10 +365,10 @@ def run_melody(
 
 
 # Compiled: no two arrays are one buffer.
-empty_cache = jax.jit(models.init_cache, static_argnums=(0, 1, 2, 3))
+empty_cache = StoredJit(models.init_cache, static=(0, 1, 2, 3))
 
 
-@functools.partial(jax.jit, static_argnames="config", donate_argnames="cache")
+@stored_jit(static=(0,), donated=(3,))
 def read_melody(
     config: MelodyModelConfig, params: Any, batch: dict[str, Array], cache: MelodyCache
 ) -> MelodyCache:

@@ -11,7 +11,6 @@ an array that a loop carries is written where it lies.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ import numpy as np
 from hrpe_jax.models import cache as caches
 from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.config import ModelConfig
+from hrpe_jax.sampling.programs import stored_jit
 
 SMALLEST = 128
 _Config = TypeVar("_Config", bound=ModelConfig)
@@ -73,7 +73,7 @@ def remembered(config: ModelConfig, slots: int, most: int) -> int:
     return config.repeats if slots >= most else min(config.repeats, slots)
 
 
-@functools.partial(jax.jit, static_argnames=("slots", "remembered"))
+@stored_jit(static=(1, 2))
 def grow(cache: Cache, slots: int, remembered: int | None = None) -> Cache:
     """`cache.grow`, compiled.
 
@@ -93,7 +93,7 @@ def remember_all(config: ModelConfig, cache: Cache) -> Cache:
     return grown
 
 
-@functools.partial(jax.jit, donate_argnames="cache")
+@stored_jit(donated=(0,))
 def drop(cache: Cache, count: Any) -> Cache:
     """`cache.drop`, compiled, in place."""
     return caches.drop(cache, count)
