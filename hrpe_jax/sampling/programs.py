@@ -46,7 +46,9 @@ class StoredJit:
     def __init__(
         self, function: Callable[..., Any], static: Sequence[int] = (), donated: Sequence[int] = ()
     ) -> None:
-        self._jit = jax.jit(function, static_argnums=tuple(static), donate_argnums=tuple(donated))
+        self._function = function
+        self._options = {"static_argnums": tuple(static), "donate_argnums": tuple(donated)}
+        self._jit = _jit(function, self._options)
         self._static = frozenset(static)
         self._programs: dict[Any, Any] = {}
         self._locks: dict[Any, threading.Lock] = {}
@@ -87,14 +89,27 @@ class StoredJit:
         return program
 
     def _load_or_compile(self, key: Any, args: tuple[Any, ...]) -> Any:
-        function = self._jit.__wrapped__
+        module = self._function.__module__.rpartition(".")[2]
         digest = hashlib.sha256(repr((_surroundings(), key)).encode()).hexdigest()
-        path = _folder() / f"{function.__module__.rpartition('.')[2]}.{function.__name__}-{digest[:40]}"
+        path = _folder() / f"{module}.{self._function.__name__}-{digest[:40]}"
         found = _read(path)
         if found is None:
-            found = self._jit.lower(*args).compile()
+            found = _jit(self._function, self._options, os.urandom(4).hex()).lower(*args).compile()
             _write(path, found)
         return found
+
+
+def _jit(function: Callable[..., Any], options: dict[str, Any], name: str = "") -> Any:
+    """`jax.jit` of a function, whose program has a name of its own where one is given.
+
+    JAX's cache knows no program of that name, so it does not answer: XLA cannot write what it has read.
+    """
+
+    def renamed(*args: Any) -> Any:
+        return function(*args)
+
+    renamed.__name__ = f"{function.__name__}_{name}" if name else function.__name__
+    return jax.jit(renamed, **options)
 
 
 def stored_jit(static: Sequence[int] = (), donated: Sequence[int] = ()) -> Callable[..., StoredJit]:
