@@ -125,7 +125,7 @@ def _type(leaf: Any) -> tuple[tuple[int, ...], str, bool]:
 
 def _storable(leaves: Sequence[Any]) -> bool:
     """Whether files can be used for a call: on the first CPU device, outside of transformations."""
-    config = jax.config
+    config: Any = jax.config
     if not config.jax_compilation_cache_dir or not config.jax_enable_compilation_cache:
         return False
     if jax.default_backend() != "cpu" or config.jax_disable_jit:
@@ -140,7 +140,8 @@ def _storable(leaves: Sequence[Any]) -> bool:
 
 
 def _folder() -> Path:
-    return Path(jax.config.jax_compilation_cache_dir) / "programs"
+    config: Any = jax.config
+    return Path(config.jax_compilation_cache_dir) / "programs"
 
 
 @functools.cache
@@ -176,7 +177,8 @@ def _read(path: Path) -> Any:
         content = path.read_bytes()
         if hashlib.sha256(content[32:]).digest() != content[:32]:
             return None
-        program = serialize_executable.deserialize_and_load(*pickle.loads(content[32:]))
+        stored = pickle.loads(content[32:])
+        program = serialize_executable.deserialize_and_load(*stored, execution_devices=jax.devices()[:1])
     except Exception:  # whatever it is, the program can be compiled
         return None
     with suppress(OSError):
@@ -196,8 +198,8 @@ def _write(path: Path, program: Any) -> None:
             os.replace(beside, path)
         finally:
             Path(beside).unlink(missing_ok=True)
-        files = sorted(path.parent.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
-        for file in files[_OLD:]:
-            file.unlink(missing_ok=True)
+        files = sorted(path.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in files[_OLD:]:
+            old.unlink(missing_ok=True)
     except Exception:
         return
