@@ -177,8 +177,10 @@ def _read(path: Path) -> Any:
         content = path.read_bytes()
         if hashlib.sha256(content[32:]).digest() != content[:32]:
             return None
-        stored = pickle.loads(content[32:])
-        program = serialize_executable.deserialize_and_load(*stored, execution_devices=jax.devices()[:1])
+        payload, arguments, results = pickle.loads(content[32:])
+        program = serialize_executable.deserialize_and_load(
+            payload, arguments, results, execution_devices=jax.devices()[:1]
+        )
     except Exception:  # whatever it is, the program can be compiled
         return None
     with suppress(OSError):
