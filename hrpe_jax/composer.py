@@ -17,6 +17,7 @@ from hrpe_jax.sampling.options import DEFAULT_CANDIDATES, DEFAULT_SILENT_BARS, C
 from hrpe_jax.sampling.spans import Bars
 from hrpe_jax.sampling.stream import BarOfPiece, stream
 from hrpe_jax.sampling.suggest import Suggestion, SuggestOptions, harmonize, suggest
+from hrpe_jax.sampling.suggested_pieces import asks_for_suggestions, suggested_pieces
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -91,6 +92,10 @@ class Composer:
         range: str | None = None,
         density: float | None = None,
         intro: int = 0,
+        rewrite: str | None = None,
+        rewrite_what: str = "melody",
+        distance: float = 0.5,
+        chords_per_bar: int | None = None,
     ) -> list[Score]:
         """Writes pieces. None leaves the choice to the model, or to what else is given.
 
@@ -104,7 +109,7 @@ class Composer:
             chords: such as "| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |"; the model fills `?`. See `chord_input`.
             form: sections that come again, such as "AABA", "AA'BA'" or "A8B4A8", see `form`.
             prime: a score, or a file that `hrpe_jax.read_score` reads, to continue or to take chords from.
-            prime_use: "continue", or "chords" for a new melody over the prime's chords.
+            prime_use: "continue", "chords" (a new melody over its chords) or "harmonize" (chords under it).
             stage: "both", "backbone" (chords alone) or "melody" (over given chords).
             seed: 0 to 2**32 - 1; the same seed gives the same pieces.
             temperature: logits are divided by it; above 0, lower is safer.
@@ -125,6 +130,10 @@ class Composer:
             range: lowest and highest note of the melody, such as "A3-E5". None: as in songs of the style.
             density: notes a bar, where the melody sounds. None: as in songs of the style.
             intro: bars without a melody before it begins.
+            rewrite: bars of the prime to write anew, such as "5-8" or "5-8,13-16". See `Composer.suggest`.
+            rewrite_what: "melody", "chords", "both", "rhythm", "pitches" or "vary".
+            distance: share of the notes that may change with "vary", above 0, at most 1.
+            chords_per_bar: 1 or 2, of chords that are found under a melody. None: as the model has it.
 
         Returns:
             `num_pieces` scores. All bars are full; chords and melody end together.
@@ -167,6 +176,10 @@ class Composer:
         range: str | None = None,
         density: float | None = None,
         intro: int = 0,
+        rewrite: str | None = None,
+        rewrite_what: str = "melody",
+        distance: float = 0.5,
+        chords_per_bar: int | None = None,
     ) -> Iterator[BarOfPiece]:
         """Writes one piece, bar by bar.
 
@@ -217,10 +230,15 @@ class Composer:
 
     def pieces(self, options: ComposeOptions) -> Iterator[Piece]:
         """As `compose`, piece by piece, with the tokens, likelihoods and settings of each."""
-        return compose_pieces(self.model, read_controls(read_prime(options)))
+        options = read_prime(options)
+        if asks_for_suggestions(options):
+            return iter(suggested_pieces(self.model, options))
+        return compose_pieces(self.model, read_controls(options))
 
     def bars(self, options: ComposeOptions) -> Generator[BarOfPiece, None, Piece]:
         """As `stream`; the value of the generator is the whole piece."""
+        if asks_for_suggestions(options):
+            raise UserError("--rewrite: suggestions are written as a whole, not bar by bar; use compose")
         return stream(self.model, replace(read_controls(read_prime(options)), num_pieces=1))
 
     def suggest(
@@ -349,6 +367,8 @@ class Composer:
     def notices(self, options: ComposeOptions) -> list[str]:
         """Warnings: one line for each option that lies outside what the model was trained on, and for chords
         that were guessed at or simplified."""
+        if asks_for_suggestions(options):
+            return []
         controls = read_controls(read_prime(options))
         chords = [chord for chord, _ in controls.chords or ()]
         said = reading_notes(options.chords, chords) if options.chords else []

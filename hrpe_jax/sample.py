@@ -25,6 +25,10 @@ A form says which sections come again:
 A piece to go on from is any file that preprocess reads; --bars then says how many more:
   --prime=tune.musicxml --bars=8
   --prime=song.mid --prime_use=chords      a new melody over its chords
+  --prime=song.mid --prime_use=harmonize   chords under its melody; --chords="C ? ? G" keeps some
+  --prime=song.mid --rewrite=5-8           other notes in these bars; all else stays
+  --prime=song.mid --rewrite=5-8 --rewrite_what=chords
+                                           other chords; or both, rhythm, pitches, vary
 """
 
 from __future__ import annotations
@@ -78,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
         "--prime_use",
         default="continue",
         metavar="USE",
-        help="continue, or chords: a new melody over its chords",
+        help="continue; chords: a new melody over its chords; harmonize: chords under its melody",
     )
     add(
         "--stage",
@@ -110,6 +114,13 @@ def parser() -> argparse.ArgumentParser:
     add("--range", metavar="LOW-HIGH", help=notes)
     add("--density", type=float, metavar="N", help="notes a bar (default: as in songs of the style)")
     add("--intro", type=int, default=0, metavar="N", help="bars without a melody before it begins")
+    add("--rewrite", metavar="BARS", help="bars of --prime to write anew, such as 5-8 or 5-8,13-16")
+    what = "melody, chords, both, rhythm (pitches stay), pitches (the rhythm stays) or vary"
+    add("--rewrite_what", default="melody", metavar="WHAT", help=what)
+    share = "share of the notes that may change with --rewrite_what=vary"
+    add("--distance", type=float, default=0.5, metavar="SHARE", help=share)
+    per_bar = "1 or 2 chords a bar, where chords are found under a melody (default: as the model has it)"
+    add("--chords_per_bar", type=int, metavar="N", help=per_bar)
     output_options(options)
     return options
 

@@ -147,6 +147,20 @@ def fill(model: Model, request: FillRequest) -> list[Candidate]:
     return [candidates[place] for place in by_weight(behind, [number for number, _ in found], request.seed)]
 
 
+def weight_of_own(model: Model, request: FillRequest) -> float:
+    """The log likelihood in nats of what follows the gap behind what stands in it now, as for candidates."""
+    score = request.score if request.score.form else replace(request.score, form=find_form(request.score))
+    request = replace(request, score=score)
+    config, params = melody_stage(model)
+    columns = melody_columns_of(score, request.style)
+    lines = np.flatnonzero(columns.fields["event_ids"] == tokens.BAR)
+    first = int(lines[request.span.first])
+    steps = round_up((request.span.bars + BARS_BEHIND) * EVENTS_A_BAR, 64)
+    past = _past(config, params, columns, first, steps)
+    rows = round_up(request.candidates, 8)
+    return float(_likelihoods(model, request, [score], past, first, rows, steps)[0])
+
+
 def by_weight(log_weights: np.ndarray, numbers: Sequence[int], seed: int) -> list[int]:
     """Places of all candidates, drawn one after the other by weight, without repetition (Gumbel's trick)."""
     noise = np.random.default_rng([seed, 11]).gumbel(size=max(numbers, default=0) + 1)

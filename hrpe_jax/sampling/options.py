@@ -41,7 +41,7 @@ class ComposeOptions:
         chords: such as "| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |"; the model fills `?`. See `chord_input`.
         form: sections that come again, such as "AABA", "AA'BA'" or "A8B4A8", see `form`.
         prime: a score, or a file that `hrpe_jax.read_score` reads, to continue or to take chords from.
-        prime_use: "continue", or "chords" for a new melody over the prime's chords.
+        prime_use: "continue", "chords" (a new melody over its chords) or "harmonize" (chords under it).
         stage: "both", "backbone" (chords alone) or "melody" (over given chords).
         seed: 0 to 2**32 - 1; the same seed gives the same pieces.
         temperature: logits are divided by it; above 0, lower is safer.
@@ -62,6 +62,10 @@ class ComposeOptions:
         range: lowest and highest note of the melody, such as "A3-E5". None: as in songs of the style.
         density: notes a bar, where the melody sounds. None: as in songs of the style.
         intro: bars without a melody before it begins.
+        rewrite: bars of the prime to write anew, such as "5-8" or "5-8,13-16". See `Composer.suggest`.
+        rewrite_what: "melody", "chords", "both", "rhythm", "pitches" or "vary".
+        distance: share of the notes that may change with "vary", above 0, at most 1.
+        chords_per_bar: 1 or 2, of chords that are found under a melody. None: as the model has it.
     """
 
     num_pieces: int = 4
@@ -94,6 +98,10 @@ class ComposeOptions:
     range: str | None = None
     density: float | None = None
     intro: int = 0
+    rewrite: str | None = None
+    rewrite_what: str = "melody"
+    distance: float = 0.5
+    chords_per_bar: int | None = None
 
 
 DEFAULT_FORMATS = ("mid", "musicxml", "abc", "json", "html")

@@ -32,7 +32,7 @@ class Prime:
 
     def __post_init__(self) -> None:
         if self.use not in USES:
-            raise UserError(f"--prime_use: {cut(self.use)!r}: one of {', '.join(USES)} expected")
+            raise UserError(f"--prime_use: {cut(self.use)!r}: one of {', '.join(USES)}, harmonize expected")
         name = self.score.id or "the file"
         sounding = any(not span.chord.is_none for span in self.score.chords)
         if self.use == "continue" and not self.score.melody:

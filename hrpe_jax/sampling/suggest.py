@@ -144,6 +144,20 @@ def harmonize(
     return _chords(model, score, spans, options, settings, again=True)
 
 
+def check_options(score: Score, options: SuggestOptions) -> None:
+    """Raises UserError where what is asked of a score cannot be: before a model is loaded."""
+    _check(options)
+    spans = _parts(score) if options.bars is None else read_bars(score, options.bars)
+    if options.what in ("chords", "both"):
+        grid, _ = harmony_of_beats(score)
+        kept = options.keep_chords or [span for span in options.keep if isinstance(span, ChordSpan)]
+        chord_locks(score, grid, spans, kept)
+    if options.what != "chords":
+        notes = [note for note in options.keep if isinstance(note, Note)]
+        for span in spans:
+            kept_notes(score, span, notes)
+
+
 def _check(options: SuggestOptions) -> None:
     """Raises UserError where an option cannot be."""
     for holds, option, message in (

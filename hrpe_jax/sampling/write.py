@@ -127,7 +127,7 @@ def _about(piece: Piece) -> dict[str, str]:
     """The settings that say something, as words."""
     facts = {f"{stage}, nats per event": f"{nats:.3f}" for stage, nats in piece.nats.items()}
     for name, value in piece.settings.items():
-        if value not in (None, "", False, [], ()):
+        if name != "votes" and value not in (None, "", False, [], ()):  # one for every beat
             facts[name.replace("_", " ")] = _words(value)
     return facts
 

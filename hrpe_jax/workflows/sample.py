@@ -74,16 +74,23 @@ def compose_files(
         from hrpe_jax.composer import Composer, read_prime
         from hrpe_jax.sampling.controls import read_controls
         from hrpe_jax.sampling.options import check_length, read_outputs
+        from hrpe_jax.sampling.suggested_pieces import asks_for_suggestions, read_suggestion
 
         options = read_prime(options)
-        controls = read_controls(options)
         wanted = read_outputs(outputs)
-        check_length(wanted, controls.bars, controls.meter, controls.tempo)
+        controls = None
+        if asks_for_suggestions(options):
+            score, _ = read_suggestion(options)
+            check_length(wanted, len(score.bar_starts()), score.meter, score.tempo_bpm)
+        else:
+            controls = read_controls(options)
+            check_length(wanted, controls.bars, controls.meter, controls.tempo)
         check_output(os.curdir if output is None else output)
     with output_folder(output) as folder:
         with _wrong_use():
             composer = Composer.load(model)
-            _check_stages(composer, controls)
+            if controls is not None:
+                _check_stages(composer, controls)
             for line in composer.notices(options):
                 cli.say(f"note: {line}")
         try:
@@ -100,21 +107,21 @@ def _compose_into(
     folder: Path,
     composer: Composer,
     options: ComposeOptions,
-    controls: Controls,
+    controls: Controls | None,
     wanted: Outputs,
 ) -> dict[str, Any]:
-    """`compose_files`, into a folder that is locked."""
+    """`compose_files`, into a folder that is locked; without controls: suggestions."""
     from hrpe_jax.sampling.compose import MAX_ROWS
     from hrpe_jax.sampling.explain import explain_pieces
     from hrpe_jax.sampling.write import write_pieces
 
     files: list[Path] = []
-    alone = controls.num_pieces == 1 and controls.form is None and controls.stage != "backbone"
-    if controls.bars >= LONG and alone:
+    alone = controls is not None and controls.num_pieces == 1 and controls.form is None
+    if controls is not None and alone and controls.stage != "backbone" and controls.bars >= LONG:
         piece, bars = write_bars(composer, options, controls.bars, folder)
         pieces = [piece]
         files.append(bars)
-    elif controls.num_pieces <= MAX_ROWS:
+    elif controls is None or controls.num_pieces <= MAX_ROWS:
         pieces = list(composer.pieces(options))
     else:
         pieces = []
@@ -125,7 +132,7 @@ def _compose_into(
     for line in band_notes([piece.score for piece in pieces], wanted):
         cli.say(f"note: {line}")
     files += write_pieces(pieces, folder, wanted, explain_pieces(composer.model, pieces, wanted))
-    return {**report(pieces), "seed": controls.seed, "files": [str(file) for file in files]}
+    return {**report(pieces), "seed": options.seed, "files": [str(file) for file in files]}
 
 
 @contextmanager
