@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -295,10 +296,20 @@ def _different(
             moved = replace(moved, duration=min(moved.end, span.end) - moved.onset)
             notes.append(kept.get((moved.onset, moved.pitch), moved))
         own = tuple(notes)
-        if _shape(own) not in seen and own:
+        if _shape(own) not in seen and own and _keeps(request, own):
             seen.add(_shape(own))
             found.append((number, own))
     return found
+
+
+def _keeps(request: FillRequest, notes: Sequence[Note]) -> bool:
+    """Whether notes of the gap are with all that stays, and none sounds with another."""
+    begin, end = request.span.begin, request.span.end
+    held = [note.end for note in request.kept if note.onset < begin]
+    lines = [(0, max(held, default=begin)), *((note.onset, note.end) for note in notes)]
+    apart = all(one[1] <= other[0] for one, other in pairwise(lines))
+    inside = [note for note in request.kept if begin <= note.onset < end]
+    return apart and all(note in notes for note in inside)
 
 
 def _shape(notes: Sequence[Note]) -> tuple[tuple[int, int, int], ...]:

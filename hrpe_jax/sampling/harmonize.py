@@ -142,12 +142,16 @@ def find_chords(model: Model, request: ChordRequest, settings: Settings = DEFAUL
     """
     score = request.score
     grid, _ = harmony_of_beats(score)
+    if not score.form:  # by the melody, and chords that are not asked for
+        first, last = int(grid.ticks[request.begin]), int(grid.ticks[request.end])
+        stay = tuple(span for span in score.chords if span.end <= first or span.onset >= last)
+        score = replace(score, form=find_form(replace(score, chords=stay)))
     beats = len(grid.ticks) - 1
     may_change = _may_change(grid, request.chords_per_bar)
     weight = settings.melody_weight if request.listens and model.melody is not None else 0.0
     evidence = find_evidence(
         model,
-        replace(score, form=score.form or find_form(score)),
+        score,
         request.style,
         request.begin,
         request.end,
@@ -207,8 +211,7 @@ def _may_change(grid: BeatGrid, chords_per_bar: int | None) -> np.ndarray:
 def _planned(score: Score, grid: BeatGrid, style: str) -> np.ndarray:
     """What the chord stage is told of each beat's bar, and behind the last: int32 `[beats + 1, columns]`."""
     bar = np.cumsum(np.asarray(grid.phases[:-1]) == 0) - 1
-    form = score.form or find_form(score)
-    plan = outline(form_values(form), int(bar[-1]) + 1)
+    plan = outline(form_values(score.form), int(bar[-1]) + 1)
     kept = [COLUMNS.index(name) for name in (*FORM_COLUMNS, BACK)]
     rows = plan[np.append(bar, bar[-1])][:, kept]
     return np.concatenate([rows, np.full((len(rows), 1), style_value(style))], axis=1).astype(np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 
 from hrpe_jax.composer import Composer
 from hrpe_jax.errors import UserError
+from hrpe_jax.sampling.options import ComposeOptions, Outputs
 from hrpe_jax.sampling.spans import read_bars
 from hrpe_jax.sampling.suggest import SuggestOptions
+from hrpe_jax.sampling.suggested_pieces import read_suggestion
+from hrpe_jax.sampling.write import page_of, write_pieces
 from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
@@ -179,3 +183,51 @@ def test_bars_are_numbered_as_printed():
     pickup = replace(score, bar_resets=(12,))
     assert [(s.begin, s.end) for s in read_bars(pickup, [(0, 0), (1, 2)])] == [(0, 12), (12, 108)]
     assert np.array_equal([read_bars(pickup, (1, 8))[0].bars], [8])
+
+
+def test_pieces_say_what_was_given_and_what_is_new(composer, tmp_path):
+    options = ComposeOptions(prime=tune(), rewrite="3-4", num_pieces=2, candidates=ROWS // 2)
+    pieces = list(composer.pieces(options))
+    assert [piece.score.melody for piece in pieces] == [
+        each.melody for each in composer.suggest(tune(), (3, 4), count=2, candidates=ROWS)
+    ]
+    write_pieces(pieces, tmp_path, Outputs(formats=("json", "html")))
+    settings = json.loads((tmp_path / "piece-01.json").read_text())["settings"]
+    assert settings["suggested"] == "melody of bars 3-4"
+    assert settings["given"] == "the chords, and all outside these bars"
+    assert settings["bars"] == [[3, 4]]
+    assert settings["reason"] in (tmp_path / "index.html").read_text()
+    assert isinstance(settings["log_weight"], float)
+    assert composer.notices(options) == []
+    with pytest.raises(UserError, match="not bar by bar"):
+        composer.stream(prime=tune(), rewrite="3-4")
+
+
+def test_harmonised_pieces_have_votes_of_every_beat(composer, tmp_path):
+    options = ComposeOptions(prime=tune(), prime_use="harmonize", num_pieces=1, chords="| C | ? | ? | G |")
+    (piece,) = composer.pieces(options)
+    write_pieces([piece], tmp_path, Outputs(formats=("json", "html")))
+    votes = json.loads((tmp_path / "piece-01.json").read_text())["settings"]["votes"]
+    assert len(votes) == 32
+    assert votes[:4] == [None] * 4
+    assert all(0 <= vote <= 1 for vote in votes[4:12])
+    assert "votes" not in page_of([piece], Outputs())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rewrite": "5-8"}, "--rewrite: needs the piece"),
+        ({"prime_use": "harmonize"}, "--prime_use: needs the piece"),
+        ({"prime": tune(), "rewrite": "5-8", "key": "C"}, "--key: the piece of --prime has its own"),
+        ({"prime": tune(), "rewrite": "5-8", "prime_use": "chords"}, "--prime_use: chords writes a whole"),
+        ({"prime": tune(), "rewrite": "7-9"}, "--rewrite: bars 7-9: the piece has bars 1 to 8"),
+        ({"prime": tune(), "rewrite": "5-8", "chords": "C"}, "use --rewrite_what=chords"),
+        ({"prime": tune(), "prime_use": "harmonize", "num_pieces": 33}, "--num_pieces: 1 to 32"),
+        ({"prime": replace(tune(), melody=()), "prime_use": "harmonize"}, "no melody to harmonise"),
+        ({"prime": tune(), "prime_use": "harmonize", "chords": "C F G C C F G C"}, "every chord is kept"),
+    ],
+)
+def test_options_that_cannot_be_met_are_said_before_a_model_is_loaded(options, said):
+    with pytest.raises(UserError, match=said):
+        read_suggestion(ComposeOptions(**options))
