@@ -41,7 +41,7 @@ from hrpe_jax.sampling.fill_loop import TICKS, Gap, draw_gap, gap_mask, gap_tabl
 from hrpe_jax.sampling.likelihood import MelodyColumns, melody_columns_of, melody_stage
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.melody_loop import empty_cache, read_melody
-from hrpe_jax.sampling.sizes import left_padded, round_up
+from hrpe_jax.sampling.sizes import left_padded, room, round_up
 from hrpe_jax.sampling.spans import Span
 from hrpe_jax.score.form import form_values
 from hrpe_jax.score.score import Note, Score, bar_spans
@@ -171,7 +171,7 @@ def by_weight(log_weights: np.ndarray, numbers: Sequence[int], seed: int) -> lis
 def _past(config: Any, params: Any, columns: MelodyColumns, first: int, steps: int) -> Any:
     """The cache of one row with the events before the gap, and with room for those of the gap."""
     begin = max(0, first - PAST)
-    length = round_up(first - begin, 128)
+    length = room(first - begin, PAST, 128)
     slots = length + steps
     batch = {
         name: left_padded([values[begin:first]], length, MELODY_PADDING.get(name, 0))
@@ -358,7 +358,7 @@ def _likelihoods(
         targets.append(own)
         loud = (own >= tokens.VEL0) & (own < tokens.DUR0)
         counted.append((np.arange(first, end - 1) >= begin) & ~loud)
-    size = min(steps, round_up(max(map(len, targets)), 64))
+    size = room(max(map(len, targets)), steps, 64)
 
     def stacked(values: Sequence[np.ndarray], fill: int) -> np.ndarray:
         table = np.full((rows, size), fill, np.int32)
