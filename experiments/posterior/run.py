@@ -200,7 +200,7 @@ def filled(composer: Any, song: Score, style: str, seed: int) -> dict[str, Any]:
     found = gaps.fill(composer.model, request)
     seconds = time.process_time() - began
     own = gaps.weight_of_own(composer.model, request)
-    weights = np.array([each.log_weight for each in found])
+    weights = np.array([each.log_likelihood for each in found])
     runs = [_runs([note.pitch for note in each.notes]) for each in found]
 
     def distinct(parts: Sequence[list[tuple[int, ...]]]) -> float:

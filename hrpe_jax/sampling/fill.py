@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,8 @@ PAST = 384
 """Events before a gap that are read, at most: what training sees, and a little less."""
 EVENTS_A_BAR = 32
 """Room for so many events in every bar of a gap."""
+UNLIKE, MISSING = 1.0, 5.0
+"""Nats for each note too many in a bar or in a run of one pitch; for each pitch that is not sung again."""
 WIDER = 1
 """Semitones by which notes may leave the range of the rest."""
 
@@ -91,13 +93,16 @@ class Candidate:
     Attributes:
         score: the piece with it.
         notes: of the gap, kept ones included.
-        log_weight: log likelihood in nats of what follows (see the module), and of what the kept notes left.
+        log_weight: by which it is drawn: log likelihood in nats of what follows (see the module), and of what
+            the kept notes left, less what is unlike the piece.
+        log_likelihood: of what follows alone.
         number: of the draw.
     """
 
     score: Score
     notes: tuple[Note, ...]
     log_weight: float
+    log_likelihood: float
     number: int
 
 
@@ -137,15 +142,35 @@ def fill(model: Model, request: FillRequest) -> list[Candidate]:
         return []
     scores = [with_notes(score, request.span, notes) for _, notes in found]
     behind = _likelihoods(model, request, scores, past, first, rows, steps)
-    behind += np.asarray(lost, np.float64)[[number for number, _ in found]]
+    weights = behind + np.asarray(lost, np.float64)[[number for number, _ in found]]
+    weights -= [_unlike(request, notes) for _, notes in found]
     if request.what == "rhythm":  # all pitches are to be sung again
-        wanted = sum(request.span.begin <= note.onset < request.span.end for note in score.melody)
-        behind -= 5.0 * np.array([abs(wanted - len(notes)) for _, notes in found])
+        wanted = len(notes_in(score, request.span))
+        weights -= MISSING * np.array([abs(wanted - len(notes)) for _, notes in found])
     candidates = [
-        Candidate(each, notes, float(weight), number)
-        for each, (number, notes), weight in zip(scores, found, behind, strict=True)
+        Candidate(each, notes, float(weight), float(likely), number)
+        for each, (number, notes), weight, likely in zip(scores, found, weights, behind, strict=True)
     ]
-    return [candidates[place] for place in by_weight(behind, [number for number, _ in found], request.seed)]
+    return [candidates[place] for place in by_weight(weights, [number for number, _ in found], request.seed)]
+
+
+def _unlike(request: FillRequest, notes: Sequence[Note]) -> float:
+    """Nats for what the piece never does: bars with more notes than any of its bars, and longer runs of one
+    pitch. The model's likelihood of what follows does not tell these apart."""
+    if not request.score.melody:
+        return 0.0
+    begins = np.array([start for start, _ in bar_spans(request.score)])
+
+    def busiest(line: Sequence[Note]) -> int:
+        bars = np.searchsorted(begins, [note.onset for note in line], side="right")
+        return int(np.bincount(bars).max()) if len(line) else 0
+
+    def longest_run(line: Sequence[Note]) -> int:
+        return max((len(list(run)) for _, run in groupby(note.pitch for note in line)), default=0)
+
+    dense = busiest(notes) - busiest(request.score.melody) - 1
+    level = longest_run(notes) - max(longest_run(request.score.melody), 4)
+    return UNLIKE * (max(0, dense) + max(0, level))
 
 
 def weight_of_own(model: Model, request: FillRequest) -> float:
