@@ -66,7 +66,7 @@ class FillRequest:
     Attributes:
         score: the whole piece, with what stands in the gap now.
         span: the gap.
-        kept: notes that stay inside it, and one that is held into it.
+        kept: notes that stay inside it; one that is held into it stays anyway.
         what: "melody", "rhythm" (pitches stay, in order) or "pitches" (the rhythm stays).
         candidates: that are drawn.
         temperature: of the draws.
@@ -116,7 +116,9 @@ def fill(model: Model, request: FillRequest) -> list[Candidate]:
         request: what is asked.
     """
     score = request.score if request.score.form else replace(request.score, form=find_form(request.score))
-    request = replace(request, score=score)
+    crossing = [note for note in score.melody if note.onset < request.span.begin < note.end]
+    held = [note for note in crossing if note not in request.kept]
+    request = replace(request, score=score, kept=[*held, *request.kept])
     config, params = melody_stage(model)
     columns = melody_columns_of(score, request.style)
     ids = codec.encode_ids(score)
@@ -129,13 +131,12 @@ def fill(model: Model, request: FillRequest) -> list[Candidate]:
     gap = _gap(model, request, columns)
     rows = round_up(request.candidates, 8)
     keys = row_keys(np.uint32(request.seed), STAGE, np.arange(rows, dtype=np.int32))
-    held = any(note.onset < request.span.begin < note.end for note in score.melody)
     tied = any(note.end == request.span.begin for note in score.melody)
-    state = STATE_BAR_TIE if held or tied else STATE_BAR
+    state = STATE_BAR_TIE if crossing or tied else STATE_BAR
     settings = Settings(np.float32(request.temperature), np.int32(0), np.float32(MELODY_TOP_P), None)
     said, lost, full = draw_gap(
-        config, rows, steps, params, gap, past, np.int32(first), (np.int32(state), np.bool_(held)), keys,
-        settings,
+        config, rows, steps, params, gap, past, np.int32(first),
+        (np.int32(state), np.bool_(bool(crossing))), keys, settings,
     )  # fmt: skip
     found = _different(request, np.asarray(said)[: request.candidates], np.asarray(full))
     if not found:
