@@ -286,7 +286,8 @@ class Composer:
         Raises:
             UserError: bars that the score does not have, or more kept than can be; in one line.
         """
-        return [each.score for each in self.suggestions(score, _suggest_options(locals()))]
+        given = {name: value for name, value in locals().items() if name not in ("self", "score")}
+        return [each.score for each in self.suggestions(score, SuggestOptions(**given))]
 
     def harmonize(
         self,
@@ -316,16 +317,11 @@ class Composer:
             UserError: there is no melody, or what is kept cannot be; in one line.
         """
         text = keep if isinstance(keep, str) else None
+        spans = () if keep is None or isinstance(keep, str) else tuple(keep)
         options = SuggestOptions(
-            bars=bars,
-            what="chords",
-            count=count,
-            keep=() if keep is None or isinstance(keep, str) else tuple(keep),
-            keep_chords=text,
-            chords_per_bar=chords_per_bar,
-            style=style,
+            bars=bars, count=count, keep=spans, keep_chords=text, chords_per_bar=chords_per_bar, style=style,
             seed=seed,
-        )
+        )  # fmt: skip
         return [each.score for each in self.harmonies(score, options)]
 
     def vary(
@@ -395,10 +391,3 @@ def read_prime(options: ComposeOptions) -> ComposeOptions:
 def _options(keywords: Mapping[str, Any]) -> ComposeOptions:
     """The keywords of a method, `locals()` in its first line, as options."""
     return ComposeOptions(**{name: value for name, value in keywords.items() if name != "self"})
-
-
-def _suggest_options(keywords: Mapping[str, Any]) -> SuggestOptions:
-    """The keywords of `Composer.suggest`, as options."""
-    return SuggestOptions(
-        **{name: value for name, value in keywords.items() if name not in ("self", "score")}
-    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,9 +35,9 @@ from hrpe_jax.codec.plan import (
     outline,
 )
 from hrpe_jax.codec.vocabulary import STATE_BAR, STATE_BAR_TIE
-from hrpe_jax.data.outline_model import ending
 from hrpe_jax.sampling.controls import MELODY_TOP_P
 from hrpe_jax.sampling.fill_loop import TICKS, Gap, draw_gap, gap_mask, gap_tables, weigh
+from hrpe_jax.sampling.fill_weights import ending_weight, unlike
 from hrpe_jax.sampling.likelihood import MelodyColumns, melody_columns_of, melody_stage
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.melody_loop import empty_cache, read_melody
@@ -53,8 +53,8 @@ PAST = 384
 """Events before a gap that are read, at most: what training sees, and a little less."""
 EVENTS_A_BAR = 32
 """Room for so many events in every bar of a gap."""
-UNLIKE, MISSING = 1.0, 5.0
-"""Nats for each note too many in a bar or in a run of one pitch; for each pitch that is not sung again."""
+MISSING = 5.0
+"""Nats for each pitch that is not sung again, where pitches stay."""
 WIDER = 1
 """Semitones by which notes may leave the range of the rest."""
 
@@ -144,7 +144,7 @@ def fill(model: Model, request: FillRequest) -> list[Candidate]:
     scores = [with_notes(score, request.span, notes) for _, notes in found]
     behind = _likelihoods(model, request, scores, past, first, rows, steps)
     weights = behind + np.asarray(lost, np.float64)[[number for number, _ in found]]
-    weights -= [_unlike(request, notes) for _, notes in found]
+    weights -= [unlike(score, notes) for _, notes in found]
     if request.what == "rhythm":  # all pitches are to be sung again
         wanted = len(notes_in(score, request.span))
         weights -= MISSING * np.array([abs(wanted - len(notes)) for _, notes in found])
@@ -153,25 +153,6 @@ def fill(model: Model, request: FillRequest) -> list[Candidate]:
         for each, (number, notes), weight, likely in zip(scores, found, weights, behind, strict=True)
     ]
     return [candidates[place] for place in by_weight(weights, [number for number, _ in found], request.seed)]
-
-
-def _unlike(request: FillRequest, notes: Sequence[Note]) -> float:
-    """Nats for what the piece never does: bars with more notes than any of its bars, and longer runs of one
-    pitch. The model's likelihood of what follows does not tell these apart."""
-    if not request.score.melody:
-        return 0.0
-    begins = np.array([start for start, _ in bar_spans(request.score)])
-
-    def busiest(line: Sequence[Note]) -> int:
-        bars = np.searchsorted(begins, [note.onset for note in line], side="right")
-        return int(np.bincount(bars).max()) if len(line) else 0
-
-    def longest_run(line: Sequence[Note]) -> int:
-        return max((len(list(run)) for _, run in groupby(note.pitch for note in line)), default=0)
-
-    dense = busiest(notes) - busiest(request.score.melody) - 1
-    level = longest_run(notes) - max(longest_run(request.score.melody), 4)
-    return UNLIKE * (max(0, dense) + max(0, level))
 
 
 def weight_of_own(model: Model, request: FillRequest) -> float:
@@ -367,7 +348,7 @@ def _likelihoods(
     config, params = melody_stage(model)
     span = request.span
     if span.last >= len(bar_spans(request.score)):
-        return np.array([_ending(model, request, score) for score in scores])
+        return np.array([ending_weight(model, request.style, score) for score in scores])
     inputs: list[dict[str, np.ndarray]] = []
     targets, counted = [], []
     about = melody_columns_of(request.score, request.style).row
@@ -398,20 +379,3 @@ def _likelihoods(
     return np.array(
         [each[row, : len(own)][own[:size]].sum() for row, own in enumerate(mask[:size] for mask in counted)]
     )
-
-
-def _ending(model: Model, request: FillRequest, score: Score) -> float:
-    """How often pieces end as this one does, log of the share; 0 where nothing is known of endings."""
-    endings = model.tables.endings
-    if endings is None or not score.melody:
-        return 0.0
-    seen = endings.counts.get(request.style) or endings.counts.get("pop") or {}
-    last = score.melody[-1]
-    chord = next((s.chord for s in score.chords if s.onset <= last.onset < s.end), None)
-    root = -1 if chord is None or chord.is_none else chord.root
-    found = ending(root, last.pitch, last.duration, score.key.tonic, score.key.mode == "minor")
-    total = sum(seen.values())
-    return float(np.log((seen.get(found, 0) + 0.5) / (total + 6)))
-
-
-__all__ = ["Candidate", "FillRequest", "by_weight", "fill", "notes_in", "with_notes"]
