@@ -17,7 +17,7 @@ Rows of `harmonize`, each against the song's own chords, beat by beat (root; roo
     draw         one draw of the filters
     safe         the first answer of `Composer.harmonize`
     votes        the likeliest label of every beat, which need not be a playable answer
-`safe` and `votes` are also given for other shares of the hidden Markov model in the votes.
+`votes` are also given for other shares of the hidden Markov model in them.
 
 Columns of `fill`: bars 9 to 12 of the excerpt, or 5 to 8 of a short one; the log likelihood of the two bars
 behind, less that of the bars that stand there: of one candidate (mean of all), of the one drawn by weight, of
@@ -44,7 +44,7 @@ from hrpe_jax.score.score import ChordSpan, Score, bar_spans
 from hrpe_jax.utils import cli
 from hrpe_jax.utils.files import replace_file
 
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+SHARES = (0.0, 0.25, 0.5)
 """Shares of the hidden Markov model in the votes that are tried."""
 
 
@@ -160,15 +160,13 @@ def harmonized(composer: Any, song: Score, style: str, seed: int) -> dict[str, A
     rows["prior"] = _expected(found(listens=False, model_votes=0.0), accuracy, chords_of)
     rows["no_look"] = _expected(found(looks_ahead=False, model_votes=0.0), accuracy, chords_of)
     began = time.process_time()
-    answers = found(model_votes=0.0)
+    answers = found()
     seconds = time.process_time() - began
     rows["draw"] = _expected(answers, accuracy, chords_of)
     for share in SHARES:
         votes = (1 - share) * answers.votes + share * marginal
         rows[f"votes {share:g}"] = accuracy(_likeliest(votes))
-        labels = [chords_of.labels_of(each.harmony) for each in answers.answers]
-        agreement = [votes[np.arange(beats), each].mean() for each in labels]
-        rows[f"safe {share:g}"] = accuracy(labels[int(np.argmax(agreement))])
+    rows["safe"] = accuracy(chords_of.labels_of(answers.answers[0].harmony))
     return {"accuracy": rows, "effective": answers.effective, "cpu_seconds": seconds}
 
 

@@ -30,7 +30,7 @@ KINDS = ("maj", "min", "7", "dim")
 NONE = 12 * len(KINDS)
 CLASSES = NONE + 1
 """Root times kinds, and no chord."""
-MELODY_WEIGHT, COUNTS_WEIGHT = 0.5, 0.5
+MELODY_WEIGHT, COUNTS_WEIGHT = 1.0, 1.0
 """Chosen on validation songs, see `experiments/posterior`."""
 OTHER_SHARE = 0.05
 """How often a change leads to a chord that the hidden Markov model does not list."""

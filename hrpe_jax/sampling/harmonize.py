@@ -37,7 +37,7 @@ from hrpe_jax.score.score import BeatGrid, ChordSpan, Score
 
 LABELS = 25
 """Root and third, 2 * root + (1 for a minor third), and no chord: what votes are counted for."""
-MODEL_VOTES = 0.5
+MODEL_VOTES = 0.0
 """Share of the hidden Markov model in the votes; chosen on validation songs."""
 LIKELIER = 8.0
 """So many nats a beat make up for votes that agree on one chord more a beat."""
