@@ -32,7 +32,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 _RUN = """
 import json, resource, sys
-from hrpe_jax import cli, preprocess
+from hrpe_jax import preprocess
+from hrpe_jax.utils import cli
 code = cli.run(preprocess.main, preprocess.parser(), sys.argv[1:])
 own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 usage = {"parent_mb": own.ru_maxrss / 1024, "worker_mb": workers.ru_maxrss / 1024}

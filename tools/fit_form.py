@@ -92,7 +92,6 @@ def fit(
     for score, forms in songs:
         places = finder.bar_places(score)
         alike = finder.similarities(places)
-        moved = finder.transposed_similarities(places)
         found = finder.line_features(score, places, alike)
         row = {name: each[1:-1] for name, each in found.items() if name.startswith(beginnings[0])}
         for form in forms:
@@ -100,7 +99,7 @@ def fit(
             lines.append(row)
             begins.append([float(line in borders) for line in range(1, len(places.pitch))])
             for one, other, equal in lettered_pairs(form):
-                about = finder.pair_features(moved, alike, one, other)
+                about = finder.pair_features(places, alike, one, other)
                 pairs.append({name: each for name, each in about.items() if name.startswith(beginnings[1])})
                 same.append(float(equal))
     return {

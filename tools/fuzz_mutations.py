@@ -14,6 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Sequence
 from random import Random
+from urllib.parse import quote, unquote_to_bytes
 
 from fuzz_bytes import ANY, HUGE, NUMBERS, TEXT, Mutation, change_lines, extreme_number, set_bytes
 
@@ -309,6 +310,40 @@ def change_claims(data: bytes, donor: bytes, random: Random) -> bytes:
 MIDI: tuple[Mutation, ...] = (*(change_events,) * 6, change_tracks, change_tracks, change_claims)
 
 
+# --- links and columns -------------------------------------------------------------------------------------
+
+_LINK = re.compile(rb"(ireal(?:b|book)://)([^\"'<>\s]+)")
+
+
+def inside_link(data: bytes, donor: bytes, random: Random) -> bytes:
+    """What the link of a playlist says, with its escapes taken off and put on again."""
+    link, other = _LINK.search(data), _LINK.search(donor)
+    if link is None:
+        return data
+    text = unquote_to_bytes(link[2])
+    text = random.choice((*TEXT, *ANY))(text, unquote_to_bytes(other[2]) if other else b"", random)
+    return data[: link.start(2)] + quote(text, safe="").encode() + data[link.end() :]
+
+
+def change_columns(data: bytes, donor: bytes, random: Random) -> bytes:
+    """A column of a table left out, said again, or changed for another in some of its rows."""
+    lines = data.split(b"\n")
+    begin = random.randrange(len(lines))
+    end = len(lines) if random.random() < 0.5 else begin + random.randint(1, 8)
+    column, how, other = random.randrange(4), random.randrange(3), random.randrange(4)
+    for at in range(begin, min(end, len(lines))):
+        cells = lines[at].split(b"\t")
+        if column < len(cells):
+            if how == 0:
+                del cells[column]
+            elif how == 1:
+                cells.insert(column, cells[column])
+            else:
+                cells[column] = cells[other % len(cells)]
+            lines[at] = b"\t".join(cells)
+    return b"\n".join(lines)
+
+
 # --- together ----------------------------------------------------------------------------------------------
 
 OF_KIND: dict[str, tuple[Mutation, ...]] = {
@@ -317,6 +352,11 @@ OF_KIND: dict[str, tuple[Mutation, ...]] = {
     "chorales": ANY + TEXT + XML * 2,
     "abc": ANY + TEXT * 3,
     "billboard": ANY + TEXT * 3,
+    "humdrum": ANY + TEXT * 2 + (change_columns,) * 8,
+    "ireal": ANY + TEXT + (inside_link,) * 24,
+    "chordpro": ANY + TEXT * 3,
+    "grid": ANY + TEXT * 3,
+    "nashville": ANY + TEXT * 3,
     "lab": ANY + TEXT * 2 + (extreme_number, change_lines, change_lines) * 4,
 }
 """What a file of each kind can suffer; a mutation that stands there more often happens more often."""

@@ -3,11 +3,13 @@
     python tools/fuzz_readers.py --input=FOLDER [--per_kind=10000] [--seed=0] [--kinds=midi,abc,...]
         [--first=N] [--keep=DIR] [--seconds_limit=20] [--megabytes_limit=1024] [--workers=1] [--no_hostile]
 
-Real files of every kind are looked for under FOLDER; mutation n of a kind depends on the seed, n and these
-files only, so `--first=N --per_kind=1` makes it again. Each is read by what `preprocess` reads with: it is
-identified, prepared as its kind (and as what it was identified as), in a guarded process. The records of what
-is accepted must be accepted by the codecs' grammars. Before that comes a fixed folder of hostile files, in
-which three good songs must come through and every file be accounted for.
+Real files of every kind are looked for under FOLDER. Kinds that no folder of real music holds (iReal Pro,
+ChordPro, text grids, Humdrum, numbers for `--chords`) are written from some of its songs (see
+`fuzz_sources`). Mutation n of a kind depends on the seed, n and these files only, so `--first=N
+--per_kind=1` makes it again. Each is made and read in a guarded process by what `preprocess` reads with: it
+is identified, prepared as its kind (and as what it was identified as); "nashville" by what `--chords` reads
+with. The records of what is accepted must be accepted by the codecs' grammars. Before that comes a fixed
+folder of hostile files, in which three good songs must come through and every file be accounted for.
 
 A finding is a crash, more time or memory than the limits, an exception that no reader meant (anything but a
 UserError), a warning, a reject without a reason or detail, or a record that no grammar allows. Its file and a
@@ -17,7 +19,9 @@ come: the same command goes on from there. Prints progress, a table of outcomes 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -26,7 +30,7 @@ import traceback
 import warnings
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -37,6 +41,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from fuzz_hostile import GOOD, write_hostile
 from fuzz_mutations import mutate
+from fuzz_sources import SUFFIXES as WRITTEN
+from fuzz_sources import write_sources
 
 from hrpe_jax.codec.vocabulary import accepts_backbone, accepts_melody
 from hrpe_jax.data.shards import from_bytes
@@ -47,12 +53,21 @@ from hrpe_jax.readers.abc import book_parts
 from hrpe_jax.readers.find import Found, SongFile, find_songs
 from hrpe_jax.readers.identify import identify
 from hrpe_jax.readers.read import read_songs
+from hrpe_jax.readers.song import Song
+from hrpe_jax.sampling.chord_input import read_chords, reading_notes
+from hrpe_jax.score.score import Score
+from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 from hrpe_jax.utils import cli
 
-KINDS = ("midi", "musicxml", "chorales", "abc", "billboard", "lab", "pop909")
-SUFFIXES = {"midi": ".mid", "musicxml": ".musicxml", "chorales": ".musicxml", "abc": ".abc", "lab": ".lab"}
-BATCH = 500
+KINDS = ("midi", "musicxml", "chorales", "abc", "billboard", "lab", "pop909", *WRITTEN)
+SUFFIXES = {
+    "midi": ".mid", "musicxml": ".musicxml", "chorales": ".musicxml", "abc": ".abc", "lab": ".lab",
+} | WRITTEN  # fmt: skip
+BATCH = 2_500
+"""Mutations for which processes are started once."""
+WRITTEN_SONGS = 60
+"""Songs that are written in the kinds of which there are no real files."""
 _NOT_MEANT = ("error_", "bad_score", "bad_file", "too_deep", "unreadable")
 _LABELS = ("chord_midi.txt", "beat_midi.txt", "key_audio.txt")
 
@@ -79,6 +94,9 @@ def read(song: SongFile) -> Outcome:
 
 
 def _read(song: SongFile, outcome: Outcome) -> None:
+    if song.format == "nashville":
+        _read_numbers(song, outcome)
+        return
     formats = [song.format]
     if song.format != "pop909":
         try:
@@ -106,6 +124,27 @@ def _read_as(song: SongFile, outcome: Outcome) -> None:
             outcome.wrong.append(f"a reject that does not say what and why: {result}")
         if result.reason.startswith(_NOT_MEANT):
             outcome.wrong.append(f"{result.reason}: {result.detail[:200]} {_trace(song)}")
+
+
+def _read_numbers(song: SongFile, outcome: Outcome) -> None:
+    """As `--chords` is read: whole bars, or an error of one line that is not long."""
+    text = Path(song.path).read_text("utf-8", "replace")
+    for meter, key in ((Meter(4, 4), Key.parse("Eb major")), (Meter(6, 8), None)):
+        try:
+            timed, _ = read_chords(text, meter, key)
+            notes = reading_notes(text, [chord for chord, _ in timed])
+        except UserError as error:
+            outcome.reasons["refused"] += 1
+            if not str(error) or "\n" in str(error) or len(str(error)) > 2000:
+                outcome.wrong.append(f"an error that is not one line: {str(error)[:200]!r}")
+        except Exception:
+            outcome.reasons["error"] += 1
+            outcome.wrong.append(_place(traceback.format_exc()))
+        else:
+            outcome.reasons["ok"] += 1
+            if sum(beats for _, beats in timed) % meter.beats_per_bar:
+                outcome.wrong.append(f"bars of {meter} that are not full: {timed[:20]}")
+            outcome.wrong += [f"a note that is not short: {note[:200]}" for note in notes if len(note) > 2000]
 
 
 def _wrong_records(song: PreparedSong) -> Iterator[str]:
@@ -145,11 +184,16 @@ def failed(song: SongFile, reason: str, detail: str) -> Outcome:
 # --- real files --------------------------------------------------------------------------------------------
 
 
-def sources(folder: Path, kinds: Sequence[str]) -> dict[str, list[str]]:
+def sources(folder: Path, kinds: Sequence[str], room: Path | None = None) -> dict[str, list[str]]:
     """Real files (for "pop909": folders) of every kind, sorted.
 
     Label files stand in for .lab files where there are none, chorales are MusicXML, and the MIDI files of
     POP909 are MIDI, too.
+
+    Args:
+        folder: of real music.
+        kinds: wanted.
+        room: a folder for the kinds that are written (see `fuzz_sources`); None for none of them.
     """
     found: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for song in find_songs(folder).songs:
@@ -160,7 +204,21 @@ def sources(folder: Path, kinds: Sequence[str]) -> dict[str, list[str]]:
         str(song / f"{song.name}.mid") for song in songs if (song / f"{song.name}.mid").is_file()
     ]
     found["lab"] = found["lab"] or [str(song / _LABELS[0]) for song in songs if (song / _LABELS[0]).is_file()]
+    if room is not None and set(kinds) & set(WRITTEN):
+        for kind, written in write_sources(room, _some_songs(found)).items():
+            found[kind] += written
     return {kind: sorted(found[kind]) for kind in kinds if found[kind]}
+
+
+def _some_songs(found: dict[str, list[str]]) -> list[Score]:
+    """Songs of the lead sheets and charts that were found, evenly from all of them."""
+    scores = []
+    for kind in ("musicxml", "billboard"):
+        for path in found[kind][:: max(1, len(found[kind]) * 2 // WRITTEN_SONGS)]:
+            with contextlib.suppress(UserError):
+                songs = read_songs(SongFile(Path(path).stem, kind, path, Path(path).name))
+                scores += [song.score for song in songs if isinstance(song, Song) and song.score.chords]
+    return scores[:WRITTEN_SONGS]
 
 
 @cache
@@ -168,13 +226,15 @@ def _bytes(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def _piece(kind: str, data: bytes, random: Random) -> bytes:
+@cache
+def _tunes(path: str) -> list[int]:
+    """Where the tunes of a book begin."""
+    return [match.start() for match in re.finditer(rb"(?:^|(?<=[\r\n]))X:", _bytes(path))]
+
+
+def _piece(kind: str, path: str, random: Random) -> bytes:
     """The file, or a few tunes of a book: a whole one would be read for seconds each time."""
-    if kind != "abc":
-        return data
-    tunes = [
-        at for at in range(len(data)) if data.startswith(b"X:", at) and (at == 0 or data[at - 1] in b"\r\n")
-    ]
+    data, tunes = _bytes(path), _tunes(path) if kind == "abc" else []
     if len(tunes) < 4:
         return data
     at = random.randrange(len(tunes) - 3)
@@ -187,7 +247,7 @@ def make(kind: str, number: int, seed: int, files: Sequence[str], room: Path) ->
     source, donor = random.choice(files), random.choice(files)
     name = f"{kind}-{number:06d}"
     if kind != "pop909":
-        data = mutate(kind, _piece(kind, _bytes(source), random), _piece(kind, _bytes(donor), random), random)
+        data = mutate(kind, _piece(kind, source, random), _piece(kind, donor, random), random)
         suffix = ".mxl" if source.endswith(".mxl") and data[:2] == b"PK" else SUFFIXES.get(kind, ".txt")
         path = room / f"{name}{suffix}"
         path.write_bytes(data)
@@ -254,35 +314,78 @@ class Log:
         (self.keep / "state.part").replace(self.keep / "state.json")
 
 
+@dataclass(frozen=True)
+class Mutations:
+    """Those of a kind, made and read where they are called for by number.
+
+    Attributes:
+        kind: one of `KINDS`.
+        files: real ones.
+        seed: see `make`.
+        room: an empty folder.
+    """
+
+    kind: str
+    files: Sequence[str]
+    seed: int
+    room: str
+
+    def make(self, number: int) -> SongFile:
+        """Writes a mutation into a folder of its own."""
+        folder = Path(self.room, str(number))
+        folder.mkdir()
+        return make(self.kind, number, self.seed, self.files, folder)
+
+    def read(self, number: int) -> Outcome:
+        """Makes a mutation, reads it, and takes it away."""
+        song, outcome = self.make(number), Outcome()
+        for part in [song] if self.kind == "nashville" else book_parts(song):
+            one = read(part)
+            outcome.reasons += one.reasons
+            outcome.wrong += one.wrong
+            outcome.songs += one.songs
+            outcome.seconds += one.seconds
+        shutil.rmtree(Path(self.room, str(number)))
+        return outcome
+
+
 def fuzz(kind: str, files: Sequence[str], args: Namespace, log: Log) -> None:
     """All mutations of a kind that are not done."""
     last = args.first + args.per_kind
     begin = at = max(args.first, log.state["done"].get(kind, 0))
-    start = shown = time.monotonic()
+    start = time.monotonic()
     while at < last:
         numbers = range(at, min(last, at + BATCH))
         with tempfile.TemporaryDirectory() as room:
-            made = [make(kind, number, args.seed, files, Path(room)) for number in numbers]
-            songs = [part for song in made for part in book_parts(song)]
-            for index, outcome in _guarded(songs, args):
-                log.add(kind, songs[index], outcome)
+            mutations = Mutations(kind, files, args.seed, room)
+            for index, outcome in _guarded(mutations.read, numbers, failed_mutation, args):
+                song = SongFile(f"{kind}-{numbers[index]:06d}", kind, "", "")
+                if outcome.wrong:
+                    shutil.rmtree(Path(room, str(numbers[index])), ignore_errors=True)
+                    song = mutations.make(numbers[index])
+                log.add(kind, replace(song, name=song.id), outcome)
         at = numbers.stop
         log.state["done"][kind] = at
         log.save()
-        if time.monotonic() - shown > 20 or at == last:
-            shown = time.monotonic()
-            seconds = shown - start
-            left = seconds / (at - begin) * (last - at)
-            cli.say(
-                f"{kind}: {at - args.first} of {args.per_kind}, {(at - begin) / seconds:.0f} a second, "
-                f"{left / 60:.1f} minutes left of this kind, {log.state['findings']} findings"
-            )
+        seconds = time.monotonic() - start
+        cli.say(
+            f"{kind}: {at - args.first} of {args.per_kind}, {(at - begin) / seconds:.0f} a second, "
+            f"{seconds / (at - begin) * (last - at) / 60:.1f} minutes left of this kind, "
+            f"{log.state['findings']} findings"
+        )
 
 
-def _guarded(songs: Sequence[SongFile], args: Namespace) -> Iterator[tuple[int, Outcome]]:
+def failed_mutation(number: int, reason: str, detail: str) -> Outcome:
+    """The outcome of a mutation that met a limit."""
+    return Outcome(Counter({reason: 1}), [f"{reason}: {detail}"])
+
+
+def _guarded(
+    function: Callable[[Any], Outcome], items: Sequence[Any], failed: Any, args: Namespace
+) -> Iterator[tuple[int, Outcome]]:
     return map_files(
-        read,
-        songs,
+        function,
+        items,
         workers=args.workers,
         failed=failed,
         seconds=args.seconds_limit,
@@ -314,8 +417,9 @@ def hostile(args: Namespace, log: Log) -> None:
         for passed in found.passed:
             log.add("hostile", SongFile("", "", "", passed.name), Outcome(Counter({passed.reason: 1})))
         good: set[str] = set()
-        for index, outcome in _guarded(found.songs, args):
-            log.add("hostile", found.songs[index], outcome)
+        songs = [part for song in found.songs for part in book_parts(song)]
+        for index, outcome in _guarded(read, songs, failed, args):
+            log.add("hostile", songs[index], outcome)
             good.update(name.rpartition("/")[2] for name in outcome.songs)
         if missing := sorted(set(GOOD) - good):
             log.add("hostile", item, Outcome(wrong=[f"good songs that did not come through: {missing}"]))
@@ -328,13 +432,15 @@ def main(args: Namespace) -> int:
     kinds = args.kinds.split(",")
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise UserError(f"--kinds: {unknown[0]!r}: expected some of {','.join(KINDS)}")
-    files = sources(Path(args.input), kinds)
-    if missing := [kind for kind in kinds if kind not in files]:
-        cli.say(f"{args.input} holds no files of {', '.join(missing)}")
     settings = {
         name: getattr(args, name) for name in ("input", "seed", "first", "seconds_limit", "megabytes_limit")
     }
     with tempfile.TemporaryDirectory() as room:
+        written = Path(room, "written")
+        written.mkdir()
+        files = sources(Path(args.input), kinds, written)
+        if missing := [kind for kind in kinds if kind not in files]:
+            cli.say(f"{args.input} holds no files of {', '.join(missing)}")
         log = Log(Path(args.keep or room), settings)
         if not args.no_hostile:
             hostile(args, log)

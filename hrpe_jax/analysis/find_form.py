@@ -162,14 +162,13 @@ def name_sections(
         weights: of `pair_features`.
     """
     with_notes = [bool(sung[first : first + bars].mean() >= SUNG) for first, bars in spans]
-    moved = transposed_similarities(places)
     groups: dict[str, list[tuple[int, int]]] = {}
     sections: list[Section] = []
     for index, span in enumerate(spans):
         if with_notes[index]:
             scores = {
                 letter: float(
-                    np.mean([weighted(pair_features(moved, alike, one, span), weights) for one in group])
+                    np.mean([weighted(pair_features(places, alike, one, span), weights) for one in group])
                 )
                 for letter, group in groups.items()
             }
@@ -218,23 +217,31 @@ def similarities(places: BarPlaces) -> np.ndarray:
     return np.stack([melody, rhythm, chords])
 
 
-def transposed_similarities(places: BarPlaces) -> np.ndarray:
-    """As the first of `similarities`, the second bar so many semitones higher: float32 `[12, bars, bars]`."""
-    sounding = places.pitch >= 0
-    hot = _one_hot(np.where(sounding, places.pitch % 12, -1))
-    either = _either(sounding.astype(np.float32))
-    shaped = hot.reshape(len(hot), -1, 12)
-    moved = [np.roll(shaped, -shift, axis=2).reshape(hot.shape) for shift in range(12)]
-    return np.stack([hot @ one.T / either for one in moved])
+def transposed_similarities(places: BarPlaces, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """As the first of `similarities`, for pairs of bars, the second so many semitones higher.
+
+    Args:
+        places: of the bars.
+        ours: int `[pairs]`, the first bar of each.
+        theirs: int `[pairs]`, the second.
+
+    Returns:
+        float32 `[12, pairs]`.
+    """
+    one, other = places.pitch[ours], places.pitch[theirs]
+    both = (one >= 0) & (other >= 0)
+    either = np.maximum(((one >= 0) | (other >= 0)).sum(axis=1), 1).astype(np.float32)
+    steps = np.where(both, (other - one) % 12, -1)
+    return (steps == np.arange(12)[:, None, None]).sum(axis=2).astype(np.float32) / either
 
 
 def pair_features(
-    moved: np.ndarray, alike: np.ndarray, one: tuple[int, int], other: tuple[int, int]
+    places: BarPlaces, alike: np.ndarray, one: tuple[int, int], other: tuple[int, int]
 ) -> dict[str, np.ndarray]:
     """What speaks for one letter of two sections.
 
     Args:
-        moved: `transposed_similarities` of the bars.
+        places: of the bars.
         alike: `similarities` of the bars.
         one: (first bar, bars).
         other: likewise.
@@ -244,7 +251,7 @@ def pair_features(
     melody, rhythm, chords = alike[:, ours, theirs]
     half = (bars + 1) // 2
     values = {
-        "melody": moved[:, ours, theirs].mean(axis=1).max(),
+        "melody": transposed_similarities(places, ours, theirs).mean(axis=1).max(),
         "median": np.median(melody),
         "beginning": melody[:half].mean(),
         "rest": melody[half:].mean() if bars > half else melody.mean(),

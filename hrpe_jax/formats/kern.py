@@ -2,7 +2,8 @@
 
 A file is a table of spines, columns that begin with their kind (`**kern`) and end with `*-`; rows are
 moments. Durations are parts of a whole note ("4", "8.", "0" for a breve). Spines that split and join (`*^`,
-`*v`) are followed. Expansion lists (`*>[A,A,B]`) are played.
+`*v`) are followed. Expansion lists (`*>[A,A,B]`) are played, and repeat signs of bar lines (`=:|!`) where a
+file has no list.
 
 No kept library was found that is light: music21 and converter21 are large and slow to import, kernpy is made
 for optical recognition and keeps tokens, not places and pitches.
@@ -11,10 +12,11 @@ for optical recognition and keeps tokens, not places and pitches.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
+from hrpe_jax.formats.repeat_signs import Signs, play_order
 from hrpe_jax.formats.text import TextFileError, read_lines
 from hrpe_jax.theory.chord import Chord, ChordError, parse_harte, parse_lead_sheet
 from hrpe_jax.theory.key import Key
@@ -23,6 +25,7 @@ from hrpe_jax.theory.meter import Meter
 MAX_ROWS = 200_000
 MAX_SPINES = 64
 MAX_SECTIONS = 1_000
+_BAR = re.compile(r"=+\d*[a-z]?(:?)[|!]*(:?)")
 _NOTE = re.compile(r"([a-gA-G])\1*")
 _RECIP = re.compile(r"(\d{1,3})(?:%(\d{1,3}))?(\.{0,3})")
 _KINDS = {"major": "", "minor": "m", "dominant": "7", "major-seventh": "maj7", "minor-seventh": "m7",
@@ -84,8 +87,13 @@ def read_humdrum(path: str | Path) -> Humdrum:
     if len(lines) > MAX_ROWS:
         raise TextFileError("too_long", f"{path}: more than {MAX_ROWS} rows")
     reader = _Reader(str(path))
-    for number in _order(lines):
-        reader.row(lines[number], number)
+    try:
+        for number in _order(lines):
+            reader.row(lines[number], number)
+    except TextFileError:  # columns that change in a repeated part
+        reader = _Reader(str(path))
+        for number, line in enumerate(lines):
+            reader.row(line, number)
     score = reader.score
     score.end = max([reader.now, *(note.onset + note.duration for note in score.notes)])
     score.notes.sort(key=lambda note: (note.onset, note.pitch))
@@ -113,7 +121,7 @@ def _order(lines: list[str]) -> list[int]:
             name, begin = token[2:], number
     sections.setdefault(name, (begin, end))
     if not wanted or not set(wanted) <= set(sections):
-        return list(range(len(lines)))
+        return _with_repeats(lines)
     first = sections.get("", (0, 0))
     order = list(range(*first))
     for label in wanted:
@@ -121,6 +129,35 @@ def _order(lines: list[str]) -> list[int]:
             break
         order.extend(range(*sections[label]))
     return order
+
+
+def _with_repeats(lines: list[str]) -> list[int]:
+    """Numbers of the rows in the order of playing, by the repeat signs of bar lines."""
+    starts = [number for number, line in enumerate(lines) if line.startswith("=")]
+    if not any(":" in lines[number].split("\t", 1)[0] for number in starts):
+        return list(range(len(lines)))
+    bounds = [0, *starts, len(lines)]
+    signs = [Signs()] * (len(bounds) - 1)
+    for place, number in enumerate(starts):
+        match = _BAR.match(lines[number])
+        if match is not None and match[1]:
+            signs[place] = replace(signs[place], backward=2)
+        if match is not None and match[2]:
+            signs[place + 1] = replace(signs[place + 1], forward=True)
+    if signs[0].backward or not any(sign.forward for sign in signs):
+        first = next((place for place, number in enumerate(bounds[:-1]) if number > 0), 0)
+        begin = first if not _has_notes(lines[: bounds[first]]) else 0
+        signs[begin] = replace(signs[begin], forward=True)
+    order = play_order(signs, MAX_ROWS)
+    if order is None:
+        return list(range(len(lines)))
+    rows = [number for place in order for number in range(bounds[place], bounds[place + 1])]
+    return rows if len(rows) <= MAX_ROWS else list(range(len(lines)))
+
+
+def _has_notes(lines: list[str]) -> bool:
+    """Whether rows before the first bar line are a pickup."""
+    return any(line and line[0] not in "*!=" for line in lines)
 
 
 class _Reader:
@@ -151,7 +188,8 @@ class _Reader:
             self.voices = list(range(len(self.kinds)))
             self.free = [Fraction(0)] * len(self.kinds)
             return
-        if len(tokens) < len(self.kinds):
+        more = [token for token in tokens[len(self.kinds) :] if token.strip()] if self.started else []
+        if len(tokens) < len(self.kinds) or (more and len(self.kinds) < MAX_SPINES - 1):
             raise TextFileError(
                 "bad_line", f"{self.where}:{number + 1}: {len(tokens)} columns: expected {len(self.kinds)}"
             )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 MAX_PASSES = 16
 """More repeats than this are a mistake or an attack."""
@@ -55,6 +56,12 @@ def sign_of_words(text: str) -> str:
     """The field of `Signs` that printed words such as "D.S. al Coda" or "Fine" stand for; "" for others."""
     text = " ".join(text.lower().split())[:60]
     return next((field for field, pattern in _FIELDS.items() if pattern.search(text)), "")
+
+
+def with_sign(signs: Signs, name: str) -> Signs:
+    """Signs with another one, by the name of its field; as they are for ""."""
+    changes: dict[str, Any] = {name: True} if name else {}
+    return replace(signs, **changes)
 
 
 def play_order(signs: Sequence[Signs], max_measures: int = 20_000) -> list[int] | None:

@@ -294,7 +294,7 @@ def read_bar_chart(path: str | Path, format: str) -> list[Song | SongError]:
         TextFileError: if the file cannot be read (has `.reason`).
     """
     path = Path(path)
-    charts = read_ireal(path) if format == "ireal" else [_CHARTS[format](path)]
+    charts = [read_grid(path)] if format == "grid" else _CHARTS[format](path)
     songs: list[Song | SongError] = []
     for number, chart in enumerate(charts, 1):
         name = str(number) if len(charts) > 1 else ""
@@ -305,7 +305,7 @@ def read_bar_chart(path: str | Path, format: str) -> list[Song | SongError]:
     return songs
 
 
-_CHARTS = {"chordpro": read_chordpro, "grid": read_grid}
+_CHARTS = {"ireal": read_ireal, "chordpro": read_chordpro}
 
 
 def _bar_song(chart: BarChart, path: Path, tune: str) -> Song:
@@ -331,7 +331,7 @@ def _bar_song(chart: BarChart, path: Path, tune: str) -> Song:
     if not chart.meter_named:
         found.add("meter")
         warnings.add("meter_assumed")
-    key = chart.key or find_written_key((), spans, None)
+    key = chart.key.transpose(chart.steps) if chart.key else find_written_key((), spans, None)
     if chart.key is None:
         found.add("key")
     if chart.tempo_bpm is None:
@@ -373,7 +373,7 @@ def _lay_out_bars(
                 unread += known[label] is None
             chord = known[label]
             if chord is not None:
-                changes.append((now + place, chord))
+                changes.append((now + place, chord.transpose(chart.steps)))
         now += _ticks(bar)
     spans: list[ChordSpan] = []
     ends = [*(tick for tick, _ in changes[1:]), now]

@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from hrpe_jax.formats.charts.text_charts import ORDER_WORDS
 from hrpe_jax.theory.chord_parser import Naming, parse_lead_sheet_text, to_english
 
 FORMATS = (
@@ -77,6 +78,7 @@ _GRID_LINES = 60
 _MOST_LABELS = 200
 _LONGEST = 20
 """Characters of a chord symbol in a text."""
+_NUMBER = re.compile(r"[b#]?[1-7](?:[-mM°øo^+]|maj|sus|add|dim|aug|\d)*(?:/[b#]?[1-7])?")
 _NAMINGS: tuple[Naming, ...] = ("english", "german", "latin")
 
 
@@ -143,7 +145,7 @@ def _is_chord(word: str) -> bool:
     """Whether a word can be a chord symbol, with whatever note names, or a Nashville number."""
     if len(word) > _LONGEST or word[:1].islower():
         return False
-    if word.upper().strip(".") in ("N.C", "NC") or re.fullmatch(r"[b#]?[1-7][-mM°o+7]*", word):
+    if word.upper().strip(".") in ("N.C", "NC") or _NUMBER.fullmatch(word):
         return True
     return any(parse_lead_sheet_text(to_english(word, naming)) is not None for naming in _NAMINGS)
 
@@ -151,10 +153,16 @@ def _is_chord(word: str) -> bool:
 def _has_bars(text: str) -> bool:
     """Whether lines are bars of chords between strokes."""
     lines = [line for line in text.split("\n")[:_GRID_LINES] if "|" in line]
-    cells = [cell for line in lines for cell in _CELL.split(line) if cell.strip()]
+    cells = [cell for line in lines for cell in _CELL.split(ORDER_WORDS.sub("", line)) if cell.strip()]
     words = [word for cell in cells for word in re.split(r"[\s,]+", cell) if word]
-    words = [word for word in words[:_MOST_LABELS] if word not in "/.-%" and not _GRID_SIGN.fullmatch(word)]
+    words = [
+        word
+        for word in words[:_MOST_LABELS]
+        if word not in ("%%", *"/.-%") and not _GRID_SIGN.fullmatch(word)
+    ]
     keyed = _KEY_LINE.search(text) is not None  # without a key numbers are a table
+    if not keyed and any(word[0] in "ABCDEFGH" for word in words):  # of endings and rows
+        words = [word for word in words if not word.isdigit()]
     chords = [word for word in words if _is_chord(word) and (keyed or not word[0].isdigit())]
     return len(cells) >= 2 and len(chords) >= 2 and len(chords) >= 0.8 * len(words)
 

@@ -120,7 +120,7 @@ def read_lead_sheet(path: str | Path) -> Song:
         "meter_split" (a meter that a Score cannot have: 7/4 is told as 4/4 and 3/4), "tempo_assumed",
         "melody_skyline" (a line out of notes that sound together), "melody_scored" (the notes alone say which
         part is the melody), "measures_repeated" (empty bars were filled under signs of repetition),
-        "no_chords", "no_melody".
+        "chord_symbol_unread" (the chord before it went on), "no_chords", "no_melody".
 
     Raises:
         MusicXmlError: if the file cannot be read (has `.reason`).
@@ -144,6 +144,8 @@ def read_lead_sheet(path: str | Path) -> Song:
             warnings.add("melody_skyline")
         if guess:
             warnings.add("melody_scored")
+    if document.unread_symbols:
+        warnings.add("chord_symbol_unread")
     if document.copied_measures:
         warnings.add("measures_repeated")
     chords = max(document.parts, key=lambda p: len(p.chords)).chords

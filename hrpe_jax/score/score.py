@@ -170,22 +170,19 @@ def _check_line(what: str, line: Sequence[Note | ChordSpan]) -> None:
     """Raise ScoreError unless the items are integers in order, each before the next."""
     previous = 0
     for index, item in enumerate(line):
-        if not all(isinstance(value, int) for value in (item.onset, item.duration)):
-            raise ScoreError(
-                f"{what} {index}: onset {item.onset!r}, duration {item.duration!r}: expected whole ticks"
-            )
-        if item.duration < 1:
-            raise ScoreError(
-                f"{what} {index} at tick {item.onset}: duration {item.duration}: expected 1 or more"
-            )
-        if item.onset < previous:
+        onset, duration = item.onset, item.duration
+        if not (isinstance(onset, int) and isinstance(duration, int)):
+            raise ScoreError(f"{what} {index}: onset {onset!r}, duration {duration!r}: expected whole ticks")
+        if duration < 1:
+            raise ScoreError(f"{what} {index} at tick {onset}: duration {duration}: expected 1 or more")
+        if onset < previous:
             expected = (
                 f"expected {previous} or later, where the one before it ends"
                 if index
                 else "expected 0 or later"
             )
-            raise ScoreError(f"{what} {index}: onset {item.onset}: {expected}")
-        previous = item.end
+            raise ScoreError(f"{what} {index}: onset {onset}: {expected}")
+        previous = onset + duration
 
 
 def _irregular_resets(where: str, resets: tuple[int, ...], bar_ticks: int) -> tuple[int, ...]:

@@ -282,7 +282,7 @@ Naming = Literal["english", "german", "dutch", "latin"]
 _SOLFEGE = {"do": "C", "re": "D", "mi": "E", "fa": "F", "sol": "G", "la": "A", "si": "B"}
 _ACCENTS = str.maketrans("óéèíáà", "oeeiaa")
 _LATIN = re.compile(r"(do|re|mi|fa|sol|la|si)(#|b)?", re.IGNORECASE)
-_GERMAN = re.compile(r"(?P<root>[A-Ha-h])(?P<sign>is|es|s(?!us)|#|b(?!\d))?")
+_GERMAN = re.compile(r"(?P<root>[A-Ha-h])(?P<sign>iss?|ess?|ss?(?!us)|#|b(?!\d))?")
 _SHOWS_GERMAN = re.compile(
     r"[Hh](?![a-z])|[Hh](?:m|is|dim|sus|maj|min|add|aug)|[A-Ga-g]is|[DGCFB]es|[EA]s(?!us)"
 )
@@ -367,7 +367,7 @@ def _german(label: str, naming: Naming) -> str | None:
 def _german_name(match: re.Match[str], naming: Naming) -> str:
     letter, sign = match["root"].upper(), match["sign"] or ""
     if letter == "H":
-        return "B" + {"is": "#", "es": "b", "#": "#", "b": "b"}.get(sign, "")
+        return "B" + {"is": "#", "iss": "#", "es": "b", "ess": "b", "#": "#", "b": "b"}.get(sign, "")
     if letter == "B":
-        return "B" if naming == "dutch" and not sign else "Bb" if sign in ("", "b", "es") else "B"
-    return letter + {"is": "#", "#": "#", "": ""}.get(sign, "b")
+        return "B" if naming == "dutch" and not sign else "Bb" if sign in ("", "b", "es", "ess") else "B"
+    return letter + {"is": "#", "iss": "#", "#": "#", "": ""}.get(sign, "b")

@@ -136,6 +136,15 @@ def test_grids_in_chordpro_and_other_note_names(tmp_path: Path) -> None:
         ("| Do | Lam Fa | Sol7 |", "C@0 Am@4 F@6 G7@8"),
         ("Key: G\n| 1 | 6- 4 | 57 |", "G@0 Em@4 C@6 D7@8"),
         ("| C,F | G |", "C@0 F@2 G@4"),
+        ("|: C | F :| x3\n| G |", "C@0 F@4 C@8 F@12 C@16 F@20 G@24"),
+        ("|: C | F :|x3 | G |", "C@0 F@4 C@8 F@12 C@16 F@20 G@24"),
+        ("| C | F | %% | G |", "C@0 F@4 C@8 F@12 G@16"),
+        ("|: C |1 F :|2 G ||", "C@0 F@4 C@8 G@12"),
+        ("| C | F | G | Am D.C. al Fine |", "C@0 F@4 G@8 Am@12 C@16 F@20 G@24 Am@28"),
+        ("Verse:\n| C | F |\n[Chorus]\n| G | C |", "C@0 F@4 G@8 C@12"),
+        ("1 | C | Am |\n3 | Dm | G7 |", "C@0 Am@4 Dm@8 G7@12"),
+        ("  1   C   |  Am7  |\n  3   Dm7 |  G7   |", "C@0 Am7@4 Dm7@8 G7@12"),
+        ("Key: A\n| 1 4/6 | 1^7 2-7 | b7 | 5/7 |", "A@0 D/F#@2 Amaj7@4 Bm7@6 G@8 E/G#@12"),
     ],
 )
 def test_text_grids(tmp_path: Path, text: str, expected: str) -> None:
@@ -150,6 +159,44 @@ def test_fields_of_a_text_grid(tmp_path: Path) -> None:
         "A Waltz of Mine", "Bb major", "3/4", 150
     )  # fmt: skip
     assert [span.onset for span in score.chords] == [0, 36, 60, 72]
+
+
+@pytest.mark.parametrize(
+    ("music", "expected"),
+    [
+        ("[T44C   |F   U][G   |<D.C. al Fine>A-   Z", "C@0 F@4 G@8 A-@12 C@16 F@20"),
+        ("{T44C   |<3x>F   }|G   Z", "C@0 F@4 C@8 F@12 C@16 F@20 G@24"),
+        ("[T44C   |/B   |/A   |F   Z", "C@0 C/B@4 C/A@8 F@12"),
+        ("{T44C   |N1F   }|N2G   }|N3A-   Z", "C@0 F@4 C@8 G@12 C@16 A-@20"),
+    ],
+)
+def test_signs_of_ireal(tmp_path: Path, music: str, expected: str) -> None:
+    assert chords(read(tmp_path, link(("Signs", music)))[0]) == expected
+
+
+def test_several_songs_and_transposition_in_chordpro(tmp_path: Path) -> None:
+    text = "{title: One}\n[C]a [F]b\n{new_song}\n{title: Two}\n{key: C}\n{transpose: 2}\n[C]a [G]b x12\n"
+    one, two = read(tmp_path, text, "two.cho")
+    assert (one.score.title, chords(one)) == ("One", "C@0 F@4")
+    assert (two.score.title, two.score.key.name, len(two.score.chords)) == ("Two", "D major", 24)
+    assert chords(two).startswith("D@0 A@4 D@8")
+
+
+def test_margins_and_remarks_of_chordpro_grids(tmp_path: Path) -> None:
+    grid = (
+        '{t: A}\n{start_of_grid shape="1+4x4+1"}\n'
+        "A | G7 . . . | % . . . | C . . . | . . . . | repeat 2 times\n"
+        "| C7 . . . |: F . . . :| C . . . |.\n{eog}\n"
+    )
+    (song,) = read(tmp_path, grid, "grid.cho")
+    assert chords(song) == "G7@0 C@8 G7@16 C@24 C7@32 F@36 C@44"
+    assert "chord_symbol_unread" not in song.warnings
+
+
+def test_long_directives_and_lines_take_linear_time(tmp_path: Path) -> None:
+    blank = " " * 200_000
+    (song,) = read(tmp_path, f"{{title{blank}\n[C]a{blank}b [G]c\n{{t: x{blank}y}}\n", "long.cho")
+    assert chords(song) == "C@0 G@4"
 
 
 KERN = """!!!OTL: A little tune
@@ -200,6 +247,23 @@ def test_mxhm_splits_and_expansions(tmp_path: Path) -> None:
     (song,) = read(tmp_path, text, "split.krn")
     assert chords(song) == "C@0 Am7@4 Bb7/D@6 C@8"
     assert [midi_name(note.pitch) for note in song.score.melody] == ["C5", "E5", "F5", "C5"]
+
+
+def test_repeat_signs_of_kern(tmp_path: Path) -> None:
+    bars = ["=1\t=1\n1c\tC:maj", "=2\t=2\n1f\tF:maj", "=3:|!\t=3:|!\n1g\tG:7", "=4\t=4\n1a\tA:min"]
+    rows = "\n".join(["**kern\t**harte", "*M4/4\t*", *bars, "==\t==", "*-\t*-", ""])
+    assert chords(read(tmp_path, rows, "a.krn")[0]) == "C@0 F@4 C@8 F@12 G7@16 Am@20"
+    begun = rows.replace("=2\t=2", "=2!|:\t=2!|:")
+    assert chords(read(tmp_path, begun, "b.krn")[0]) == "C@0 F@4 G7@12 Am@16"
+    split = (
+        rows.replace("*M4/4\t*", "*M4/4\t*\n*^\t*").replace("1c\t", "1c\t1e\t").replace("1f\t", "1f\t1a\t")
+    )
+    split = (
+        split.replace("=1\t", "=1\t=1\t")
+        .replace("=2\t", "=2\t=2\t")
+        .replace("=3:|!\t", "*v\t*v\t*\n=3:|!\t", 1)
+    )
+    assert chords(read(tmp_path, split, "c.krn")[0]) == "C@0 F@4 G7@8 Am@12"  # columns do not fit twice
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,7 @@ def test_remarks_and_sections_beside_chord_names_do_no_harm(tmp_path: Path) -> N
     ("letters", "bars", "are_chords"),
     [
         (["A", "B"], 4, False), (["A", "A", "B", "A"], 8, False), (["A1", "A2", "B1"], 2, False),
+        (["A", "A", "B", "A"], 2, False), (["A", "B"], 2, False),
         (["C", "F", "G", "C"], 1, True), (["A", "D", "E", "A"], 1, True), (["A", "B", "A", "B"], 1, True),
         (["Verse", "Chorus", "Verse"], 4, False), (["la", "la", "do", "be", "A", "Am"], 1, False),
     ],
@@ -302,3 +303,59 @@ def test_a_header_of_an_old_macintosh(tmp_path: Path) -> None:
 def test_the_key_of_a_short_melody_has_its_notes(tmp_path: Path) -> None:
     song = read(tmp_path, midi(HEAD, track(*played(TUNE[:16]))))
     assert song.score.key.name == "C major"  # not E minor, on which it begins
+
+
+ONSETS = [onset for onset, _, _ in TUNE]
+
+
+@pytest.mark.parametrize("syllables", [["la"], ["Do", "Re", "Mi", "Fa", "Sol", "La"], ["la ", "do ", "mi"]])
+def test_syllables_are_no_chords(tmp_path: Path, syllables: list[str]) -> None:
+    words = [named(5, tick, syllables[at % len(syllables)]) for at, tick in enumerate(ONSETS)]
+    song = read(tmp_path, midi(HEAD, track(*played(TUNE), *words, name=b"Track 4"), *ACCOMPANIMENT))
+    assert (pitches(song), chords(song)) == (SUNG, PLAIN)
+    assert not any(warning.startswith("chord_names") for warning in song.warnings)
+
+
+def test_names_in_harte_syntax(tmp_path: Path) -> None:
+    names = ["C:maj", "F:maj7", "G:7/3", "C:maj", "A:min", "F:maj7", "G:7/3", "C:maj"]
+    texts = [named(6, bar * 1920, name) for bar, name in enumerate(names)]
+    song = read(tmp_path, midi(HEAD, track(*texts), track(*played(TUNE), name=b"Voice")))
+    assert chords(song) == "C@0 Fmaj7@4 G7/B@8 C@12 Am@16 Fmaj7@20 G7/B@24 C@28"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sound"),
+    [
+        (b"Male vocal", b"Female vocal", 0),
+        (b"Lead Vox 1", b"Lead Vox 2", 0),
+        (b"Vocal", b"Vocal", 0),
+        (b"Sax", b"Sax", 65),
+    ],
+)
+def test_a_melody_cut_into_two_tracks(tmp_path: Path, first: bytes, second: bytes, sound: int) -> None:
+    halves = [
+        track(program(0, sound, at), *played(TUNE[at * 16 : at * 16 + 16], at), name=name)
+        for at, name in ((0, first), (1, second))
+    ]
+    others = (track(*played(BLOCKS, 2), name=b"Piano"), track(*played(BASS, 3), name=b"Bass"))
+    assert pitches(read(tmp_path, midi(HEAD, *halves, *others))) == SUNG
+
+
+@pytest.mark.parametrize(
+    ("encoding", "title"),
+    [
+        ("gb18030", "山上的雪"),
+        ("big5", "山上的雪"),
+        ("cp949", "바람의 노래"),
+        ("cp932", "雪のうた"),
+        ("cp1251", "Лето и зима"),
+        ("cp1250", "Žluť"),
+        ("cp1252", "L’été à Noël"),
+        ("utf-8", "Лето"),
+    ],
+)
+def test_titles_without_a_language(tmp_path: Path, encoding: str, title: str) -> None:
+    raw = b"@T" + title.encode(encoding)
+    words = [(0, b"\xff\x01" + number(len(raw)) + raw), *(named(1, tick, "la ") for tick in ONSETS)]
+    song = read(tmp_path, midi(HEAD, track(*words, name=b"Words"), track(*played(TUNE)), *ACCOMPANIMENT))
+    assert song.score.title == title

@@ -244,3 +244,46 @@ def test_titles_that_were_escaped_twice(tmp_path: Path) -> None:
     (song,) = read_songs(find_songs(path).songs[0])
     assert isinstance(song, Song)
     assert song.score.title == "L'été & plus"
+
+
+def test_tempos_in_words(tmp_path: Path) -> None:
+    for words, tempo in (
+        ("\u2669 = 90", 90),
+        ("Allegro (q = 132)", 132),
+        ("\u2669. = 60", 90),
+        ("in 1990", 120),
+    ):
+        said = f"<direction><direction-type><words>{words}</words></direction-type></direction>"
+        bars = line(TUNE, "CFGC")
+        assert read(tmp_path, [("Lead", [said + bars[0], *bars[1:]])]).score.tempo_bpm == tempo, words
+
+
+def test_numerals_and_symbols_that_say_nothing(tmp_path: Path) -> None:
+    numeral = "<harmony><numeral><numeral-root>{}</numeral-root></numeral><kind>{}</kind></harmony>"
+    function = "<harmony><function>V</function><kind>dominant</kind></harmony>"
+    heads = [
+        numeral.format(1, "major"),
+        numeral.format(6, "minor"),
+        function,
+        "<harmony><kind>major</kind></harmony>",
+    ]
+    song = read(tmp_path, [("Lead", [head + bar for head, bar in zip(heads, line(TUNE), strict=True)])])
+    assert [to_lead_sheet(span.chord) for span in song.score.chords] == ["C", "Am", "G7"]
+    assert "chord_symbol_unread" in song.warnings
+
+
+def test_encodings_of_east_asia(tmp_path: Path) -> None:
+    title = "雪のうた"
+    body = "".join(f"<measure>{'' if n else start()}{bar}</measure>" for n, bar in enumerate(line(TUNE)))
+    for encoding in ("Shift_JIS", "EUC-JP", "windows-31j"):
+        text = (
+            f"<?xml version='1.0' encoding='{encoding}'?><score-partwise>"
+            f"<movement-title>{title}</movement-title>"
+            f"<part-list><score-part id='P'><part-name/></score-part></part-list><part id='P'>{body}</part>"
+            "</score-partwise>"
+        )
+        path = tmp_path / "title.musicxml"
+        path.write_bytes(text.encode("cp932" if encoding == "windows-31j" else encoding))
+        (song,) = read_songs(find_songs(path).songs[0])
+        assert isinstance(song, Song)
+        assert song.score.title == title

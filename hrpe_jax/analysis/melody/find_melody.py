@@ -199,10 +199,13 @@ def find_melody(midi: MidiFile) -> FoundMelody:
             best = max(some, key=lambda index: scores[places.index(index)])
         if len(some) < len(places):
             line = _highest(midi, tables[best])
-            others = [_highest(midi, tables[i]) for i in places if i != best and _is_singer(midi, i, best)]
-            return FoundMelody(_with_silences_filled(midi, line, others), "named", best)
+            singers = [places[i] for i in named] if best in (places[i] for i in named) else []
+            others = [i for i in places if i != best and (i in singers or _is_singer(midi, i, best))]
+            return FoundMelody(_together(midi, line, [tables[i] for i in others]), "named", best)
         if _chords(notes[places.index(best)]) <= CHORDS:
-            return FoundMelody(_highest(midi, tables[best]), "scored", best)
+            others = [i for i in places if i != best and _is_same(midi, i, best)]
+            line = _together(midi, _highest(midi, tables[best]), [tables[i] for i in others])
+            return FoundMelody(line, "scored", best)
     else:
         best = places[0]
         if _chords(_in_seconds(midi, tables[best])) == 0:
@@ -233,10 +236,20 @@ def _is_singer(midi: MidiFile, index: int, best: int) -> bool:
     return bool(name) and name == other and any(pattern.search(name) for pattern in _PATTERNS)
 
 
-def _with_silences_filled(midi: MidiFile, line: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
-    """A line with what others of its name sing where it is silent for long, as in a duet."""
+def _is_same(midi: MidiFile, index: int, best: int) -> bool:
+    """Whether two tracks have one name and one sound: a line that was cut in two.
+
+    A name that all tracks have is the song's.
+    """
+    one, other = midi.tracks[index], midi.tracks[best]
+    told_apart = len({track.name for track in midi.tracks}) > 1
+    return told_apart and bool(one.name) and (one.name, one.program) == (other.name, other.program)
+
+
+def _together(midi: MidiFile, line: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
+    """A line with what other tracks sing where it is silent for long, as in a duet."""
     long = _SILENCE * midi.ticks_per_quarter
-    for other in others:
+    for other in (_highest(midi, table) for table in others):
         if not len(line) or not len(other):
             continue
         ends = np.maximum.accumulate(line[:, 0] + line[:, 1])

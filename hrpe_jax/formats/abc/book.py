@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 from hrpe_jax.errors import UserError
+from hrpe_jax.formats.text import decode_lines
 from hrpe_jax.theory.chord import Chord, ChordError, parse_lead_sheet
 from hrpe_jax.theory.chord_parser import Naming, find_naming, to_english
 
@@ -124,7 +125,7 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return decode_lines(data)
 
 
 def split_field(line: str) -> tuple[str, str]:

@@ -38,6 +38,7 @@ _TOKEN = re.compile(
   | (?P<ending>N[0-3])
   | (?P<alternate>\([^)]*\)?)
   | (?P<nochord>n)
+  | (?P<low>/[A-G][#b]?)
   | (?P<chord>{_CHORD})
   | (?P<bar>[|\[\]{{}}Z])
   | (?P<sign>[SQUf])
@@ -159,7 +160,8 @@ def _bars(music: str) -> tuple[list[ChartBar], set[str], bool]:
                 row.endings = frozenset()
                 row.mark(forward=True, endings=frozenset())
             elif text == "}":
-                row.mark_last(backward=2)
+                said = row.bars[-1].signs.backward if row.bars else 0
+                row.mark_last(backward=max(2, said))
                 row.endings = frozenset()
                 row.mark(endings=frozenset())
             elif text in "[]Z" and row.endings and 1 not in row.endings:
@@ -177,6 +179,8 @@ def _bars(music: str) -> tuple[list[ChartBar], set[str], bool]:
             row.now.section = text[1:]
         elif kind == "sign" and text == "S":
             row.mark(segno=True)
+        elif kind == "sign" and text == "U":
+            row.mark(fine=True)
         elif kind == "sign" and text == "Q":
             empty = not any(row.now.cells)
             row.mark(coda=True) if empty else row.mark(to_coda=True)
@@ -196,6 +200,8 @@ def _bars(music: str) -> tuple[list[ChartBar], set[str], bool]:
 def _cell(row: _Row, kind: str, text: str) -> None:
     """A sign that takes a place in the bar."""
     cells = row.now.cells
+    if kind == "low":  # as W/B
+        kind, text = "chord", f"W{text}"
     if kind == "chord":
         if text.startswith("W"):  # the chord before over another bass
             text = row.last.partition("/")[0] + text[1:]

@@ -8,7 +8,8 @@ Text grids: bars of chords between strokes, as people type them and Band-in-a-Bo
     |: Dm7 G7 | Cmaj7 :|  |1. Am7 |2. N.C. |
 
 The chords of a bar share it; `/`, `.` and `-` are beats on which the chord goes on, `%` is the bar before
-once more. A row may end with `x2`; `|: :|` and numbered endings are played.
+once more, `%%` the two bars before. A row may end with `x2`; `|: :|`, numbered endings and `D.C. al Fine` are
+played. Numbers of bars at the beginning of rows are left out.
 
 `BarChart` holds bars of chords: iReal Pro, ChordPro and text grids are read into one.
 
@@ -28,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hrpe_jax.formats.repeat_signs import Signs, play_order
+from hrpe_jax.formats.repeat_signs import Signs, play_order, sign_of_words, with_sign
 from hrpe_jax.formats.text import TextFileError, read_lines
 from hrpe_jax.theory.chord import Chord, ChordError, parse_harte, parse_lead_sheet
 from hrpe_jax.theory.chord_parser import Naming, to_english
@@ -38,6 +39,8 @@ from hrpe_jax.theory.meter import Meter
 
 MAX_BARS = 10_000
 """As played."""
+MAX_TIMES = 32
+"""That a line is played."""
 MAX_CELLS = 64
 """Of a bar."""
 
@@ -70,6 +73,7 @@ class BarChart:
         tempo_bpm: quarters a minute; None where none is named.
         meter_named: whether a meter is named before the first bar.
         warnings: codes of what could not be followed to the letter.
+        steps: semitones by which chords and key sound higher than they are written.
     """
 
     title: str
@@ -79,6 +83,7 @@ class BarChart:
     tempo_bpm: float | None = None
     meter_named: bool = True
     warnings: set[str] = field(default_factory=set)
+    steps: int = 0
 
 
 def read_label(label: str, naming: Naming, key: Key | None) -> Chord | None:
@@ -110,9 +115,22 @@ _FIELD = re.compile(
 )
 _HELD = ("/", ".", "-", "\\")
 _SAME = ("%", "./.", "𝄎")
+_SAME_TWO = "%%"
+ORDER_WORDS = re.compile(
+    r"(?:\bD\.\s?[CS]\b\.?|\bD[CS]\b(?= al )|\bda capo\b|\bdal segno\b)(?: al (?:fine|coda)\b)?"
+    r"|\bto coda\b|\bfine\b|\bcoda\b",
+    re.IGNORECASE,
+)
+"""Words about the order of play."""
+_LETTERS = re.compile(r"(?<![A-Za-z])[A-H](?![a-ln-z])")
 _TIMES = re.compile(r"^\W*(?:x\s*(\d{1,2})|(\d{1,2})\s*x)\W*$", re.IGNORECASE)
 _LINES = re.compile(r"(:?)(\|+)(:?)")
 _LABEL = re.compile(r"^\s*(?:\[([^\[\]|]{1,30})\]|([A-Za-z][\w ']{0,20}):(?!\|))\s*(?=.*\|)")
+_HEADING = re.compile(
+    r"[\[(]?((?:pre.?)?(?:intro|verse|chorus|bridge|outro|solo|refrain|coda|ending|interlude|part)\b"
+    r"[\w ]{0,12})[\])]?:?",
+    re.IGNORECASE,
+)
 _ENDING = re.compile(r"^\[?(\d(?:[,-]\d)*)[.\])]+$")
 
 
@@ -125,9 +143,12 @@ def read_grid(path: str | Path) -> BarChart:
     fields: dict[str, str] = {}
     bars: list[ChartBar] = []
     meter = Meter(4, 4)
-    title = ""
+    title = section = ""
     for number, line in enumerate(read_lines(path)):
         text = line.strip()
+        if (heading := _HEADING.fullmatch(text)) is not None:
+            section = heading[1].strip()
+            continue
         if "|" not in text:
             found = _FIELD.findall(text)
             fields.update({name.lower(): value.strip() for name, value in found})
@@ -137,7 +158,10 @@ def read_grid(path: str | Path) -> BarChart:
             if not found and text and not title and number < 3:
                 title = text
             continue
-        bars.extend(grid_bars(text, meter, bars))
+        row = grid_bars(text, meter, bars)
+        if row and section:
+            row[0].section, section = row[0].section or section, ""
+        bars.extend(row)
         if len(bars) > MAX_BARS:
             raise TextFileError("too_long", f"{path}: more than {MAX_BARS} bars")
     if not any(any(bar.cells) for bar in bars):
@@ -173,17 +197,33 @@ def grid_bars(line: str, meter: Meter, before: list[ChartBar] | None = None) -> 
     for stroke in [*_LINES.finditer(line), None]:
         text = line[place : stroke.start() if stroke is not None else len(line)]
         repeat = _TIMES.match(text)
-        if repeat is not None and (stroke is None or not line[stroke.end() :].strip()):
-            times = min(int(repeat[1] or repeat[2]), 16)
-            text = ""
+        if repeat is not None:
+            count = min(int(repeat[1] or repeat[2]), MAX_TIMES)
+            if bars and bars[-1].signs.backward:
+                bars[-1].signs = replace(bars[-1].signs, backward=count)
+                text = ""
+            elif stroke is None or not line[stroke.end() :].strip():
+                times, text = count, ""
+        if (order := ORDER_WORDS.search(text)) is not None:
+            name = sign_of_words(order[0])
+            now.signs = with_sign(now.signs, name)
+            text = text[: order.start()] + text[order.end() :]
         words = text.split()
-        if words and (ending := _ENDING.match(words[0])) is not None:
-            endings = frozenset(int(digit) for digit in re.findall(r"\d", ending[1]))
-            now.signs = replace(now.signs, endings=endings, ending_start=True)
+        if not bars and _is_line_number(words, line, len(before or [])):
             words = words[1:]
+        ending = _ending(words, glued=place > 0 and text[:1].isdigit())
+        if ending:
+            endings, words = ending, words[1:]
+            now.signs = replace(now.signs, endings=endings, ending_start=True)
         elif endings:
             now.signs = replace(now.signs, endings=endings)
-        now.cells = _cells(words, (before or []) + bars)
+        two = [*(before or []), *bars][-2:]
+        if words == [_SAME_TWO] and len(two) == 2:
+            bars.append(replace(now, cells=list(two[0].cells)))
+            now.cells = list(two[1].cells)
+            now.signs = replace(now.signs, forward=False, ending_start=False)
+        else:
+            now.cells = _cells(words, [*(before or []), *bars])
         if now.cells:
             bars.append(now)
             now = ChartBar([], meter)
@@ -201,9 +241,24 @@ def grid_bars(line: str, meter: Meter, before: list[ChartBar] | None = None) -> 
     return bars * max(1, times)
 
 
+def _is_line_number(words: list[str], line: str, before: int) -> bool:
+    """Whether the first word of a line is the number of its first bar, before chords by letters."""
+    return bool(words) and words[0] == str(before + 1) and _LETTERS.search(line) is not None
+
+
+def _ending(words: list[str], *, glued: bool) -> frozenset[int]:
+    """The passes that a bar is for: "1.", "[2]", or a number right behind the stroke and before a chord."""
+    if not words:
+        return frozenset()
+    match = _ENDING.match(words[0])
+    if match is None and glued and len(words) > 1 and _LETTERS.match(words[1]):
+        match = re.match(r"(\d(?:[,-]\d)*)$", words[0])
+    return frozenset() if match is None else frozenset(int(digit) for digit in re.findall(r"\d", match[1]))
+
+
 def _cells(words: list[str], before: list[ChartBar]) -> list[str]:
     """The parts of a bar: labels, and blanks where the chord goes on."""
-    if len(words) == 1 and words[0] in _SAME:
+    if words and words[0] in _SAME and all(word in _HELD for word in words[1:]):
         return list(before[-1].cells) if before else []
     cells = []
     for word in words[:MAX_CELLS]:
@@ -226,37 +281,36 @@ def _key(text: str) -> Key | None:
         return None
 
 
-_DIRECTIVE = re.compile(r"\{\s*([A-Za-z_-]+)\s*(?:[: ]\s*(.*?))?\s*\}\s*$")
+_DIRECTIVE = re.compile(r"([A-Za-z_]+)[A-Za-z_!-]*\s*:?")
 _CHORD = re.compile(r"\[([^\[\]]{1,60})\]")
 _NAMES = {"t": "title", "st": "subtitle", "soc": "start_of_chorus", "eoc": "end_of_chorus", "c": "comment",
           "sog": "start_of_grid", "eog": "end_of_grid", "sot": "start_of_tab", "eot": "end_of_tab",
           "ci": "comment", "cb": "comment", "artist": "composer"}  # fmt: skip
-_LINE_TIMES = re.compile(r"[(\[]?\s*(?:x\s*(\d)|(\d)\s*x)\s*[)\]]?\s*$", re.IGNORECASE)
+_LINE_TIMES = re.compile(r"[(\[]?\s*(?:x\s*(\d{1,2})|(\d{1,2})\s*x)\s*[)\]]?\s*$", re.IGNORECASE)
+_REPEAT = re.compile(r"repeat (\d{1,2}) times", re.IGNORECASE)
+_NEW_SONG = re.compile(r"\s*\{\s*(?:new_song|ns)\b", re.IGNORECASE)
+_TIMES_LENGTH = 20
+"""Characters at the end of a line in which it may say how often it is played."""
 
 
-def read_chordpro(path: str | Path) -> BarChart:
-    """Read a ChordPro file.
+def read_chordpro(path: str | Path) -> list[BarChart]:
+    """Read the songs of a ChordPro file.
 
     Raises:
         TextFileError: the file cannot be read, or has no chords ("no_chords").
     """
-    song = _Song()
+    songs = [_Song()]
     for line in read_lines(path):
-        song.line(line.strip())
-        if len(song.bars) > MAX_BARS:
+        if _NEW_SONG.match(line):
+            songs.append(_Song())
+            continue
+        songs[-1].line(line.strip())
+        if sum(len(song.bars) for song in songs) > MAX_BARS:
             raise TextFileError("too_long", f"{path}: more than {MAX_BARS} bars")
-    if not song.bars:
+    charts = [song.chart() for song in songs if song.bars]
+    if not charts:
         raise TextFileError("no_chords", f"{path}: no chords: expected chords such as [C] in its lines")
-    warnings = {"bars_assumed"} if song.assumed else set()
-    return BarChart(
-        song.fields.get("title", "")[:200],
-        song.fields.get("composer", "")[:200],
-        song.bars,
-        song.key(),
-        song.tempo(),
-        "time" in song.fields,
-        warnings,
-    )
+    return charts
 
 
 class _Song:
@@ -271,16 +325,31 @@ class _Song:
         self.inside = ""  # of the environment that has begun
         self.begin = 0
         self.chorus: list[ChartBar] = []
+        self.steps = 0  # semitones up
+
+    def chart(self) -> BarChart:
+        """What was read."""
+        return BarChart(
+            self.fields.get("title", "")[:200],
+            self.fields.get("composer", "")[:200],
+            self.bars,
+            self.key(),
+            self.tempo(),
+            "time" in self.fields,
+            {"bars_assumed"} if self.assumed else set(),
+            self.steps,
+        )
 
     def line(self, line: str) -> None:
         """Take a line."""
-        directive = _DIRECTIVE.match(line)
+        inside = line[1:-1].strip() if line[:1] == "{" and line[-1:] == "}" else ""
+        directive = _DIRECTIVE.match(inside)
         if directive is not None:
-            self.directive(directive[1].lower(), directive[2] or "")
+            self.directive(directive[1].lower(), inside[directive.end() :].strip())
         elif not line or line[0] == "#" or self.inside == "tab":
             return
         elif self.inside == "grid":
-            self.add(grid_bars(line, self.meter))
+            self.grid(line)
         else:
             self.words(line)
 
@@ -297,6 +366,8 @@ class _Song:
                 self.fields[name] = value
             except ValueError:
                 return
+        elif name == "transpose" and re.fullmatch(r"[+-]?\d{1,2}", value):
+            self.steps = int(value)
         elif name.startswith("start_of_"):
             self.inside = name.removeprefix("start_of_")
             self.section = value or self.inside
@@ -308,20 +379,31 @@ class _Song:
         elif name == "chorus":
             self.bars.extend(self.chorus)
 
+    def grid(self, line: str) -> None:
+        """A line of a grid: what stands before the first stroke is its margin, behind the last its remark."""
+        first, last = line.find("|"), line.rfind("|")
+        if first < 0:
+            return
+        signs = line[last + 1 :].strip()
+        times = _LINE_TIMES.match(signs) or _REPEAT.match(signs)
+        begin = first - (line[:first][-1:] == ":")
+        bars = grid_bars(line[begin : last + 1] + (":" if signs[:1] == ":" else ""), self.meter, self.bars)
+        self.add(bars * (min(int(next(filter(None, times.groups()))), MAX_TIMES) if times else 1))
+
     def words(self, line: str) -> None:
         """A line of words and chords, played so often as it says at its end."""
         labels = [label.strip() for label in _CHORD.findall(line)]
         labels = [label for label in labels if label and label[0] != "*"]
         if not labels:
             return
-        times = _LINE_TIMES.search(line)
+        times = _LINE_TIMES.search(line[-_TIMES_LENGTH:])
         if "|" in _CHORD.sub("", line) or "|" in labels:
             cells = " ".join(re.findall(r"\|+|(?<=\[)[^\[\]|]+(?=\])", line))
             bars = grid_bars(cells, self.meter)
         else:
             self.assumed = True
             bars = [ChartBar([label], self.meter) for label in labels]
-        self.add(bars * (int(times[1] or times[2]) if times else 1))
+        self.add(bars * (min(int(times[1] or times[2]), MAX_TIMES) if times else 1))
 
     def add(self, bars: list[ChartBar]) -> None:
         """Adds bars, the first of which begins the section that was named."""

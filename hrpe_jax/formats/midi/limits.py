@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hrpe_jax.errors import UserError
+from hrpe_jax.formats.text import decode_text
 
 HEADER = b"MThd"
 _MACBINARY = 128
@@ -92,34 +93,12 @@ _ENCODINGS = {
     b"HEBR": "cp1255", b"ARAB": "cp1256", b"THAI": "cp874",
 }  # fmt: skip
 """By the languages that karaoke files name."""
-_KANA = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uff66-\uff9f]")
 
 
 def _text(raw: bytes, encoding: str = "") -> str:
-    """Text in one line, without control characters: UTF-8, else in the encoding given, else Shift-JIS where
-    that makes it Japanese, else in the Latin letters of Windows."""
-    text = None
-    for name in filter(None, ("utf-8", encoding)):
-        try:
-            text = raw.decode(name)
-            break
-        except UnicodeDecodeError:
-            continue
-    text = _japanese(raw) if text is None else text
-    text = unescape(raw.decode("cp1252", errors="replace") if text is None else text)
+    """Text in one line, without control characters; see `decode_text`."""
+    text = unescape(decode_text(raw, encoding))
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_TITLE_LENGTH]
-
-
-def _japanese(raw: bytes) -> str | None:
-    """Text in Shift-JIS; None where it is unlikely to be one: most of what is no ASCII must be in pairs of
-    bytes that are kana or common signs."""
-    try:
-        text = raw.decode("cp932")
-    except UnicodeDecodeError:
-        return None
-    other = [c for c in text if not c.isascii()]
-    wide = [c for c in other if _KANA.match(c) and not "\uff66" <= c <= "\uff9f"]
-    return text if len(wide) >= 2 and len(wide) >= 0.7 * len(other) else None
 
 
 _TRACK = b"MTrk"

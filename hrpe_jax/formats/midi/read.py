@@ -32,7 +32,7 @@ from hrpe_jax.formats.midi.limits import (
     unwrap,
 )
 from hrpe_jax.formats.midi.voices import find_pieces, join_pieces
-from hrpe_jax.formats.midi.words import find_chord_names, syllable_ticks
+from hrpe_jax.formats.midi.words import NOTHING, find_chord_names, is_heard, syllable_ticks
 from hrpe_jax.formats.midi.write import midi_bytes, write_midi
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.chord_parser import Naming
@@ -272,6 +272,9 @@ def _parse(data: bytes, where: str) -> MidiFile:
     tracks, dropped, last = _tracks(parsed, where)
     tracks, joined = _voices(data, tracks)
     named = find_chord_names(data, int(parsed.ticks_per_quarter))
+    pitched = [track.rows for track in tracks if not track.is_drum]
+    if named.doubtful and not (pitched and is_heard(named.chords, np.concatenate(pitched))):
+        named = NOTHING
     keys = {int(key.time): (int(key.key), int(key.tonality)) for key in parsed.key_signatures}
     midi = MidiFile(
         ticks_per_quarter=int(parsed.ticks_per_quarter),

@@ -14,13 +14,15 @@ from all of it: words and section letters are none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
+import numpy as np
+
 from hrpe_jax.formats.midi.limits import track_chunks
-from hrpe_jax.theory.chord import Chord, ChordError, Written, parse_lead_sheet
+from hrpe_jax.theory.chord import Chord, ChordError, Written, parse_harte, parse_lead_sheet
 from hrpe_jax.theory.chord_parser import Naming, find_naming, to_english
 
 MIN_SYLLABLES = 20
@@ -111,6 +113,11 @@ _MOST_LETTERS = 8
 """Quarters between two letters up to which they can be chords, where they come in the order of sections."""
 _SLOWEST = 32
 """Quarters between two letters from which on they are sections in any order."""
+_FASTEST = 1.5
+"""Quarters between two bare names of solfège (Do, Sol) below which they are what is sung."""
+_BARE = ("do", "re", "ré", "mi", "fa", "sol", "la", "si", "ti")
+_HEARD = 0.5
+"""Share of the time of all notes that are in the chords of their places, where these may be sections."""
 _SECTION = re.compile(
     r"(?:pre)?(?:intro|verse|chorus|refrain|bridge|solo|outro|ending?|coda|fine|fill|break|interlude|part|theme"
     r"|main|start|loop|setup|tempo|copyright|count)\b.*",
@@ -135,10 +142,12 @@ class ChordNames(NamedTuple):
     Attributes:
         chords: (tick, chord), increasing.
         naming: whose note names they were written with.
+        doubtful: whether they may be letters of sections all the same; see `is_heard`.
     """
 
     chords: tuple[tuple[int, Chord], ...]
     naming: Naming
+    doubtful: bool = False
 
 
 NOTHING = ChordNames((), "english")
@@ -188,6 +197,8 @@ def _named(stream: Sequence[tuple[int, bytes]], ticks_per_quarter: int) -> Chord
     if len(different) > _MOST_NAMES:
         return NOTHING
     naming = find_naming(different)
+    if naming == "latin" and _are_syllables(texts, different, ticks_per_quarter):
+        return NOTHING
     names = {text: _chord(text, naming) for text in different}
     chords: dict[int, Chord] = {}
     unread = 0
@@ -200,14 +211,46 @@ def _named(stream: Sequence[tuple[int, bytes]], ticks_per_quarter: int) -> Chord
     sounding = [tick for tick, chord in chords.items() if not chord.is_none]
     if len(sounding) < _MIN_CHORDS or len(chords) < _SHARE * (len(chords) + unread):
         return NOTHING
-    if _are_sections([text for _, text in texts], sorted(chords), ticks_per_quarter):
+    if len({chords[tick] for tick in sounding}) < _MIN_CHORDS:  # "la la la"
         return NOTHING
-    return ChordNames(tuple(sorted(chords.items(), key=lambda item: item[0])), naming)
+    labels = [text for _, text in texts]
+    if _are_sections(labels, sorted(chords), ticks_per_quarter):
+        return NOTHING
+    ordered = tuple(sorted(chords.items(), key=lambda item: item[0]))
+    apart = median(b - a for (a, _), (b, _) in pairwise(ordered)) / ticks_per_quarter
+    bare = all(_CHORD_LETTER.fullmatch(text) for text in labels)
+    doubtful = bare and apart > _MOST_LETTERS / 2 and _in_alphabetical_order(labels)
+    return ChordNames(ordered, naming, doubtful)
+
+
+def is_heard(chords: Sequence[tuple[int, Chord]], rows: np.ndarray) -> bool:
+    """Whether the notes of a file are, for the most part, those of its chords.
+
+    Args:
+        chords: (tick, chord), increasing.
+        rows: [notes, 4] onset, duration, pitch, velocity.
+    """
+    ticks = np.array([tick for tick, _ in chords])
+    tones = np.array([[pc in chord.pitch_classes for pc in range(12)] for _, chord in chords])
+    under = np.searchsorted(ticks, rows[:, 0], side="right") - 1
+    heard = tones[np.maximum(under, 0), rows[:, 2] % 12] & (under >= 0)
+    return bool(rows[heard, 1].sum() >= _HEARD * max(1, rows[:, 1].sum()))
+
+
+def _are_syllables(
+    texts: Sequence[tuple[int, str]], different: Collection[str], ticks_per_quarter: int
+) -> bool:
+    """Whether solfège is what is sung: in small letters, or bare names that change from beat to beat."""
+    if any(text[0].islower() for text in different):
+        return True
+    ticks = sorted({tick for tick, _ in texts})
+    fast = len(ticks) > 1 and median(b - a for a, b in pairwise(ticks)) < _FASTEST * ticks_per_quarter
+    return fast and all(text.isalpha() and text.lower() in _BARE for text in different)
 
 
 def _chord(text: str, naming: Naming) -> Chord | None:
     try:
-        return parse_lead_sheet(to_english(text, naming))
+        return parse_harte(text) if ":" in text else parse_lead_sheet(to_english(text, naming))
     except ChordError:
         return None
 
@@ -227,9 +270,13 @@ def _are_sections(texts: Sequence[str], ticks: Sequence[int], ticks_per_quarter:
     if any(text[1:] for text in texts):  # "A1": no chord has such a name
         return True
     apart = median(b - a for a, b in pairwise(ticks)) / ticks_per_quarter
+    return apart >= _SLOWEST or (_in_alphabetical_order(texts) and apart > _MOST_LETTERS)
+
+
+def _in_alphabetical_order(texts: Sequence[str]) -> bool:
+    """Whether labels are the letters of sections as they come: A first, B before C."""
     first = list(dict.fromkeys(texts))
-    in_order = first == [chr(ord("A") + place) for place in range(len(first))]
-    return apart >= _SLOWEST or (in_order and apart > _MOST_LETTERS)
+    return first == [chr(ord("A") + place) for place in range(len(first))]
 
 
 def _xf_chords(stream: Sequence[tuple[int, bytes]]) -> ChordNames:

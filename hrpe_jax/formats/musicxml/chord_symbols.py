@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from hrpe_jax.theory.chord import (
     Chord,
+    ChordError,
     Written,
     bass_name,
     lead_sheet_suffix,
@@ -20,6 +21,7 @@ from hrpe_jax.theory.chord import (
     root_name,
 )
 from hrpe_jax.theory.chord_parser import parse_lead_sheet_text
+from hrpe_jax.theory.function import parse_roman
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.quality import INTERVALS, QUALITIES
 
@@ -55,7 +57,7 @@ _OMITTABLE = {7, 6, 8}
 """Fifths: what a text may change without contradicting the kind."""
 
 
-def parse_harmony(element: Element) -> Chord | None:
+def parse_harmony(element: Element, key: Key | None = None) -> Chord | None:
     """The chord of a <harmony> element at concert pitch of its part.
 
     Kind, degrees, bass and inversion are read. Where the kind is missing, blank or unknown, the text shown
@@ -63,8 +65,12 @@ def parse_harmony(element: Element) -> Chord | None:
     where the kind is coarse and no degrees follow, the text may add to it (dominant + "7b9"), not contradict
     it.
 
+    Args:
+        element: the element.
+        key: in which a <numeral> or <function> is read; None where it is not known.
+
     Returns:
-        None where nothing is said (no root, or a roman numeral) or nothing can be made of it.
+        None where nothing is said or nothing can be made of it.
     """
     kind_element = element.find("kind")
     kind = (kind_element.text or "").strip() if kind_element is not None else ""
@@ -72,6 +78,8 @@ def parse_harmony(element: Element) -> Chord | None:
     if kind in _NO_CHORD or text in _NO_CHORD:
         return Chord.NONE
     root = _pitch_class(element.find("root"), "root")
+    if root is None and key is not None:
+        root = _degree(element, key)
     if root is None:
         return None
     degrees = element.findall("degree")
@@ -94,6 +102,30 @@ def parse_harmony(element: Element) -> Chord | None:
         if int(inversion) < len(tones):
             chord = Chord(root, quality, (root + tones[int(inversion)]) % 12, written)
     return chord
+
+
+def signature_key(fifths: int | None, mode: str) -> Key | None:
+    """The key of a <key> element, major unless it says minor; None without a signature."""
+    if fifths is None:
+        return None
+    minor = mode == "minor"
+    return Key((7 * fifths + 9 * minor) % 12, "minor" if minor else "major")
+
+
+def _degree(element: Element, key: Key) -> int | None:
+    """The root of a <numeral> (1 to 7, altered) or <function> ("V", "bVII"); None where there is neither."""
+    numeral = element.find("numeral")
+    if numeral is not None:
+        degree = _integer(numeral.findtext("numeral-root"))
+        alter = _integer(numeral.findtext("numeral-alter"))
+        return (key.scale[degree - 1] + alter) % 12 if 1 <= degree <= 7 else None
+    try:
+        return parse_roman(element.findtext("function", "").strip()[:_LONGEST_NUMERAL], key).root
+    except ChordError:
+        return None
+
+
+_LONGEST_NUMERAL = 20
 
 
 def _name(element: Element, part: str) -> str:

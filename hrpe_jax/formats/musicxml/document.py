@@ -7,6 +7,7 @@ MusicXML DOCTYPE, which most programs write, is skipped without being fetched.
 
 from __future__ import annotations
 
+import codecs
 import re
 import zipfile
 import zlib
@@ -73,12 +74,43 @@ def parse_xml(data: bytes, where: str) -> ElementTree.Element:
         MusicXmlError: "unsafe_xml" on an internal subset or entities, "bad_xml" where it is not well formed.
     """
     try:
+        data = _in_utf8(data)
         _check_prolog(data, where)
         return ElementTree.fromstring(data)
     except (ElementTree.ParseError, expat.ExpatError, ValueError, LookupError) as error:
         if isinstance(error, MusicXmlError):
             raise
         raise MusicXmlError("bad_xml", f"{where}: not well-formed XML ({error})") from None
+
+
+_DECLARED = re.compile(rb"(<\?xml[^>]{0,80}encoding\s{0,4}=\s{0,4}[\"'])([A-Za-z0-9._-]{2,30})")
+_MULTI_BYTE = (
+    "cp932",
+    "shift_jis",
+    "euc_jp",
+    "gb2312",
+    "gbk",
+    "gb18030",
+    "big5",
+    "big5hkscs",
+    "cp949",
+    "euc_kr",
+)
+
+"""Encodings that the parser does not know."""
+_ALIASES = {"windows-31j": "cp932", "x-sjis": "cp932"}
+
+
+def _in_utf8(data: bytes) -> bytes:
+    """The document in UTF-8 where it is in one of the encodings of East Asia."""
+    declared = _DECLARED.match(data)
+    if declared is None:
+        return data
+    name = declared[2].decode().lower()
+    codec = codecs.lookup(_ALIASES.get(name, name)).name
+    if codec not in _MULTI_BYTE:
+        return data
+    return declared[1] + b"utf-8" + data[declared.end() :].decode(codec, "replace").encode()
 
 
 class _PrologEndsError(Exception):
@@ -271,3 +303,15 @@ def read_metronome(element: Element) -> float | None:
         return None
     dots = min(2, len(element.findall("beat-unit-dot")))
     return float(figure[0]) * unit * (2 - 0.5**dots)
+
+
+_WORDS = re.compile(r"(\u2669|\U0001d15f|\u266a|q|quarter)\s?(\.)?\s?=\s?(?:ca?\.?\s?)?(\d{2,3})(?!\d)")
+
+
+def words_tempo(text: str) -> float | None:
+    """Quarters a minute of words such as "\u2669 = 96", which some people write instead of a mark."""
+    match = _WORDS.search(text[:80])
+    if match is None:
+        return None
+    unit = 0.5 if match[1] == "\u266a" else 1.0
+    return float(match[3]) * unit * (1.5 if match[2] else 1.0)

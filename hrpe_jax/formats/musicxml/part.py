@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import lcm
-from typing import Any
 from xml.etree.ElementTree import Element
 
-from hrpe_jax.formats.musicxml.chord_symbols import STEPS, parse_harmony
-from hrpe_jax.formats.musicxml.document import MusicXmlError, read_meter, read_metronome, text_of
-from hrpe_jax.formats.repeat_signs import Signs, sign_of_words
+from hrpe_jax.formats.musicxml.chord_symbols import STEPS, parse_harmony, signature_key
+from hrpe_jax.formats.musicxml.document import MusicXmlError, read_meter, read_metronome, text_of, words_tempo
+from hrpe_jax.formats.repeat_signs import Signs, sign_of_words, with_sign
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.meter import Meter
 
@@ -47,9 +46,11 @@ class RawNote:
 
 @dataclass
 class RawMeasure:
-    """A measure as one part has it, in units; `lyrics` counts the notes with words under them, and
-    `tempo_place` says where `tempo` begins. An empty measure under a sign of repetition is a copy of the one
-    so many measures before it (`copy_of`, else 0)."""
+    """A measure as one part has it, in units.
+
+    `lyrics` counts the notes with words under them, `unread` the symbols that are no chord, and `tempo_place`
+    says where `tempo` begins. An empty measure under a sign of repetition is a copy of the one so many
+    measures before it (`copy_of`, else 0)."""
 
     number: str
     implicit: bool
@@ -64,6 +65,7 @@ class RawMeasure:
     lyrics: int = 0
     tempo_place: int = 0
     copy_of: int = 0
+    unread: int = 0
 
 
 @dataclass
@@ -244,8 +246,9 @@ class _Measure:
     def harmony(self, element: Element) -> None:
         if element.get("type") == "alternate":  # for players who want another one
             return
-        chord = parse_harmony(element)
+        chord = parse_harmony(element, signature_key(self.state.fifths, self.state.mode))
         if chord is None:
+            self.raw.unread += 1
             return
         offset = element.find("offset")
         limit = MAX_QUARTERS * self.state.divisions
@@ -304,13 +307,17 @@ class _Measure:
 
     def printed_signs(self, element: Element) -> None:
         """Signs and words about the order of play, which many programs print without a <sound>."""
-        names = [sign_of_words("".join(words.itertext())) for words in element.findall("words")]
+        texts = ["".join(words.itertext()) for words in element.findall("words")]
+        for text in texts:
+            quarters = words_tempo(text)
+            if quarters is not None:
+                self.tempo(quarters)
+        names = [sign_of_words(text) for text in texts]
         names += [name for name in ("segno", "coda") if element.find(name) is not None]
         for name in filter(None, names):
             # A coda sign after the notes says where to leave, one before them where to arrive.
             name = "to_coda" if name == "coda" and self.cursor > 0 else name
-            changes: dict[str, Any] = {name: True}
-            self.raw.signs = replace(self.raw.signs, **changes)
+            self.raw.signs = with_sign(self.raw.signs, name)
 
     def metronome(self, element: Element) -> None:
         """A printed tempo."""

@@ -124,6 +124,7 @@ class MusicXmlDocument:
         parts: in the order of the page.
         measures: as played.
         tempo_bpm: quarters a minute; None where the file names none, or only for a lesser part of the piece.
+        unread_symbols: how many chord symbols say nothing that can be read.
         copied_measures: how many empty measures were filled because a sign says to play others again.
     """
 
@@ -133,6 +134,7 @@ class MusicXmlDocument:
     measures: tuple[XmlMeasure, ...]
     tempo_bpm: float | None
     copied_measures: int = 0
+    unread_symbols: int = 0
 
     @property
     def end(self) -> int:
@@ -230,6 +232,7 @@ def read_musicxml(path: str | Path, *, play_repeats: bool = True) -> MusicXmlDoc
         measures=measures,
         tempo_bpm=_tempo(raw, order, starts, measures, units),
         copied_measures=copied,
+        unread_symbols=sum(measure.unread for part in raw for measure in part),
     )
 
 
