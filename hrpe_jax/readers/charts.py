@@ -12,13 +12,13 @@ import numpy as np
 
 from hrpe_jax.analysis.beats.given_beats import find_label_beats
 from hrpe_jax.formats.charts.billboard import Chart, ChartLine, read_chart
+from hrpe_jax.formats.charts.chordpro import read_chordpro
 from hrpe_jax.formats.charts.ireal import read_ireal
 from hrpe_jax.formats.charts.labels import read_chord_labels
 from hrpe_jax.formats.charts.text_charts import (
     BarChart,
     ChartBar,
     played_bars,
-    read_chordpro,
     read_grid,
     read_label,
 )
