@@ -71,7 +71,7 @@ def change_elements(data: bytes, donor: bytes, random: Random) -> bytes:
     if how == 0:
         new = b""
     elif how == 1:
-        new = whole * random.choice((2, 50, 2000))
+        new = whole * min(random.choice((2, 50, 2000)), 1 + MAX_BYTES // len(whole))
     elif how == 2:
         new = re.sub(rb">.*<", b">" + random.choice(NUMBERS).encode() + b"<", whole, flags=re.DOTALL)
     elif how == 3:
