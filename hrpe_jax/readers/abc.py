@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -48,6 +49,8 @@ def book_parts(song: SongFile) -> list[SongFile]:
             data = file.read(MAX_BYTES)
     except OSError:  # the reader will say so
         return [song]
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        data = data.decode("utf-16", "replace").encode()
     count = sum(1 for _ in _TUNE.finditer(data))
     if not TUNES < count <= MAX_TUNES:
         return [song]

@@ -11,6 +11,7 @@ from hrpe_jax.preprocessing.prepare import PreparedSong, prepare_file
 from hrpe_jax.readers import abc as books
 from hrpe_jax.readers.abc import book_parts
 from hrpe_jax.readers.find import SongFile
+from hrpe_jax.readers.read import read_songs
 
 TUNE = 'X:{}\nT:Tune {}\nM:4/4\nL:1/4\nK:G\n"G"GABc|"C"edcB|"D"AFGA|"G"G4|"Em"efge|"C"cdec|"D"dcAF|"G"G4|\n'
 
@@ -49,3 +50,11 @@ def test_what_is_no_large_book_stays_whole(tmp_path: Path, monkeypatch: pytest.M
     assert book_parts(midi) == [midi]
     small = book(tmp_path / "small.abc", [1, 2])
     assert book_parts(small) == [small]
+
+
+def test_a_large_book_in_utf_16_is_read_in_parts(tmp_path: Path) -> None:
+    song = book(tmp_path / "book.abc", list(range(1, 200)))
+    Path(song.path).write_text(Path(song.path).read_text(encoding="utf-8"), encoding="utf-16")
+    parts = book_parts(song)
+    assert len(parts) > 1
+    assert sum(len(read_songs(part)) for part in parts) == 199

@@ -272,8 +272,7 @@ def _parse(data: bytes, where: str) -> MidiFile:
     tracks, dropped, last = _tracks(parsed, where)
     tracks, joined = _voices(data, tracks)
     named = find_chord_names(data, int(parsed.ticks_per_quarter))
-    pitched = [track.rows for track in tracks if not track.is_drum]
-    if named.doubtful and not (pitched and is_heard(named.chords, np.concatenate(pitched))):
+    if named.doubtful and not is_heard(named.chords, [track.rows for track in tracks if not track.is_drum]):
         named = NOTHING
     keys = {int(key.time): (int(key.key), int(key.tonality)) for key in parsed.key_signatures}
     midi = MidiFile(

@@ -223,13 +223,14 @@ def _named(stream: Sequence[tuple[int, bytes]], ticks_per_quarter: int) -> Chord
     return ChordNames(ordered, naming, doubtful)
 
 
-def is_heard(chords: Sequence[tuple[int, Chord]], rows: np.ndarray) -> bool:
+def is_heard(chords: Sequence[tuple[int, Chord]], tracks: Sequence[np.ndarray]) -> bool:
     """Whether the notes of a file are, for the most part, those of its chords.
 
     Args:
         chords: (tick, chord), increasing.
-        rows: [notes, 4] onset, duration, pitch, velocity.
+        tracks: of pitched notes, each [notes, 4] onset, duration, pitch, velocity.
     """
+    rows = np.concatenate([np.zeros((0, 4), dtype=np.int64), *tracks])
     ticks = np.array([tick for tick, _ in chords])
     tones = np.array([[pc in chord.pitch_classes for pc in range(12)] for _, chord in chords])
     under = np.searchsorted(ticks, rows[:, 0], side="right") - 1
