@@ -246,7 +246,9 @@ def _one_line(text: str) -> str:
 
 def _reason(error: Exception) -> str:
     reason = getattr(error, "reason", None)
-    if isinstance(reason, str) and reason:
+    if (
+        isinstance(error, UserError) and isinstance(reason, str) and reason
+    ):  # Unicode errors have a reason too
         return reason
     if isinstance(error, ScoreError):
         return "bad_score"

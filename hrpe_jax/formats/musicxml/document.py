@@ -142,6 +142,12 @@ def _check_prolog(data: bytes, where: str) -> None:
         return
 
 
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, UnicodeDecodeError,
+)  # fmt: skip
+"""What `zipfile` raises on damaged archives; names of members may be no text."""
+
+
 def _unpack(path: Path) -> bytes:
     """The score inside a compressed MusicXML archive, as its container names it."""
     try:
@@ -162,7 +168,7 @@ def _unpack(path: Path) -> bytes:
                     "bad_container", f"{path}: its container names {name[:80]!r}, which is not there"
                 )
             return _read_member(path, archive, names[name])
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise MusicXmlError("bad_archive", f"{path}: damaged archive ({error})") from None
 
 

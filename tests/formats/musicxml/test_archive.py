@@ -110,3 +110,11 @@ def test_cut_and_encrypted_archives(tmp_path: Path) -> None:
         cut.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
         with contextlib.suppress(MusicXmlError):
             load_tree(cut)
+
+
+def test_names_of_members_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "names.mxl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("\u00e9" * 4 + ".xml", "<score-partwise/>")  # a name that says it is UTF-8
+    path.write_bytes(path.read_bytes().replace("\u00e9".encode(), b"\xff\xfe"))
+    assert _reason(path) == "bad_archive"
