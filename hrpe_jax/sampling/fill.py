@@ -139,14 +139,16 @@ def fill(model: Model, request: FillRequest) -> list[Candidate]:
         (np.int32(state), np.bool_(bool(crossing))), keys, settings,
     )  # fmt: skip
     found = _different(request, np.asarray(said)[: request.candidates], np.asarray(full))
+    if request.what == "rhythm":  # all pitches are to be sung again, where that can be
+        wanted = len(notes_in(score, request.span))
+        found = [each for each in found if len(each[1]) == wanted] or found
     if not found:
         return []
     scores = [with_notes(score, request.span, notes) for _, notes in found]
     behind = _likelihoods(model, request, scores, past, first, rows, steps)
     weights = behind + np.asarray(lost, np.float64)[[number for number, _ in found]]
     weights -= [unlike(score, notes) for _, notes in found]
-    if request.what == "rhythm":  # all pitches are to be sung again
-        wanted = len(notes_in(score, request.span))
+    if request.what == "rhythm":
         weights -= MISSING * np.array([abs(wanted - len(notes)) for _, notes in found])
     candidates = [
         Candidate(each, notes, float(weight), float(likely), number)

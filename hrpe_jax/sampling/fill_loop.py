@@ -187,7 +187,7 @@ def _allowed(row: Row, gap: Gap) -> tuple[Array, Array]:
         to_come = jnp.sum(
             jnp.arange(gap.pitches.shape[0]) >= row.sung[:, None], axis=1, where=gap.pitches >= 0
         )
-        need = jnp.minimum(_UNIT * to_come, here(gap.left)[:, 0])[:, None]
+        need = jnp.minimum(_UNIT * to_come, jnp.maximum(here(gap.left)[:, 0] - 1, 0))[:, None]
         passes = jnp.where(duration > 0, duration, jnp.where(position > 0, position - at, 0))
         passes = jnp.where(line & rests, length - at, passes)
         kept = kept & ((passes == 0) | (here(gap.left) - passes >= need))
