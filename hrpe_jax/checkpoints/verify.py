@@ -255,7 +255,7 @@ def check_sizes(
         "model.repeats": model.repeats,
         "model.memory": getattr(model, "memory", 0),
         "model.phrases": max(getattr(model, "phrases", ()), default=0),
-        "model.harmony.lags": max((max(pair) for pair in model.harmony.relations), default=0),
+        "model.harmony.lags": model.harmony.reach,
         "batch.length": config.batch.length,
     }
     for name, count in events.items():

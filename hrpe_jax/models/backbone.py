@@ -3,7 +3,8 @@
 Inputs are the chord (root, quality, inversion, length), the chord before (a token shift, unless the config
 leaves it out), the key, and at which beat of the bar the next event begins; attention knows how any two
 chords relate (``ops.hrpe``). The whole song is in view. If asked, a model is also told what followed the
-longest earlier agreement (``ops.repeats``) and what stood so many bars ago (``ops.phrases``).
+longest earlier agreement (``ops.repeats``) and what stood so many bars ago (``ops.phrases``), and both in any
+transposition (``models.transposed_search``).
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.columns import ATTRIBUTES, STYLE
 from hrpe_jax.codec.plan import BACK, FORM_COLUMNS
 from hrpe_jax.models import cache as caches
+from hrpe_jax.models import transposed_search
 from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.chord_embedding import GROUP, STDDEV, ChordEmbedding, Pointer, both
 from hrpe_jax.models.config import BackboneModelConfig
-from hrpe_jax.models.harmonic_attention import LayerMemory
+from hrpe_jax.models.harmonic_attention import PERIOD, LayerMemory
 from hrpe_jax.models.initializers import divide, lecun, matmul, normal
 from hrpe_jax.models.plan_features import PlanFeatures, hide
 from hrpe_jax.models.pointers import PhrasePointer, RepeatPointer, hide_rows
@@ -63,18 +65,27 @@ class Backbone(nn.Module):
           with these events.
         """
         config = self.config
-        relations = config.harmony.relations
+        reach = config.harmony.reach
         if config.plan and train:
             batch = hide(batch, self.make_rng("dropout"), config.plan_dropout, (STYLE,))
         ids, positions, segments = batch["input_ids"], batch["positions"], batch["segment_ids"]
         if cache is None:
-            cache = caches.empty(config, ids.shape[0], 0, relations, len(CATEGORIES), LayerMemory())
-            cache = cache._replace(phrases=_no_phrases(config, ids.shape[0]))
+            cache = _with_searches(
+                caches.empty(config, ids.shape[0], 0, reach, len(CATEGORIES), LayerMemory()), config
+            )
         # The key and the meter are themselves predicted: they may be seen from their own token on, not
         # before.
         key = jnp.where(positions >= 1, batch["key"], KEYS)
         beats_per_bar = jnp.where(positions >= 2, batch["beats_per_bar"], 0)
         tonic = jnp.where(key < KEYS, key, 0) % 12
+
+        codes = hrpe.Codes(
+            batch["root_pc"],
+            (batch["quality_code"], batch["function_code"]),
+            (batch["quality_code"] != tokens.NO_QUALITY_CODE) & (segments > 0),
+        )
+        cache = caches.append(cache, positions, segments, codes)
+        motion = caches.motion(cache, ids.shape[1], reach)
 
         chord = ChordEmbedding(config.width, config.residual_rank, name="factors")
         token = chord.embed(ids, tonic)
@@ -95,6 +106,9 @@ class Backbone(nn.Module):
             for name, values, size in features:
                 table = self.param(f"{name}_in", normal(STDDEV, "vocab", "embed"), (size, config.width))
                 x = x + table[values]
+        if config.motion_input:
+            table = self.param("motion_in", normal(STDDEV, "vocab", "embed"), (PERIOD + 1, config.width))
+            x = x + table[jnp.where(motion.present, motion.cyclic, PERIOD)]
         if config.plan:
             columns = {**FORM_COLUMNS, STYLE: ATTRIBUTES[STYLE]}
             x = x + PlanFeatures(config.width, columns, name="plan")(batch)
@@ -116,15 +130,30 @@ class Backbone(nn.Module):
             if train and config.pointer_dropout:
                 old = hide_rows(old, self.make_rng("dropout"), config.pointer_dropout)
             x = x + phrase_pointer.embed(chord.embed(jnp.maximum(old.event, 0), tonic[..., None]), old)
+        if config.transposed_repeats:
+            moved_repeat_pointer = RepeatPointer(config.width, levels=2, name="transposed_copying")
+            state, moved = transposed_search.follow_repeats(cache.transposed, batch, motion, beats_per_bar)
+            cache = cache._replace(transposed=state)
+            if train and config.pointer_dropout:
+                moved = hide_rows(moved, self.make_rng("dropout"), config.pointer_dropout)
+            embedded = chord.embed(jnp.maximum(moved.event, 0), tonic[..., None])
+            x = x + moved_repeat_pointer.embed(embedded, moved)
+        if config.transposed_phrases:
+            bars = config.transposed_phrases
+            moved_phrase_pointer = PhrasePointer(
+                config.width, len(bars), levels=2, name="transposed_phrasing"
+            )
+            state, began = transposed_search.follow_phrases(
+                cache.transposed, batch, motion, bars, beats_per_bar
+            )
+            cache = cache._replace(transposed=state)
+            if train and config.pointer_dropout:
+                began = hide_rows(began, self.make_rng("dropout"), config.pointer_dropout)
+            embedded = chord.embed(jnp.maximum(began.event, 0), tonic[..., None])
+            x = x + moved_phrase_pointer.embed(embedded, began)
         x = (x * config.width**0.5).astype(jnp.dtype(config.dtype))
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
 
-        codes = hrpe.Codes(
-            batch["root_pc"],
-            (batch["quality_code"], batch["function_code"]),
-            (batch["quality_code"] != tokens.NO_QUALITY_CODE) & (segments > 0),
-        )
-        cache = caches.append(cache, positions, segments, codes)
         context = caches.context(cache, ids.shape[1], config, config.harmony)
         x, past = Stack(config, config.harmony, CATEGORIES, name="stack")(x, cache.past, context, train)
         slot = None if cache.slot is None else cache.slot + ids.shape[1]
@@ -137,6 +166,12 @@ class Backbone(nn.Module):
         if distances(config):
             trust, chord_trust = jnp.moveaxis(phrase_pointer.trust(x, old), -1, 0)
             pointer = both(pointer, Pointer(old.event, trust, chord_trust))
+        if config.transposed_repeats:
+            trust, chord_trust = jnp.moveaxis(moved_repeat_pointer.trust(x, moved), -1, 0)
+            pointer = both(pointer, Pointer(moved.event, trust, chord_trust))
+        if config.transposed_phrases:
+            trust, chord_trust = jnp.moveaxis(moved_phrase_pointer.trust(x, began), -1, 0)
+            pointer = both(pointer, Pointer(began.event, trust, chord_trust))
         if targets is None:
             return chord.logits(x, ids, tonic, pointer), cache
         return chord.target_scores(x, ids, tonic, targets, pointer), cache
@@ -174,8 +209,11 @@ def _stood(
     return state, old._replace(event=jnp.where((old.event > 0) & ~sounds_on, token, phrases.NOTHING))
 
 
-def _no_phrases(config: BackboneModelConfig, batch: int) -> phrases.Phrases | None:
-    return phrases.empty(batch, PHRASE_EVENTS, distances(config)) if distances(config) else None
+def _with_searches(cache: Cache, config: BackboneModelConfig) -> Cache:
+    """An empty cache with what the searches of the backbone know of the song so far: nothing."""
+    batch = cache.segments.shape[0]
+    heard = phrases.empty(batch, PHRASE_EVENTS, distances(config)) if distances(config) else None
+    return cache._replace(phrases=heard, transposed=transposed_search.empty(config, batch))
 
 
 def init_cache(
@@ -189,5 +227,5 @@ def init_cache(
       capacity: events that it has room for.
       remembered: as for ``cache.empty_cache``.
     """
-    cache = caches.empty_cache(config, batch, capacity, config.harmony.relations, len(CATEGORIES), remembered)
-    return cache._replace(phrases=_no_phrases(config, batch))
+    cache = caches.empty_cache(config, batch, capacity, config.harmony.reach, len(CATEGORIES), remembered)
+    return _with_searches(cache, config)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hrpe_jax.models.config import HarmonyConfig, ModelConfig
-from hrpe_jax.models.harmonic_attention import Context, LayerMemory
+from hrpe_jax.models.harmonic_attention import PERIOD, Context, LayerMemory
 from hrpe_jax.ops import hrpe, repeats, rope
 from hrpe_jax.ops.attention.types import Side
 
@@ -36,6 +36,7 @@ class Cache(NamedTuple):
       slot: int scalar, where (after the margin) the next event goes; only in a cache.
       repeats: the song so far, further back than anything else here; None without ``config.repeats``.
       phrases: the song so far by the clock; None in a model without them.
+      transposed: what ``models.transposed_search`` knows of the song so far; None in a model without it.
     """
 
     positions: Array
@@ -46,25 +47,21 @@ class Cache(NamedTuple):
     slot: Any = None
     repeats: Any = None
     phrases: Any = None
+    transposed: Any = None
 
 
-def margin(lags: Lags) -> int:
-    """How many events before the first key the lags look at."""
-    return max((max(pair) for pair in lags), default=0)
-
-
-def empty(config: ModelConfig, batch: int, capacity: int, lags: Lags, categories: int, past: Any) -> Cache:
+def empty(config: ModelConfig, batch: int, capacity: int, margin: int, categories: int, past: Any) -> Cache:
     """A cache without events; with an empty `past` also the start of a memory.
 
     Args:
         config: of the model.
         batch: rows.
         capacity: events that it has room for.
-        lags: of the relations.
+        margin: how many events before the first key the relations look at (`HarmonyConfig.reach`).
         categories: how many categorical codes events have.
         past: what the layers remember, an empty `LayerMemory` for a memory.
     """
-    shape = (batch, margin(lags) + capacity)
+    shape = (batch, margin + capacity)
     zeros = jnp.zeros(shape, jnp.int32)
     codes = hrpe.Codes(zeros, (zeros,) * categories, jnp.zeros(shape, bool))
     song = repeats.empty(batch, config.repeats) if config.repeats else None
@@ -72,7 +69,7 @@ def empty(config: ModelConfig, batch: int, capacity: int, lags: Lags, categories
 
 
 def empty_cache(
-    config: ModelConfig, batch: int, slots: int, lags: Lags, categories: int, remembered: int | None = None
+    config: ModelConfig, batch: int, slots: int, margin: int, categories: int, remembered: int | None = None
 ) -> Cache:
     """A cache of keys and values with room for ``slots`` events; without ``scan_layers`` layer by layer.
 
@@ -83,7 +80,7 @@ def empty_cache(
         config: of the model.
         batch: rows.
         slots: events that it has room for.
-        lags: of the relations.
+        margin: how many events before the first key the relations look at (`HarmonyConfig.reach`).
         categories: how many categorical codes events have.
         remembered: events of ``repeats``.
     """
@@ -96,7 +93,7 @@ def empty_cache(
         )
 
     past: Any = layer(config.layers) if config.scan_layers else [layer() for _ in range(config.layers)]
-    cache = empty(config, batch, slots, lags, categories, past)
+    cache = empty(config, batch, slots, margin, categories, past)
     if config.repeats and remembered is not None:
         cache = cache._replace(repeats=repeats.empty(batch, remembered))
     return cache._replace(slot=jnp.zeros((), jnp.int32))
@@ -181,6 +178,19 @@ def append(cache: Cache, positions: Array, segments: Array, codes: hrpe.Codes) -
     return cache._replace(positions=joined[0], segments=joined[1], codes=joined[2])
 
 
+def motion(cache: Cache, new: int, margin: int) -> hrpe.Codes:
+    """The codes of the last ``new`` events (in a cache: of those at ``slot``) with roots as motions.
+
+    Args:
+        cache: with the new events.
+        new: how many they are.
+        margin: as for `empty`.
+    """
+    codes = hrpe.motion(cache.codes, PERIOD, cache.segments)
+    start = cache.segments.shape[1] - margin - new if cache.slot is None else cache.slot
+    return jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, margin + start, new, axis=1), codes)
+
+
 def context(cache: Cache, new: int, config: ModelConfig, harmony: HarmonyConfig) -> Context:
     """The context of the last ``new`` events (in a cache: of those at ``slot``) among all of ``cache``.
 
@@ -190,7 +200,7 @@ def context(cache: Cache, new: int, config: ModelConfig, harmony: HarmonyConfig)
         config: of the model.
         harmony: which relations there are.
     """
-    lags, edge = harmony.relations, margin(harmony.relations)
+    lags, motions, edge = harmony.relations, harmony.motions_in_force, harmony.reach
     start = cache.segments.shape[1] - edge - new if cache.slot is None else cache.slot
 
     def keys(x: Array) -> Array:
@@ -199,7 +209,15 @@ def context(cache: Cache, new: int, config: ModelConfig, harmony: HarmonyConfig)
     def queries(x: Array) -> Array:
         return jax.lax.dynamic_slice_in_dim(x, edge + start, new, axis=1)
 
-    lagged = {n: hrpe.lag(cache.codes, n, cache.segments) for n in {n for pair in lags for n in pair}}
+    def lagged(codes: hrpe.Codes, pairs: Lags) -> tuple[list[hrpe.Codes], list[hrpe.Codes]]:
+        steps = {n: hrpe.lag(codes, n, cache.segments) for n in {n for pair in pairs for n in pair}}
+        here = [jax.tree.map(queries, steps[a]) for a, _ in pairs]
+        return here, [jax.tree.map(keys, steps[b]) for _, b in pairs]
+
+    query_codes, key_codes = lagged(cache.codes, lags)
+    if motions:
+        here, there = lagged(hrpe.motion(cache.codes, PERIOD, cache.segments), motions)
+        query_codes, key_codes = query_codes + here, key_codes + there
     query_side = Side(queries(cache.positions), queries(cache.segments))
     key_side = Side(keys(cache.positions), keys(cache.segments))
 
@@ -215,7 +233,7 @@ def context(cache: Cache, new: int, config: ModelConfig, harmony: HarmonyConfig)
         key_side,
         query_turn,
         query_turn if cache.slot is not None else turn(key_side, keys),
-        tuple(jax.tree.map(queries, lagged[a]) for a, _ in lags),
-        tuple(jax.tree.map(keys, lagged[b]) for _, b in lags),
+        tuple(query_codes),
+        tuple(key_codes),
         cache.slot,
     )

@@ -43,20 +43,33 @@ class HarmonyConfig:
       head_sets: several tuples of lags in place of ``lags`` ("lagged" only): heads are divided evenly among
         them in order, so that each head has few relations and few extra features; () gives all lags to every
         head.
+      motions: pairs (a, b) as in ``lags`` ("lagged" only), in every head: the root's motion into the chord a
+        events before the query against that into the chord b events before the key (``ops.hrpe.motion``), so
+        that a progression is found in any transposition. ``lags`` may then be ().
     """
 
     variant: Variant = "lagged"
     lags: Lags = ALL_LAGS
     head_sets: tuple[Lags, ...] = ()
+    motions: Lags = ()
 
     def __post_init__(self) -> None:
-        for name, lags in (("lags", self.lags), *(("head_sets", lags) for lags in self.head_sets)):
-            check(len(lags) > 0, f"{name}: at least one pair expected")
+        check(len(self.lags) > 0 or len(self.motions) > 0, "lags: at least one pair expected")
+        named = (("lags", self.lags), *(("head_sets", lags) for lags in self.head_sets))
+        for name, lags in (*named, ("motions", self.motions)):
+            check(len(lags) > 0 or name != "head_sets", f"{name}: at least one pair expected")
             check(len(set(lags)) == len(lags), f"{name}: each pair once, got {lags}")
-            check(min(min(pair) for pair in lags) >= 0, f"{name}: no lag looks ahead, got {lags}")
+            check(
+                min((min(pair) for pair in lags), default=0) >= 0,
+                f"{name}: no lag looks ahead, got {lags}",
+            )
         check(
             not self.head_sets or self.variant in ("lagged", "none"),
             f"head_sets: only the variant lagged has several lags, got variant={self.variant}",
+        )
+        check(
+            not self.motions or self.variant in ("lagged", "none"),
+            f"motions: only the variant lagged has motions, got variant={self.variant}",
         )
 
     @property
@@ -72,6 +85,17 @@ class HarmonyConfig:
     def relations(self) -> Lags:
         """All lags in force, each once, in order."""
         return tuple(dict.fromkeys(pair for lags in self.sets for pair in lags))
+
+    @property
+    def motions_in_force(self) -> Lags:
+        """The pairs over motions, () without tables."""
+        return self.motions if self.sets else ()
+
+    @property
+    def reach(self) -> int:
+        """How many events before the first key the relations look at."""
+        motions = (max(pair) + 1 for pair in self.motions_in_force)  # a motion comes from the event before
+        return max((*(max(pair) for pair in self.relations), *motions), default=0)
 
     @property
     def turns(self) -> bool:
@@ -193,18 +217,32 @@ class BackboneModelConfig(ModelConfig):
       token_shift: whether the event before is seen at the input too, by a matrix of its own.
       phrases: bars after which songs come back to what they said: what stood so many bars before the next
         event (``ops.phrases``) is told to the model, which may copy it. None: ().
+      motion_input: whether the root's motion into each event is embedded at the input.
+      transposed_repeats: as ``repeats``, with roots as motions: what followed the longest earlier agreement
+        in any transposition, moved to the present root (``models.transposed_search``). 0 for none.
+      transposed_phrases: as ``phrases``, with roots as motions. None: ().
     """
 
     harmony: HarmonyConfig = field(default_factory=HarmonyConfig)
     input_features: bool = True
     token_shift: bool = True
     phrases: tuple[int, ...] = ()
+    motion_input: bool = False
+    transposed_repeats: int = 0
+    transposed_phrases: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("phrases", "transposed_phrases"):
+            bars = getattr(self, name)
+            check(
+                all(n >= 1 for n in bars) and list(bars) == sorted({*bars}),
+                f"{name}: different numbers of bars in ascending order expected, got {list(bars)}",
+            )
+        at_least(self, 0, "transposed_repeats")
         check(
-            all(bars >= 1 for bars in self.phrases) and list(self.phrases) == sorted({*self.phrases}),
-            f"phrases: different numbers of bars in ascending order expected, got {list(self.phrases)}",
+            self.transposed_repeats != 1,
+            "transposed_repeats: 0 (none) or at least 2 events expected, got 1",
         )
 
 

@@ -50,7 +50,7 @@ class Context(NamedTuple):
       keys: where all keys stand.
       query_turn: RoPE at the new events.
       key_turn: RoPE at all events whose keys are computed here (memory, then the new ones).
-      query_codes: lagged codes of the new events, one per relation.
+      query_codes: lagged codes of the new events, one per relation; those over motions behind the others.
       key_codes: lagged codes of all keys, one per relation.
       slot: int scalar, where new keys go in the cache; None without a cache.
     """
@@ -98,7 +98,7 @@ class HarmonicTables(nn.Module):
 
     @nn.compact
     def __call__(self) -> tuple[tuple[hrpe.Relation, ...], ...]:
-        """For each group of heads (``config.sets``), one ``Relation`` for each of its lags."""
+        """For each group of heads (``config.sets``) a ``Relation`` for each lag, then for each motion."""
         sets = self.config.sets
         if sets and self.heads % len(sets):
             raise ValueError(f"harmony.head_sets: {len(sets)} sets do not divide {self.heads} heads")
@@ -126,6 +126,12 @@ class HarmonicTables(nn.Module):
                 )
             relation = hrpe.Relation(cyclic, categories, query)
             relations.append(symmetric(relation) if self.config.variant == "symmetric" else relation)
+        for a, b in self.config.motions_in_force:
+            name, size = f"{prefix}motion_lag_{a}_{b}", self.categories[0]
+            cyclic = self._table(f"{name}_cyclic", zeros("heads", "table"), (heads, PERIOD))
+            shape = (heads, size, size)
+            category = self._table(f"{name}_category_0", zeros("heads", "table", "table2"), shape)
+            relations.append(hrpe.Relation(cyclic, (category,)))
         return tuple(relations)
 
     def _table(self, name: str, begin: Any, shape: tuple[int, ...]) -> Array:
@@ -247,12 +253,14 @@ class AttentionLayer(nn.Module):
     ) -> dict[str, Any]:
         """H-RPE as ``attention`` takes it: a dense bias for the reference, else features."""
         order = self.harmony.relations
+        motions = range(len(order), len(order) + len(self.harmony.motions_in_force))
         per_set = self.config.heads // len(tables)
         dense = self.config.attention == "reference"
         biases, groups = [], []
         for i, (lags, relations) in enumerate(zip(self.harmony.sets, tables, strict=True)):
-            query_codes = [self._shuffle(context.query_codes[order.index(pair)]) for pair in lags]
-            key_codes = [self._shuffle(context.key_codes[order.index(pair)]) for pair in lags]
+            numbers = [*(order.index(pair) for pair in lags), *motions]
+            query_codes = [self._shuffle(context.query_codes[n]) for n in numbers]
+            key_codes = [self._shuffle(context.key_codes[n]) for n in numbers]
             heads = queries[:, i * per_set : (i + 1) * per_set]
             if dense:
                 biases.append(hrpe.bias(query_codes, key_codes, relations, heads))
@@ -278,6 +286,7 @@ class HarmonicAttention(nn.Module):
       heads: attention heads; they divide `width`.
       codes: how many values each categorical code has; a lagged relation uses only the first.
       lags: pairs (a, b): the codes a events before the query against those b events before the key.
+      motions: pairs (a, b) likewise, over the step of the cyclic code into each event (`ops.hrpe.motion`).
       implementation: of attention, see `ops.attention`; "reference" builds the whole [query, key] array.
       rope_base: longest RoPE wavelength over 2 pi, in events.
     """
@@ -286,6 +295,7 @@ class HarmonicAttention(nn.Module):
     heads: int
     codes: tuple[int, ...]
     lags: Lags = ALL_LAGS
+    motions: Lags = ()
     implementation: Attention = "auto"
     rope_base: float = 10000.0
 
@@ -300,9 +310,8 @@ class HarmonicAttention(nn.Module):
             attention=self.implementation,
             rope_base=self.rope_base,
         )
-        self.layer = AttentionLayer(
-            config, HarmonyConfig(variant="lagged", lags=self.lags), self.codes, logical=False
-        )
+        harmony = HarmonyConfig(variant="lagged", lags=self.lags, motions=self.motions)
+        self.layer = AttentionLayer(config, harmony, self.codes, logical=False)
         nn.share_scope(self, self.layer)
 
     def __call__(
@@ -329,13 +338,17 @@ class HarmonicAttention(nn.Module):
             segments = jnp.ones((batch, length), jnp.int32)
         side = Side(positions, segments)
         turn = rope.rotation(positions, self.width // self.heads, self.rope_base)
+        related = [(codes, pair) for pair in self.lags]
+        if self.motions:
+            steps = hrpe.motion(codes, PERIOD, segments)
+            related += [(steps, pair) for pair in self.motions]
         context = Context(
             side,
             side,
             turn,
             turn,
-            tuple(hrpe.lag(codes, a, segments) for a, _ in self.lags),
-            tuple(hrpe.lag(codes, b, segments) for _, b in self.lags),
+            tuple(hrpe.lag(which, a, segments) for which, (a, _) in related),
+            tuple(hrpe.lag(which, b, segments) for which, (_, b) in related),
         )
         out: Array = self.layer(x, None, LayerMemory(), context)[0]
         return out

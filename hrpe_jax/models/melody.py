@@ -261,7 +261,7 @@ def init_cache(
       remembered: as for ``cache.empty_cache``.
     """
     categories = len(CATEGORIES[config.harmony.codes])
-    events = caches.empty_cache(config, batch, capacity, config.harmony.relations, categories, remembered)
+    events = caches.empty_cache(config, batch, capacity, config.harmony.reach, categories, remembered)
     return MelodyCache(events, jnp.full((batch,), NO_PITCH), no_bars(config, batch))
 
 
@@ -319,7 +319,7 @@ def _codes(kind: str, batch: Mapping[str, Array], pitch: Array, degree: Array, s
 
 def _empty(config: MelodyModelConfig, batch: int, capacity: int, past: LayerMemory) -> Cache:
     categories = len(CATEGORIES[config.harmony.codes])
-    return caches.empty(config, batch, capacity, config.harmony.relations, categories, past)
+    return caches.empty(config, batch, capacity, config.harmony.reach, categories, past)
 
 
 def _remember(joined: Cache, past: LayerMemory, previous: Array, before: Cache, length: int) -> Cache:

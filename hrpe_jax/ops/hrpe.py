@@ -13,6 +13,10 @@ A relation also exists at *lags* (a, b): the codes of a events before the query 
 before the key. At (0, 1) a query finds the places whose preceding chord relates to its own chord as asked,
 and attention reads there what came next; that is how a small model sees that a song repeats itself.
 
+A relation may be one of *motions* instead: of the steps (r_i - r_{i-1}) mod n of the cyclic code into each
+event (``motion``). What comes back in another key has the same motions, so a sum of relations finds it. Over the
+codes themselves that is a conjunction, "by the same n at every lag", which no sum can express.
+
 An event without harmony (no chord, padding, before the start) has ``present`` false and gets exactly zero
 bias.
 
@@ -130,6 +134,31 @@ def lag(codes: Codes, steps: int, segments: Array | None = None) -> Codes:
         present &= shift(segments) == segments
         present &= jnp.arange(segments.shape[1]) >= steps
     return Codes(shift(codes.cyclic), tuple(shift(c) for c in codes.categories), present)
+
+
+def motion(codes: Codes, period: int, segments: Array | None = None) -> Codes:
+    """The codes with the cyclic one as its step from the event before: (r_i - r_{i-1}) mod period.
+
+    Absent where the event or the one before is, and at the start of a segment. A transposition changes no
+    step, and one that begins in the middle of a song changes only the step across it.
+
+    A falling fifth (7 semitones down, 5 up) is the same step anywhere, and the first chord has none:
+
+    >>> root = jnp.array([[4, 9, 2, 7, 0]])  # E A D G C
+    >>> step = motion(Codes(root, (), present=root >= 0), period=12)
+    >>> step.cyclic[0, 1:].tolist(), step.present[0].tolist()
+    ([5, 5, 5, 5], [False, True, True, True, True])
+
+    Args:
+      codes: ``[batch, length]``.
+      period: of the cyclic code.
+      segments: int ``[batch, length]``, equal within one song; None where a row is one song.
+    """
+    before = lag(codes, 1, segments)
+    present = codes.present & before.present
+    return codes._replace(
+        cyclic=jnp.where(present, (codes.cyclic - before.cyclic) % period, 0), present=present
+    )
 
 
 def bias(

@@ -228,7 +228,7 @@ def _draw(
     slot = int(state.cache.slot)
     most = max(_SMALLEST, round_up(request.window, _SMALLEST))
     while True:
-        slots = int(state.cache.segments.shape[1]) - _margin(config)
+        slots = int(state.cache.segments.shape[1]) - config.harmony.reach
         if slot == slots:
             if slots < most:
                 more = room(slots + 1, most, _SMALLEST)
@@ -265,10 +265,6 @@ def _all_stopped(drawn: list[list[int]], state: State, request: Request, stop: i
     until = request.offset + (request.bars + stop) * per_bar if stop < 0 else np.full_like(per_bar, stop)
     stopped = np.asarray(state.beats) >= until
     return all(row[-1] == tokens.EOS or stopped[number] for number, row in enumerate(drawn))
-
-
-def _margin(config: BackboneModelConfig) -> int:
-    return max((max(pair) for pair in config.harmony.relations), default=0)
 
 
 def plan_of(request: Request, rows: int) -> Plan:

@@ -168,6 +168,77 @@ def test_lags_stop_at_song_borders() -> None:
     np.testing.assert_array_equal(hrpe.lag(codes, 2, segments).present[0], [0, 0, 1, 0, 0, 1])
 
 
+def motions(codes: hrpe.Codes, segments: jax.Array | None = None) -> hrpe.Codes:
+    return hrpe.motion(codes, PERIOD, segments)
+
+
+def test_motions_equal_loops() -> None:
+    """The step from the event before; absent where either is, at the start and at the border of a song."""
+    codes = draw_codes(np.random.default_rng(9), 2, 9)
+    segments = jnp.asarray([[1] * 9, [1] * 4 + [2] * 5])
+    got = motions(codes, segments)
+    for row, i in np.ndindex(2, 9):
+        before = i > 0 and segments[row, i - 1] == segments[row, i] and codes.present[row, i - 1]
+        assert bool(got.present[row, i]) == bool(before and codes.present[row, i])
+        if got.present[row, i]:
+            step = (codes.cyclic[row, i] - codes.cyclic[row, i - 1]) % PERIOD
+            assert got.cyclic[row, i] == step
+    for had, has in zip(codes.categories, got.categories, strict=True):
+        np.testing.assert_array_equal(had, has)
+
+
+def test_motions_of_a_lone_song_do_not_need_segments() -> None:
+    codes = draw_codes(np.random.default_rng(10), 2, 6)
+    jax.tree.map(np.testing.assert_array_equal, motions(codes), motions(codes, jnp.ones((2, 6), jnp.int32)))
+
+
+@pytest.mark.parametrize("semitones", [1, 5, 11])
+def test_a_transposition_in_mid_song_changes_only_the_motion_across_it(semitones: int) -> None:
+    rng = np.random.default_rng(11)
+    codes, relations = draw_codes(rng, 2, 9, absent=0), draw_relations(rng)
+    queries = jnp.asarray(rng.normal(size=(2, HEADS, 9, WIDTH)), jnp.float32)
+    moved = codes._replace(cyclic=codes.cyclic.at[:, 5:].add(semitones) % PERIOD)
+
+    def biases(codes: hrpe.Codes) -> list[np.ndarray]:
+        return [
+            np.array(hrpe.bias([hrpe.lag(codes, a)], [hrpe.lag(codes, b)], [relation], queries))
+            for (a, b), relation in zip(LAGS, relations, strict=True)
+        ]
+
+    here, there = biases(motions(codes)), biases(motions(moved))
+    for (a, b), old, new in zip(LAGS, here, there, strict=True):
+        assert np.any(old[:, :, 5 + a] != new[:, :, 5 + a])
+        for x in (old, new):
+            x[:, :, 5 + a] = x[..., 5 + b] = 0
+        np.testing.assert_array_equal(old, new)
+    # Roots cannot do that: what stands on both sides of the change is another interval apart.
+    assert all(np.any(old != new) for old, new in zip(biases(codes), biases(moved), strict=True))
+
+
+@pytest.mark.parametrize("semitones", [1, 5, 11])
+def test_a_transposition_behind_a_silence_changes_no_motion(semitones: int) -> None:
+    codes = draw_codes(np.random.default_rng(12), 2, 9, absent=0)
+    codes = codes._replace(present=codes.present.at[:, 4].set(False))
+    moved = codes._replace(cyclic=codes.cyclic.at[:, 5:].add(semitones) % PERIOD)
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        motions(codes)._replace(categories=()),
+        motions(moved)._replace(categories=()),
+    )
+
+
+def test_relations_over_motions_fold() -> None:
+    rng = np.random.default_rng(13)
+    codes, relations = draw_codes(rng, 2, 8), draw_relations(rng)
+    queries = jnp.asarray(rng.normal(size=(2, HEADS, 8, WIDTH)), jnp.float32)
+    segments = jnp.asarray([[1] * 8, [1] * 3 + [2] * 5])
+    moving = motions(codes, segments)
+    sides = [[hrpe.lag(moving, pair[side], segments) for pair in LAGS] for side in (0, 1)]
+    np.testing.assert_allclose(
+        _folded(*sides, relations, queries), hrpe.bias(*sides, relations, queries), atol=1e-5
+    )
+
+
 def test_query_table_needs_queries() -> None:
     rng = np.random.default_rng(5)
     codes, relations = draw_codes(rng, 1, 2), draw_relations(rng)[:1]
