@@ -14,8 +14,8 @@ before the key. At (0, 1) a query finds the places whose preceding chord relates
 and attention reads there what came next; that is how a small model sees that a song repeats itself.
 
 A relation may be one of *motions* instead: of the steps (r_i - r_{i-1}) mod n of the cyclic code into each
-event (``motion``). What comes back in another key has the same motions, so a sum of relations finds it. Over the
-codes themselves that is a conjunction, "by the same n at every lag", which no sum can express.
+event (``motion``). What comes back in another key has the same motions, so a sum of relations finds it. Over
+the codes themselves that is a conjunction, "by the same n at every lag", which no sum can express.
 
 An event without harmony (no chord, padding, before the start) has ``present`` false and gets exactly zero
 bias.
