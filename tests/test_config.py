@@ -156,6 +156,16 @@ def test_variants_say_which_relations_are_in_force() -> None:
     with pytest.raises(UserError, match="head_sets"):
         HarmonyConfig(variant="tables", head_sets=(((0, 0),),))
     assert [c.query_dependent for c in of.values()] == [False, False, True, True]
+    moving = HarmonyConfig(lags=(), motions=((0, 1), (2, 3)))
+    assert (moving.sets, moving.relations, moving.motions_in_force) == (((),), (), ((0, 1), (2, 3)))
+    assert [HarmonyConfig(lags=lags).reach, moving.reach, HarmonyConfig(variant="none").reach] == [1, 4, 0]
+    assert HarmonyConfig(variant="none", motions=((0, 1),)).motions_in_force == ()
+    with pytest.raises(UserError, match="lags: at least one pair"):
+        HarmonyConfig(lags=())
+    with pytest.raises(UserError, match="motions: only the variant lagged"):
+        HarmonyConfig(variant="query", motions=((0, 1),))
+    with pytest.raises(UserError, match="motions: no lag looks ahead"):
+        HarmonyConfig(motions=((0, -1),))
     assert MelodyHarmonyConfig().relations == ()
     assert MelodyHarmonyConfig(codes="chord").relations == ((0, 0),)
     assert BackboneModelConfig().harmony.relations[-1] == (3, 4)

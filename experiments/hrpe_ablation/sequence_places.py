@@ -3,9 +3,9 @@
     python experiments/hrpe_ablation/sequence_places.py --data=NAME=DIR [--data=NAME=DIR]
 
 A chord change is one where the last three chords have not stood so before in the song, but have in another
-transposition: a literal search has no agreement of three chords and a transposed one has. Chords are roots and
-qualities, whatever their lengths and inversions. Counts these places by corpus and split, and how often what
-followed the latest longest transposed agreement comes. Writes a record beside those of the runs.
+transposition: a literal search has no agreement of three chords and a transposed one has. Chords are roots
+and qualities, whatever their lengths and inversions. Counts these places by corpus and split, and how often
+what followed the latest longest transposed agreement comes. Writes a record beside those of the runs.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Every chord event is rewritten with its root's motion from the event before in p
 a progression is the same in all keys, so the search that finds literal repeats finds transposed ones. Its
 candidates are motions too. Moved to the present root they are chord events again, for `models.pointers`.
 
-    >>> from hrpe_jax.theory.chord import parse_lead_sheet
+    >>> from hrpe_jax.theory.chord import parse_lead_sheet, to_lead_sheet
     >>> names = ["C", "F", "G7", "D", "G"]  # C F G7 goes on a step higher
     >>> ids = jnp.array([[tokens.chord_id(parse_lead_sheet(name), 4) for name in names]])
     >>> root = jnp.asarray(tokens.ROOT)[ids].astype(jnp.int32)
@@ -13,7 +13,7 @@ candidates are motions too. Moved to the present root they are chord events agai
     >>> bool(moved[0, 1] == moved[0, 4])  # both a fourth up, a major triad of four beats
     True
     >>> after_g = moved[:, 2:3]  # what followed F: G7, two semitones up
-    >>> tokens.id_chord(int(from_motions(after_g, ids[:, 4:5])[0, 0])).name  # and so follows G
+    >>> to_lead_sheet(tokens.id_chord(int(from_motions(after_g, ids[:, 4:5])[0, 0])))  # and so G
     'A7'
 """
 

@@ -111,6 +111,66 @@ def test_causal(implementation: str) -> None:
         assert np.abs(after[:, cut:] - base[:, cut:]).max() > 1e-3
 
 
+MOVING = {
+    "harmony": HarmonyConfig(lags=((0, 0), (1, 2)), motions=((0, 1), (2, 3))),
+    "motion_input": True,
+    "transposed_repeats": 20,
+    "transposed_phrases": (1, 2),
+}
+
+
+def moving(attention: str = "xla", **options: object) -> BackboneModelConfig:
+    """A model with all that knows of motions."""
+    return dataclasses.replace(config(attention=attention), **{**MOVING, **options})
+
+
+def test_motion_tables_of_zero_are_the_model_without() -> None:
+    batch, searches = draw_batch(), {"transposed_repeats": 0, "transposed_phrases": (), "motion_input": False}
+    with_motions = Backbone(moving(**searches))
+    without = Backbone(moving(**searches, harmony=HarmonyConfig(lags=((0, 0), (1, 2)))))
+    params = nn.unbox(jax.jit(with_motions.init)(jax.random.key(0), batch)["params"])
+    plain = jax.tree.map(lambda x: x, params)
+    tables = plain["stack"]["blocks"]["attention"]["tables"]
+    moved = [name for name in tables if name.startswith("motion")]
+    assert sorted(moved) == [
+        f"motion_lag_{pair}_{kind}" for pair in ("0_1", "2_3") for kind in ("category_0", "cyclic")
+    ]
+    for name in moved:
+        del tables[name]
+    np.testing.assert_array_equal(run(without, plain, batch)[0], run(with_motions, params, batch)[0])
+
+
+def test_motions_are_the_same_in_both_implementations_and_in_a_cache() -> None:
+    """A piece begins in the middle of any motion: the cache remembers the root before it."""
+    batch = draw_batch()
+    models = [Backbone(moving(attention=name)) for name in ("reference", "xla")]
+    params = noisy_params(models[0])
+    full = [shown(run(model, params, batch)[0]) for model in models]
+    np.testing.assert_allclose(*full, atol=2e-4)
+    cache, outs, at = init_cache(models[1].config, 2, LENGTH + 3), [], 0
+    for step in (5, 1, 1, 3, 4):
+        part = {name: value[:, at : at + step] for name, value in batch.items()}
+        logits, cache = run(models[1], params, part, cache)
+        outs.append(shown(logits))
+        at += step
+    np.testing.assert_allclose(np.concatenate(outs, 1), full[1], atol=5e-5)
+
+
+def test_motions_are_causal_and_stop_at_song_borders() -> None:
+    model, batch = Backbone(moving()), draw_batch()
+    params = noisy_params(model)
+    base = shown(run(model, params, batch)[0])
+    other = draw_batch(seed=9)
+    changed = {name: value.at[:, 5:].set(other[name][:, 5:]) for name, value in batch.items()}
+    after = shown(run(model, params, changed)[0])
+    np.testing.assert_allclose(after[:, :5], base[:, :5], atol=1e-5)
+    assert np.abs(after[:, 5:] - base[:, 5:]).max() > 1e-3
+    packed = {name: jnp.concatenate([value, value], 1) for name, value in batch.items()}
+    packed["segment_ids"] = packed["segment_ids"].at[:, LENGTH:].set(2)
+    got = shown(run(model, params, packed)[0])
+    np.testing.assert_allclose(got[:, LENGTH:], base, atol=2e-5)
+
+
 def test_key_and_meter_are_not_seen_before_their_tokens() -> None:
     model, batch = Backbone(config()), draw_batch()
     params = noisy_params(model)
