@@ -91,6 +91,26 @@ BACKBONE: dict[str, Rung] = {
 """Repeats: what followed the longest earlier match of the last events, as an input and as a pointer. Phrases:
 what stood so many bars ago, as another."""
 
+MOTIONS = hrpe("lagged", lags=(), motions=FOUR)
+MOVED = {"transposed_repeats": 256, "transposed_phrases": PHRASES}
+
+
+def moving_rung(title: str, mlp_width: int, harmony: Mapping[str, Any], **model: Any) -> Rung:
+    """A smaller model for smaller sets, with repeats, phrases and the motion into each chord as inputs."""
+    size = {"width": 64, "layers": 3, "heads": 4, "head_width": 16}
+    searches = {"motion_input": True, "repeats": 256, "phrases": PHRASES}
+    return rung(title, mlp_width, harmony, **size, **searches, **model)
+
+
+MOVING: dict[str, Rung] = {
+    "moving_control": moving_rung("control, repeats and phrases", 256, NONE),
+    "moving_lags": moving_rung("and lags over roots", 240, LAG4),
+    "moving_motions": moving_rung("and lags over motions", 248, MOTIONS),
+    "moving_transposed": moving_rung("and transposed search", 139, NONE, **MOVED),
+    "moving_both": moving_rung("and lags over motions, and transposed search", 132, MOTIONS, **MOVED),
+}
+"""What a model can know of progressions that come back in another key; for the conditions of `moving`."""
+
 PLAIN = hrpe("query", codes="none")
 PITCH_LAG2 = hrpe("lagged", HERE, *TWO, codes="melody")
 CHORD_LAG4 = hrpe("lagged", HERE, *FOUR, codes="chord")
@@ -107,6 +127,7 @@ MELODY: dict[str, Rung] = {
 }
 
 RUNGS: dict[Stage, dict[str, Rung]] = {"backbone": BACKBONE, "melody": MELODY}
+"""Rungs that are trained on all songs of POP909."""
 
 
 DECISIVE = ("control", "shift", "query", "lag4")
@@ -139,6 +160,11 @@ class Condition:
     seeds: int = SEEDS["backbone"]
     values: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def moving(self) -> bool:
+        """Whether its rungs are those of `MOVING`, and sequence places are measured."""
+        return self.rungs == tuple(MOVING)
+
 
 # Few songs are learned, and overlearned, in fewer steps: look more often.
 FEW = {"eval_every": 40, "checkpoint_every": 40}
@@ -150,6 +176,8 @@ CONDITIONS = {
     ),
     "songs_1": Condition("1 % of the songs", songs=0.01, values=FEW),
     "billboard": Condition("Billboard", data="billboard", seeds=3),
+    "openewld": Condition("OpenEWLD", data="openewld", rungs=tuple(MOVING), values={"eval_every": 100}),
+    "billboard_moving": Condition("Billboard", data="billboard", rungs=tuple(MOVING), seeds=3),
     "longer": Condition("up to 9,000 steps", stage="melody", rungs=LONGER, seeds=1, values={"steps": 9000}),
 }
 
@@ -205,7 +233,8 @@ def stage_values(cell: Cell) -> dict[str, Any]:
     """The stage's section of a config."""
     common, condition = STAGES[cell.stage], CONDITIONS[cell.condition]
     values = {**common, **condition.values}
-    values["model"] = {**common["model"], **RUNGS[cell.stage][cell.rung][1]}
+    rungs = MOVING if condition.moving else RUNGS[cell.stage]
+    values["model"] = {**common["model"], **rungs[cell.rung][1]}
     values["batch"] = {**common["batch"], "augment": condition.augment}
     values["optimizer"] = dict(common["optimizer"])
     for key, value in cell.changes:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from calibration import Calibration, plain
 from jax import Array
+from sequence_places import sequence_places
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.config import StageConfig
@@ -25,7 +26,13 @@ from hrpe_jax.tasks.backbone import root_of, root_of_chords, root_quality, root_
 
 
 def song_sums(
-    task: Any, params: Any, config: StageConfig, dataset: Songs, stage: str, split: str
+    task: Any,
+    params: Any,
+    config: StageConfig,
+    dataset: Songs,
+    stage: str,
+    split: str,
+    sequences: bool = False,
 ) -> dict[str, Any]:
     """Measures every song of a split once, as written.
 
@@ -36,11 +43,13 @@ def song_sums(
       dataset: the data set.
       stage: "backbone" or "melody".
       split: which songs.
+      sequences: whether chords at sequence places (`sequence_places`) are summed apart, for the backbone.
 
     Returns:
       songs: columns, one entry a song: id, and sums. Backbone: `events`, `nll`, `hit` over all events and
       the end; `changes`, and at chord changes `token_nll`, `token_hit` (the whole token), `chord_nll`,
-      `chord_hit` (root and quality), `root_nll`, `root_hit`. Melody: `events`, `nll`, `hit`; `pitches`,
+      `chord_hit` (root and quality), `root_nll`, `root_hit`, and if asked `sequences`, `sequence_nll`,
+      `sequence_hit` of chords. Melody: `events`, `nll`, `hit`; `pitches`,
       `pitch_nll`, `pitch_hit`. calibration: by bin of the probability of the likeliest class (root and
       quality at changes; tokens of the melody) `count`, `confidence` (their sum), `hit`.
     """
@@ -57,7 +66,12 @@ def song_sums(
         scored = []
         for part in parts:
             carry, found = run(params, carry, part)
-            scored.append(jax.device_get(found))
+            found = jax.device_get(found)
+            if sequences:
+                here = sequence_places(part) * found["changes"]
+                moved = {f"sequence_{kind}": found[f"chord_{kind}"] * here for kind in ("nll", "hit")}
+                found |= {"sequences": here, **moved}
+            scored.append(found)
         for values in scored:
             calibration.add(*(values[f"calibration_{kind}"] for kind in ("confidence", "hit", "count")))
         for piece in batches.describe(step):

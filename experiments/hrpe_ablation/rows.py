@@ -30,6 +30,11 @@ RATES = {
     },
 }
 """Figures of merit: (column that is summed, column that counts)."""
+MOVING_RATES = {
+    "sequence_nll": ("sequence_nll", "sequences"),
+    "sequence_accuracy": ("sequence_hit", "sequences"),
+}
+"""Of the backbone, where a record has them: chords at sequence places."""
 HEADLINE = {"backbone": "chord_nll", "melody": "note_nll"}
 
 
@@ -77,8 +82,12 @@ def looked_into(records: Sequence[Record], rung: str) -> list[Record]:
 
 def rate(record: Record, name: str) -> float:
     """One figure of merit of one run."""
-    total, count = RATES[record["stage"]][name]
+    total, count = _columns(record, name)
     return float(np.sum(record["songs"][total]) / np.sum(record["songs"][count]))
+
+
+def _columns(record: Record, name: str) -> tuple[str, str]:
+    return {**RATES[record["stage"]], **MOVING_RATES}[name]
 
 
 def rates(runs: Sequence[Record], name: str) -> np.ndarray:
@@ -95,7 +104,7 @@ def difference(runs: Sequence[Record], others: Sequence[Record], name: str) -> D
     seeds = tuple(sorted(by_seed[0].keys() & by_seed[1].keys()))
     if not seeds:
         return None
-    total, count = RATES[runs[0]["stage"]][name]
+    total, count = _columns(runs[0], name)
 
     def sums(some: dict[int, Record], column: str) -> np.ndarray:
         return np.mean([some[seed]["songs"][column] for seed in seeds], axis=0)

@@ -1,6 +1,7 @@
 """Trains the grid, or goes on with it: each finished run is a JSON file in `records`.
 
     python experiments/hrpe_ablation/run.py --pop909=DATA --billboard=DATA [--only='backbone-*-full-0']
+    python experiments/hrpe_ablation/run.py --openewld=DATA --only='*-openewld-?'
     python experiments/hrpe_ablation/run.py --pop909=DATA --repeat=experiments/hrpe_ablation/records/NAME.json
 
 DATA are prepared data sets. Started again after it was stopped or killed it goes on, within a run too.
@@ -49,7 +50,7 @@ def main(args: argparse.Namespace) -> int:
     from train import check_parameters
 
     check_parameters()
-    data = {name: path for name in ("pop909", "billboard") if (path := getattr(args, name))}
+    data = {name: path for name in ("pop909", "billboard", "openewld") if (path := getattr(args, name))}
     if args.repeat:
         return repeat(json.loads(Path(args.repeat).read_text(encoding="utf-8")), data, Path(args.workdir))
     cells = list(grid.PILOT if args.pilot else grid.cells())
@@ -150,6 +151,7 @@ def parser() -> argparse.ArgumentParser:
     add = options.add_argument
     add("--pop909", metavar="DATA", help="POP909, prepared")
     add("--billboard", metavar="DATA", help="Billboard, prepared; without it its runs wait")
+    add("--openewld", metavar="DATA", help="OpenEWLD, prepared; without it its runs wait")
     add(
         "--records",
         default=str(HERE / "records"),

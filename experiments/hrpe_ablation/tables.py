@@ -18,7 +18,20 @@ from typing import Any
 
 import numpy as np
 from figures import figures, intervals, nearest_distances
-from grid import BACKBONE, CONDITIONS, DECISIVE, MELODY, PILOT, RUNGS, SEEDS, STAGES, WRITING, Stage, cells
+from grid import (
+    BACKBONE,
+    CONDITIONS,
+    DECISIVE,
+    MELODY,
+    MOVING,
+    PILOT,
+    RUNGS,
+    SEEDS,
+    STAGES,
+    WRITING,
+    Stage,
+    cells,
+)
 from rows import (
     HEADLINE,
     RATES,
@@ -186,6 +199,52 @@ def conditions(records: Sequence[Record]) -> str:
         "less shift",
     ]
     return table(header, rows)
+
+
+def moving(records: Sequence[Record]) -> str:
+    """What progressions that come back in another key are worth, at all changes and at sequence places."""
+    rows = []
+    for name, condition in CONDITIONS.items():
+        if not condition.moving:
+            continue
+        control = select(records, "backbone", "moving_control", name)
+        for rung, (title, _) in MOVING.items():
+            runs = select(records, "backbone", rung, name)
+            if runs:
+                pairs = [difference_text(runs, control, of) for of in ("chord_nll", "sequence_nll")]
+                rows.append(
+                    [
+                        condition.title,
+                        title,
+                        seeds_text(runs, condition.seeds),
+                        *(value_text(rates(runs, of)) for of in ("chord_nll", "chord_accuracy")),
+                        *(value_text(rates(runs, of)) for of in ("sequence_nll", "sequence_accuracy")),
+                        *(pairs if rung != "moving_control" else ("", "")),
+                    ]
+                )
+    header = ["songs", "", "seeds", "chord nll", "chord acc.", "nll at sequence places", "acc. there"]
+    return table([*header, "chord nll less the control", "at sequence places less the control"], rows)
+
+
+def sequence_counts(records: Sequence[Record]) -> str:
+    """How many sequence places corpora have, and how often a plain transposed search is right there."""
+    rows = []
+    for record in (r for r in records if r["condition"] == "sequence_places"):
+        for name, splits in record["corpora"].items():
+            for split, of in splits.items():
+                count = max(of["places"], 1)
+                rows.append(
+                    [
+                        name,
+                        split,
+                        f"{of['places']:,} of {of['changes']:,} ({of['places'] / of['changes']:.1%})",
+                        f"{of['songs_with_places']} of {of['songs']}",
+                        f"{of['root_hit'] / count:.3f}",
+                        f"{of['chord_hit'] / count:.3f}",
+                    ]
+                )
+    header = ["corpus", "split", "sequence places of changes", "songs that have some"]
+    return table([*header, "root right", "root and quality right"], rows)
 
 
 def longer(records: Sequence[Record]) -> str:
@@ -360,6 +419,8 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
         "places": places(records),
         "conditions": conditions(records),
         "melody": ladder(records, "melody"),
+        "moving": moving(records),
+        "sequence_places": sequence_counts(records),
         "longer": longer(records),
         "progressions": progressions(records),
         "pointers": pointers(records),

@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from grid import CONDITIONS, RUNGS, TOLERANCE, WRITING, Cell, stage_values
+from grid import CONDITIONS, MOVING, RUNGS, TOLERANCE, WRITING, Cell, stage_values
 from measure import song_sums
 from progressions import compare_progressions
 
@@ -87,10 +87,12 @@ def check_parameters() -> dict[str, int]:
       UserError: one has not the size of the others; says which `mlp_width` would give it.
     """
     found: dict[str, int] = {}
-    for stage, rungs in RUNGS.items():
-        counts = {}
+    moving = next(name for name, condition in CONDITIONS.items() if condition.moving)
+    groups = [(stage, "full", rungs) for stage, rungs in RUNGS.items()]
+    for stage, condition, rungs in [*groups, ("backbone", moving, MOVING)]:
+        counts: dict[str, int] = {}
         for rung in rungs:
-            _, config = stage_of(config_of(Cell(stage, rung, "full", 0)))
+            _, config = stage_of(config_of(Cell(stage, rung, condition, 0)))
             counts[rung] = parameters(config, stage)
             wanted = next(iter(counts.values()))
             if abs(counts[rung] - wanted) > TOLERANCE * wanted:
@@ -165,7 +167,7 @@ def train_cell(cell: Cell, dataset: Dataset, workdir: Path) -> dict[str, Any]:
         "processor_seconds": None if result.resumed else round(spent, 1),
         "valid": {name: rounded(value) for name, value in result.best.items()},
         "split": split,
-        **song_sums(task, best.params, trained, dataset, stage, split),
+        **song_sums(task, best.params, trained, dataset, stage, split, sequences=condition.moving),
         "progressions": compare_progressions(trained, best.params, dataset) if writes else {},
         "tables": tables_of(best.params),
         "config": asdict(config),

@@ -286,18 +286,18 @@ class HarmonicAttention(nn.Module):
       heads: attention heads; they divide `width`.
       codes: how many values each categorical code has; a lagged relation uses only the first.
       lags: pairs (a, b): the codes a events before the query against those b events before the key.
-      motions: pairs (a, b) likewise, over the step of the cyclic code into each event (`ops.hrpe.motion`).
       implementation: of attention, see `ops.attention`; "reference" builds the whole [query, key] array.
       rope_base: longest RoPE wavelength over 2 pi, in events.
+      motions: pairs (a, b) likewise, over the step of the cyclic code into each event (`ops.hrpe.motion`).
     """
 
     width: int
     heads: int
     codes: tuple[int, ...]
     lags: Lags = ALL_LAGS
-    motions: Lags = ()
     implementation: Attention = "auto"
     rope_base: float = 10000.0
+    motions: Lags = ()
 
     def setup(self) -> None:
         """Makes the layer; it shares this module's scope, and so the names of parameters."""

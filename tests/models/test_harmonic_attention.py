@@ -148,3 +148,14 @@ def test_what_does_not_fit_is_said() -> None:
         HarmonicAttention(16, 3, (4, 3)).init(jax.random.key(0), x, codes)
     with pytest.raises(ValueError, match=r"categories\[1\] is . at .*: 0 to 1 expected"):
         HarmonicAttention(16, 2, (4, 2), ((0, 0),)).init(jax.random.key(0), x, codes)
+
+
+def test_over_motions_a_transposition_behind_a_silence_changes_nothing() -> None:
+    """The chorus a step higher is heard as the first one was; over roots it is not."""
+    x, codes = draw()
+    codes = codes._replace(present=jnp.ones_like(codes.present).at[:, 4].set(False))
+    moved = codes._replace(cyclic=codes.cyclic.at[:, 5:].add(2) % 12)
+    for lags, motions, same in (((), ((0, 0), (0, 1)), True), (((0, 0), (0, 1)), (), False)):
+        layer = HarmonicAttention(width=16, heads=2, codes=(4, 3), lags=lags, motions=motions)
+        here, there = (layer.apply(variables(layer), x, which) for which in (codes, moved))
+        assert bool(jnp.array_equal(here, there)) == same

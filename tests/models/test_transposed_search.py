@@ -13,7 +13,7 @@ import pytest
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.models import transposed_search
 from hrpe_jax.models.config import BackboneModelConfig
-from hrpe_jax.models.hrpe_tables import PERIOD
+from hrpe_jax.models.harmonic_attention import PERIOD
 from hrpe_jax.ops import hrpe, repeats
 from hrpe_jax.theory.chord import parse_lead_sheet, to_lead_sheet
 from hrpe_jax.theory.key import Key
