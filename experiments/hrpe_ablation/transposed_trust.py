@@ -3,10 +3,10 @@
     python experiments/hrpe_ablation/transposed_trust.py --data=NAME=DIR [--data=NAME=DIR] [--model=DIR]
 
 The model (the pretrained one by default) has repeats, phrases and lags over roots. At every chord change it
-gives probabilities of root and quality. The chord that followed the longest transposed agreement, moved to the
-present root, gets a score added to its own, as a pointer adds it: one number for each length of that agreement,
-at places where the longest literal one is shorter than three chords. The numbers are fitted on validation songs
-of all corpora together and measured on test songs once. Writes a record.
+gives probabilities of root and quality. The chord that followed the longest transposed agreement, moved to
+the present root, gets a score added to its own, as a pointer adds it: one number for each length of that
+agreement, at places where the longest literal one is shorter than three chords. The numbers are fitted on
+validation songs of all corpora together and measured on test songs once. Writes a record.
 """
 
 from __future__ import annotations
@@ -172,10 +172,11 @@ def main(args: argparse.Namespace) -> int:
     corpora = dict(splits_of(args))
     stage = load_model(args.model).stage("backbone")
     task = build_task("backbone", stage.config.model)
+    params = jax.tree.map(jnp.asarray, stage.params)
     found: dict[str, dict[str, dict[str, np.ndarray]]] = {"valid": {}, "test": {}}
     for split, by_corpus in found.items():
         for name, folder in corpora.items():
-            by_corpus[name] = looked_at(task, stage.params, open_dataset(folder, verify=True), split)
+            by_corpus[name] = looked_at(task, params, open_dataset(folder, verify=True), split)
             cli.say(f"{name}, {split}: {len(by_corpus[name]['nll']):,} chord changes")
     joined = {
         name: np.concatenate([columns[name] for columns in found["valid"].values()]) for name in COLUMNS
@@ -190,7 +191,8 @@ def main(args: argparse.Namespace) -> int:
         for title, part in of.items():
             print(
                 f"{name} test, {title}: {part['count']}, nll {part['nll']:.3f}, "
-                f"accuracy {part['accuracy']:.3f}, search right {part['search_accuracy']:.3f}, with it {part['less']:+.4f} "
+                f"accuracy {part['accuracy']:.3f}, search right {part['search_accuracy']:.3f}, "
+                f"with it {part['less']:+.4f} "
                 f"[{part['low']:+.4f}, {part['high']:+.4f}]"
             )
     record = {"name": "transposed_trust", "stage": "backbone", "rung": "", "condition": "transposed_trust"}
