@@ -1,12 +1,18 @@
 """Songs that a literal search cannot follow: one progression again and again, each time by another interval.
 
-    python experiments/hrpe_ablation/sequences.py [--steps=400] [--only=motions,control]
+    python experiments/hrpe_ablation/sequences.py --steps=0              searches and tables set by hand
+    python experiments/hrpe_ablation/sequences.py [--only=motions,control] trained models too
 
 Every song is made here. A pattern of four to six major triads, each a bar long, whose inner steps are all
 different, is stated from one root after another, and no root twice. So what followed a chord before never
 follows it again, and what stood so many bars ago never comes: repeats and phrases can only say what does not.
-The steps of the pattern come back, so from its second statement on each chord but the first is known to a
-model that sees motions. Measured there, on songs of another seed. One line for each model, and a JSON file.
+The steps of the pattern come back, so from its third statement on each chord but the first can be known, and
+in the second, where it is not yet clear that the pattern has begun again, each but the first two. Measured
+there, on songs of another seed.
+
+First without learning: what the longest match of each search expects, and what one attention head reads whose
+tables are set by hand to "the same" at four lags, over roots and over motions. Then models, trained with
+`--steps`. One line for each, and a JSON file.
 """
 
 from __future__ import annotations
@@ -20,13 +26,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.config import BackboneModelConfig
 from hrpe_jax.errors import UserError
-from hrpe_jax.ops import losses
+from hrpe_jax.models import transposed_search
+from hrpe_jax.models.harmonic_attention import PERIOD
+from hrpe_jax.ops import hrpe, losses, repeats
 from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.backbone import root_of, root_of_chords, root_quality, root_quality_of
 from hrpe_jax.theory.key import Key
@@ -38,7 +47,7 @@ from hrpe_jax.utils.schema import build
 HERE = Path(__file__).parent
 CHORDS, PATTERN, BEATS = 29, (4, 5, 6), 4
 ROWS, TEST_SONGS, TEST_SEED = 16, 256, 1_000_000
-RATE = 3e-3
+RATE, STRENGTH = 3e-3, 6.0
 
 SIZE = {"width": 48, "layers": 2, "heads": 3, "head_width": 16, "residual_rank": 0, "dropout": 0.0}
 PLAIN = {"token_shift": False, "motion_input": True}
@@ -77,8 +86,8 @@ def songs(rng: np.random.Generator, count: int) -> tuple[dict[str, np.ndarray], 
         starts = rng.permutation(12)
         roots = (starts[:, None] + pattern).ravel()[:CHORDS] % 12
         ids[row, len(prefix) :] = major + of_one_root * roots
-        place = np.arange(CHORDS)
-        known[row, len(prefix) - 1 :] = (place >= length) & (place % length > 0)
+        statement, place = np.divmod(np.arange(CHORDS), length)
+        known[row, len(prefix) - 1 :] = (place > 0) & ((statement > 1) | (statement == 1) & (place > 1))
     inputs = ids[:, :-1]
     shape = inputs.shape
     columns = {
@@ -95,6 +104,58 @@ def songs(rng: np.random.Generator, count: int) -> tuple[dict[str, np.ndarray], 
         "weights": np.ones(shape),
     }
     return {name: np.asarray(x, np.int32) for name, x in columns.items()}, known
+
+
+def searched(batch: Mapping[str, Any], transposed: bool) -> np.ndarray:
+    """The root that what followed the longest earlier agreement has: int `[rows, length]`, -1 for none."""
+    ids = jnp.asarray(batch["input_ids"])
+    events = transposed_search.as_motions(ids, motions(batch)) if transposed else ids
+    beats, fresh = jnp.asarray(tokens.BEATS)[ids], jnp.asarray(batch["positions"] == 0)
+    empty = repeats.empty(len(ids), ids.shape[1])
+    event = repeats.follow(empty, events, jnp.asarray(batch["bar_phase"]), beats, fresh)[1].event[..., 0]
+    event = transposed_search.from_motions(event, ids) if transposed else event
+    return np.where(np.asarray(event) < tokens.CHORD0, -1, tokens.ROOT[np.maximum(event, 0)].astype(int))
+
+
+def codes_of(batch: Mapping[str, Any]) -> hrpe.Codes:
+    """Roots alone."""
+    return hrpe.Codes(jnp.asarray(batch["root_pc"]), (), jnp.asarray(batch["input_ids"] >= tokens.CHORD0))
+
+
+def motions(batch: Mapping[str, Any]) -> hrpe.Codes:
+    """The motion into each chord."""
+    return hrpe.motion(codes_of(batch), PERIOD)
+
+
+def by_hand(batch: Mapping[str, Any], over_motions: bool) -> np.ndarray:
+    """The root that one head expects whose tables are `STRENGTH` for "the same" at `FOUR`, and 0 elsewhere.
+
+    It reads the motion into every key and adds the one it reads most of to the present root: int
+    `[rows, length]`.
+    """
+    step = motions(batch)
+    codes = step if over_motions else codes_of(batch)
+    same = hrpe.Relation(jnp.zeros((1, PERIOD)).at[0, 0].set(STRENGTH), ())
+    sides = [[hrpe.lag(codes, pair[side]) for pair in FOUR] for side in (0, 1)]
+    logits = hrpe.bias(*sides, [same] * len(FOUR))[:, 0]
+    length = logits.shape[-1]
+    seen = jnp.tril(jnp.ones((length, length), bool)) & step.present[:, None]
+    weights = jax.nn.softmax(jnp.where(seen, logits, -1e9), axis=-1) * seen
+    read = jnp.einsum("bqk,bkm->bqm", weights, jax.nn.one_hot(step.cyclic, PERIOD))
+    return np.asarray((batch["root_pc"] + jnp.argmax(read, axis=-1)) % PERIOD)
+
+
+def without_learning() -> dict[str, float]:
+    """Accuracy of roots where the next chord follows from the pattern, by what says it."""
+    batch, known = songs(np.random.default_rng(TEST_SEED), TEST_SONGS)
+    target = tokens.ROOT[batch["target_ids"]].astype(int)
+    said = {
+        "literal search": searched(batch, transposed=False),
+        "transposed search": searched(batch, transposed=True),
+        "attention by hand over roots": by_hand(batch, over_motions=False),
+        "attention by hand over motions": by_hand(batch, over_motions=True),
+    }
+    return {name: float((root == target)[known].mean()) for name, root in said.items()}
 
 
 def model_config(name: str) -> BackboneModelConfig:
@@ -148,8 +209,12 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(f"--only={args.only}: {unknown[0]} is none of {', '.join(MODELS)}")
     path = Path(args.output)
     rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    print(f"chance: nll {np.log(12):.3f}, accuracy {1 / 12:.3f}", flush=True)
-    for name in names:
+    print(f"chance: nll {np.log(PERIOD):.3f}, accuracy {1 / PERIOD:.3f}")
+    rows["without learning"] = without_learning()
+    for name, accuracy in rows["without learning"].items():
+        print(f"{name}: accuracy {accuracy:.3f}", flush=True)
+    replace_file(path, (json.dumps(rows, indent=1) + "\n").encode())
+    for name in names if args.steps else ():
         began = time.process_time()
         task, params = train(name, args.steps, args.seed)
         found = measure(task, params)
@@ -171,7 +236,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = options.add_argument
-    add("--steps", type=cli.at_least(1), default=400, metavar="N", help="of training; 400 by default")
+    add("--steps", type=cli.at_least(0), default=400, metavar="N", help="of training; 400 by default")
     add("--seed", type=int, default=0, metavar="N", help="of parameters and songs")
     add("--only", metavar="NAMES", help=f"of {', '.join(MODELS)}; all by default")
     add("--output", default=str(HERE / "sequences.json"), metavar="FILE", help="results, added to")

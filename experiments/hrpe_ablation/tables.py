@@ -247,6 +247,20 @@ def sequence_counts(records: Sequence[Record]) -> str:
     return table([*header, "root right", "root and quality right"], rows)
 
 
+def trust(records: Sequence[Record]) -> str:
+    """What a transposed search adds to a model that is trained already, on test songs."""
+    rows = []
+    for record in (r for r in records if r["condition"] == "transposed_trust"):
+        for name, of in record["results"]["test"].items():
+            for part, title in (("changes", "all changes"), ("places", "sequence places")):
+                found = of[part]
+                less = f"{found['less']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]"
+                numbers = [f"{found[key]:.3f}" for key in ("nll", "accuracy", "search_accuracy")]
+                rows.append([name, title, f"{found['count']:,}", *numbers, less])
+    header = ["corpus", "where", "count", "chord nll", "chord acc.", "search right"]
+    return table([*header, "chord nll with the search, less without"], rows)
+
+
 def longer(records: Sequence[Record]) -> str:
     """The melody's rungs at the steps that all have, and trained on: the same seeds."""
     runs = {rung: select(records, "melody", rung, "longer") for rung in CONDITIONS["longer"].rungs}
@@ -421,6 +435,7 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
         "melody": ladder(records, "melody"),
         "moving": moving(records),
         "sequence_places": sequence_counts(records),
+        "trust": trust(records),
         "longer": longer(records),
         "progressions": progressions(records),
         "pointers": pointers(records),
