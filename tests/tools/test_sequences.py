@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ FOLDER = Path(__file__).parents[2] / "experiments" / "hrpe_ablation"
 def modules(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The scripts as modules."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    names = ("sequences", "sequence_places", "transposed_trust")
+    names = ("sequences", "sequence_places", "transposed_trust", "tables", "rows")
     return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
 
 
@@ -133,3 +134,15 @@ def test_the_fitted_score_is_the_log_odds_that_are_missing(modules: SimpleNamesp
     assert result["less"] == pytest.approx(np.log(2 * 1.8 / 10) / 2, abs=0.01)
     assert result["low"] < result["less"] < result["high"] < 0
     assert modules.transposed_trust.summary(found, [0.0] * 5)["changes"]["less"] == 0
+
+
+def test_the_page_has_the_figures_of_the_records(modules: SimpleNamespace) -> None:
+    page = (FOLDER.parents[1] / "docs" / "research" / "motions.md").read_text(encoding="utf-8")
+    records = modules.rows.read_records(FOLDER / "records")
+    for table in (modules.tables.sequence_counts(records), modules.tables.trust(records)):
+        rows = table.splitlines()
+        assert len(rows) > 7
+        assert not [row for row in rows if row not in page]
+    found = json.loads((FOLDER / "sequences.json").read_text(encoding="utf-8"))["without learning"]
+    assert len(found) == 4
+    assert not [name for name, accuracy in found.items() if f"| {accuracy:.3f} |" not in page]
