@@ -82,7 +82,8 @@ def start(modules: SimpleNamespace, *arguments: object) -> int:
 
 def test_parameters_match(modules: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = modules.train.check_parameters()
-    assert len(counts) == len(modules.grid.BACKBONE) + len(modules.grid.MELODY)
+    grid = modules.grid
+    assert len(counts) == len(grid.BACKBONE) + len(grid.MELODY) + len(grid.MOVING)
     monkeypatch.setattr(modules.grid, "TOLERANCE", 0.0)
     monkeypatch.setattr(modules.train, "TOLERANCE", 1e-9)
     with pytest.raises(cli.UserError, match="mlp_width="):
