@@ -20,7 +20,7 @@ candidates are motions too. Moved to the present root they are chord events agai
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -44,8 +44,8 @@ class State(NamedTuple):
       phrases: of `ops.phrases`; None in a model without `transposed_phrases`.
     """
 
-    repeats: repeats.Repeats | None
-    phrases: phrases.Phrases | None
+    repeats: Any
+    phrases: Any
 
 
 def empty(config: BackboneModelConfig, batch: int) -> State | None:
