@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": "compare pieces with real music, or measure a model",
     "inspect": "look at a data set",
     "studio": "compose in the browser",
+    "mcp": "lead sheets for assistants, over MCP",
 }
 
 

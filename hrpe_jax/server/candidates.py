@@ -22,11 +22,15 @@ from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
 from hrpe_jax.theory.pitch import midi_name
 
-WHAT = ("melody", "chords", "both", "rhythm", "pitches")
+WHAT = ("melody", "chords", "both", "rhythm", "pitches", "vary")
 WISHES = ("", "less busy", "busier", "higher", "lower")
 MAX_COUNT = 8
 _POOL = 3
-"""How many times as many are drawn where a wish chooses among them."""
+"""How many times as many are asked for where a wish chooses among them."""
+_DRAWN = 16
+"""Melodies that the composer draws to choose from."""
+_NEAR, _FAR = 0.35, 0.5
+"""Share of the notes that may change where more of the same is asked for, and in a second verse."""
 
 
 class Musician(Protocol):
@@ -51,11 +55,30 @@ class Musician(Protocol):
         """See `Composer.compose`."""
 
     def suggest(
-        self, score: Score, bars: tuple[int, int], what: str = ..., count: int = ..., like: Score | None = ...
+        self,
+        score: Score,
+        bars: tuple[int, int] = ...,
+        what: str = ...,
+        count: int = ...,
+        *,
+        keep: Sequence[Note | ChordSpan] = ...,
+        distance: float = ...,
+        candidates: int = ...,
+        style: str | None = ...,
+        seed: int = ...,
     ) -> list[Score]:
         """See `Composer.suggest`."""
 
-    def harmonize(self, score: Score, count: int = ...) -> list[Score]:
+    def harmonize(
+        self,
+        score: Score,
+        count: int = ...,
+        keep: Sequence[ChordSpan] | None = ...,
+        *,
+        bars: tuple[int, int] | None = ...,
+        style: str | None = ...,
+        seed: int = ...,
+    ) -> list[Score]:
         """See `Composer.harmonize`."""
 
 
@@ -85,6 +108,7 @@ def suggest(
     count: int = 4,
     like: State | None = None,
     wish: str = "",
+    seed: int = 0,
 ) -> list[Candidate]:
     """New music for some bars.
 
@@ -95,8 +119,9 @@ def suggest(
         last: bar.
         what: one of `WHAT`.
         count: how many.
-        like: a state whose bars the new ones are to resemble.
+        like: a state whose melody in these bars is varied.
         wish: one of `WISHES`: which of more candidates are chosen.
+        seed: the same seed gives the same music.
 
     Raises:
         UserError: no such bars, all of them locked, or the composer refuses.
@@ -110,22 +135,63 @@ def suggest(
         last -= 1
     if last < first:
         raise Refused("all of these bars are locked; unlock one, or select others")
-    drawn = min(count * _POOL, MAX_COUNT * _POOL) if wish else count
+    if like is not None:
+        state, what = replace(like, locks=state.locks), "vary"
     scores = composer.suggest(
-        state.score, (first, last), what=what, count=drawn, like=None if like is None else like.score
+        state.score,
+        _printed(state, first, last),
+        what,
+        min(count * _POOL, MAX_COUNT * _POOL) if wish else count,
+        keep=_kept_items(state, first, last),
+        distance=_NEAR if like is not None else _FAR,
+        candidates=_DRAWN,
+        style=state.settings.style or None,
+        seed=seed,
     )
     found = [_candidate(state, score, first, last, what) for score in scores]
-    return _chosen(found, state, wish, count)
+    return _chosen(found, wish, count)
 
 
-def harmonize(composer: Musician, state: State, first: int, last: int, count: int = 4) -> list[Candidate]:
+def _printed(state: State, first: int, last: int) -> tuple[int, int]:
+    """Bars as the composer numbers them: a pickup is bar 0."""
+    bars = state.bars
+    pickup = len(bars) > 1 and bars[0][1] < state.score.meter.bar_ticks
+    return first - pickup, last - pickup
+
+
+def _kept_items(state: State, first: int, last: int) -> list[Note | ChordSpan]:
+    """What is locked in some bars."""
+    start, end = span_of(state, first, last)
+    held = [state.bars[number - 1] for number in state.locks.bars if first <= number <= last]
+
+    def locked(tick: int, alone: frozenset[int]) -> bool:
+        inside = any(begin <= tick < begin + length for begin, length in held)
+        return start <= tick < end and (tick in alone or inside)
+
+    notes = [n for n in state.score.melody if locked(n.onset, state.locks.notes)]
+    spans = [s for s in sounding_chords(state.score) if locked(s.onset, state.locks.chords)]
+    return [*notes, *spans]
+
+
+def harmonize(
+    composer: Musician, state: State, first: int, last: int, count: int = 4, seed: int = 0
+) -> list[Candidate]:
     """Chords for the melody of some bars; the rest keeps its own.
 
     Raises:
         UserError: no such bars, or a melody that says too little.
     """
     span_of(state, first, last)
-    scores = composer.harmonize(state.score, count=count)
+    whole = (first, last) == (1, len(state.bars))
+    keep = [item for item in _kept_items(state, first, last) if isinstance(item, ChordSpan)]
+    scores = composer.harmonize(
+        state.score,
+        count,
+        keep or None,
+        bars=None if whole else _printed(state, first, last),
+        style=state.settings.style or None,
+        seed=seed,
+    )
     return [_candidate(state, score, first, last, "chords") for score in scores]
 
 
@@ -174,8 +240,10 @@ def go_on(composer: Musician, state: State, bars: int, count: int = 4, seed: int
     return [_candidate(grown, score, before + 1, before + bars, "both") for score in scores]
 
 
-def second_verse(composer: Musician, state: State, section: int, count: int = 4) -> list[Candidate]:
-    """A section again behind itself, with its chords and another melody."""
+def second_verse(
+    composer: Musician, state: State, section: int, count: int = 4, seed: int = 0
+) -> list[Candidate]:
+    """A section again behind itself, with its chords and a variation of its melody."""
     if not 1 <= section <= len(state.score.form):
         raise Refused(f"section {section}: expected 1 to {len(state.score.form)}")
     source = state.score.form[section - 1]
@@ -188,7 +256,9 @@ def second_verse(composer: Musician, state: State, section: int, count: int = 4)
         "copy_of": section,
     }
     grown = act(state, asked)
-    return suggest(composer, grown, source.end_bar + 1, source.end_bar + source.bars, "melody", count)
+    return suggest(
+        composer, grown, source.end_bar + 1, source.end_bar + source.bars, "vary", count, seed=seed
+    )
 
 
 def bridge(
@@ -203,7 +273,7 @@ def bridge(
     first = state.score.form[after - 1].end_bar
     asked = {"do": "add_section", "letter": _new_letter(state), "bars": bars, "at": after + 1}
     grown = act(state, asked)
-    return suggest(composer, grown, first + 1, first + bars, "both", count)
+    return suggest(composer, grown, first + 1, first + bars, "both", count, seed=seed)
 
 
 def kept(candidate: Candidate, base: State, now: State) -> State:
@@ -308,7 +378,7 @@ def _inside(score: Score, start: int, end: int) -> tuple[list[Note], list[ChordS
     return notes, [s for s in sounding_chords(score) if s.onset < end and s.end > start]
 
 
-def _chosen(found: list[Candidate], state: State, wish: str, count: int) -> list[Candidate]:
+def _chosen(found: list[Candidate], wish: str, count: int) -> list[Candidate]:
     """Those that are most as wished."""
     measures: dict[str, Callable[[list[Note]], float]] = {
         "less busy": lambda notes: len(notes),

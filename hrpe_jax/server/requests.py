@@ -53,9 +53,9 @@ def wanted(
         first = whole(given, "first", 1, 1, bars)
         last = whole(given, "last", bars, first, bars)
         if kind == "harmonize":
-            return lambda composer: ask.harmonize(composer, state, first, last, count)
+            return lambda composer: ask.harmonize(composer, state, first, last, count, seed)
         what, wish, model = str(given.get("what", "both")), str(given.get("wish", "")), like()
-        return lambda composer: ask.suggest(composer, state, first, last, what, count, model, wish)
+        return lambda composer: ask.suggest(composer, state, first, last, what, count, model, wish, seed)
     if kind == "compose":
         return lambda composer: ask.compose(composer, state, count, seed)
     if kind == "continue":
@@ -63,7 +63,7 @@ def wanted(
         return lambda composer: ask.go_on(composer, state, more, count, seed)
     if kind == "verse":
         section = whole(given, "section", sections, 1, sections)
-        return lambda composer: ask.second_verse(composer, state, section, count)
+        return lambda composer: ask.second_verse(composer, state, section, count, seed)
     if kind == "bridge":
         after, more = whole(given, "after", sections, 1, sections), whole(given, "bars", 8, 1, 64)
         return lambda composer: ask.bridge(composer, state, after, more, count, seed)

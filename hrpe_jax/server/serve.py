@@ -212,12 +212,14 @@ def start(store: Store, jobs: Jobs, access: Access, listening: socket.socket, pr
 def model_jobs(model: str, say: Callable[[str], None]) -> Jobs:
     """The jobs of a model on disk."""
 
-    def load() -> Musician:
-        from hrpe_jax.composer import Composer
+    return Jobs(lambda: load_composer(model), warm_up(), say)
 
-        return Composer.load(model)  # type: ignore[return-value]
 
-    return Jobs(load, warm_up(), say)
+def load_composer(model: str) -> Musician:
+    """The composer of a model on disk."""
+    from hrpe_jax.composer import Composer
+
+    return Composer.load(model)  # type: ignore[return-value]
 
 
 def warm_up() -> Sequence[tuple[str, Callable[[Musician], object]]]:

@@ -68,13 +68,27 @@ class FakeComposer:
         bars: tuple[int, int] = (1, 4),
         what: str = "melody",
         count: int = 4,
-        like: Score | None = None,
+        *,
+        keep: Any = (),
+        distance: float = 0.5,
+        candidates: int = 32,
+        style: str | None = None,
+        seed: int = 0,
     ) -> list[Score]:
         """As `Composer.suggest`."""
-        self._begin("suggest", {"bars": bars, "what": what, "count": count, "like": like})
+        self._begin("suggest", {"bars": bars, "what": what, "count": count, "keep": keep})
         return [self._filled(score, bars[0], bars[1], what) for _ in range(count)]
 
-    def harmonize(self, score: Score, count: int = 1, keep: Any = None) -> list[Score]:
+    def harmonize(
+        self,
+        score: Score,
+        count: int = 1,
+        keep: Any = None,
+        *,
+        bars: tuple[int, int] | None = None,
+        style: str | None = None,
+        seed: int = 0,
+    ) -> list[Score]:
         """As `Composer.harmonize`."""
         self._begin("harmonize", {"count": count})
         if not score.melody:

@@ -105,6 +105,7 @@ def test_suggestions_change_only_what_was_asked_for(api: Api):
     asked = {"kind": "suggest", "first": 3, "last": 6, "what": "both"}
     told = api.post(f"/api/projects/{project}/jobs", asked)
     assert api.composer.calls[-1][1]["bars"] == (3, 5)
+    assert [(n.onset, n.pitch) for n in api.composer.calls[-1][1]["keep"]] == [(note[0], note[2])]
     for found in told["candidates"]:
         assert found["first"], found["last"] == (3, 5)
         outside = [n[:3] for n in found["notes"] if not 96 <= n[0] < 240]
@@ -115,7 +116,7 @@ def test_suggestions_change_only_what_was_asked_for(api: Api):
         assert all(end <= n[0] for end, n in zip(ends, found["notes"][1:], strict=False))
     like = {"job": told["id"], "candidate": 2}
     more = api.post(f"/api/projects/{project}/jobs", {**asked, "like": like, "wish": "higher"})
-    assert api.composer.calls[-1][1]["like"] is not None
+    assert api.composer.calls[-1][1]["what"] == "vary"
     means = [sum(n[2] for n in c["notes"]) / len(c["notes"]) for c in more["candidates"]]
     assert means[0] >= means[-1] - 1
     # Another bar changed meanwhile: the candidate still fits. The same bars: it does not.
