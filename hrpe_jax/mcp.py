@@ -2,8 +2,8 @@
 
   python -m hrpe_jax.mcp
 
-speaks the Model Context Protocol on stdin and stdout, as assistants start their servers. Lead sheets go in and
-out as ABC; those that are kept are projects of the studio (python -m hrpe_jax.studio).
+speaks the Model Context Protocol on stdin and stdout, as assistants start their servers. Lead sheets go in
+and out as ABC; those that are kept are projects of the studio (python -m hrpe_jax.studio).
 
 Needs the extra mcp: pip install 'hrpe_jax[mcp]'
 """

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.abc.write import abc_text
-from hrpe_jax.metrics.arrays import Undefined
+from hrpe_jax.metrics.arrays import Undefined, piece_of
 from hrpe_jax.metrics.registry import METRICS
 from hrpe_jax.server import candidates as ask
 from hrpe_jax.server.candidates import Candidate, Musician
@@ -154,12 +154,12 @@ def _tools(assistant: Assistant) -> list[Callable[..., Any]]:
     def evaluate(sheet: str) -> dict[str, Any]:
         """Measures a sheet: how the melody fits the chords, and what else the metrics of single pieces say.
         What is better is closeness to real music, never a high or low number."""
-        score = assistant.state(sheet).score
+        piece = piece_of(assistant.state(sheet).score)
         found: dict[str, Any] = {}
         for metric in (one for one in METRICS if one.kind == "piece" and one.recommended):
             try:
                 found[metric.name] = {
-                    "value": round(float(metric.function(score, **metric.options)), 4),
+                    "value": round(float(metric.function(piece, **metric.options)), 4),
                     "title": metric.title,
                     "direction": metric.direction,
                 }

@@ -69,9 +69,9 @@ function show(bar) {
 function across(event, way) {
   const {note, now} = project;
   if (note !== null && !project.preview) {
-    const [onset, duration] = project.noteAt(note), step = 3 * way;
-    if (event.altKey) { const to = Math.max(0, onset + step); project.note = to; project.act({do: "change_note", onset, to}); }
-    else if (event.shiftKey) project.act({do: "change_note", onset, duration: Math.max(3, duration + step)});
+    const step = 3 * way;
+    if (event.altKey) change(([onset]) => { project.note = Math.max(0, onset + step); return {to: project.note}; });
+    else if (event.shiftKey) change(([, duration]) => ({duration: Math.max(3, duration + step)}));
     else {
       const at = now.notes.findIndex((one) => one[0] === note) + way;
       if (now.notes[at]) { project.pick(now.notes[at][0]); reveal(project.barAt(now.notes[at][0])); }
@@ -93,13 +93,20 @@ function across(event, way) {
   if (!player.playing) player.seek(project.shown.bars[to - 1][0]);
 }
 
+// Changes the picked note, as it is when the changes before have been made.
+function change(how) {
+  project.act(() => {
+    const note = project.noteAt(project.note);
+    return note && {do: "change_note", onset: note[0], ...how(note)};
+  });
+}
+
 // Up and down: a picked note by a semitone (Shift: octave); from bars down to their notes.
 function along(event, way) {
   const {note, selection, now} = project;
   if (project.preview) { alternatives.present(alternatives.activeCandidate() - way, true); return; }
   if (note !== null) {
-    const pitch = project.noteAt(note)[2], to = event.shiftKey ? pitch + 12 * way : event.altKey ? stepped(pitch, way) : pitch + way;
-    if (to >= 0 && to <= 127) project.act({do: "change_note", onset: note, pitch: to});
+    change(([, , pitch]) => ({pitch: Math.max(0, Math.min(127, event.shiftKey ? pitch + 12 * way : event.altKey ? stepped(pitch, way) : pitch + way))}));
     return;
   }
   if (way > 0) return false;

@@ -45,14 +45,22 @@ export const project = {
   // One change at a time, in order; what the server answers is what is there.
   queue: Promise.resolve(),
   waiting: 0,
-  act(action) { return this.send("/actions", () => ({base: this.now.revision, action})); },
+  // An action may be a function, which is asked when its turn comes and sees what was done before it.
+  act(action) {
+    return this.send("/actions", () => {
+      const asked = typeof action === "function" ? action() : action;
+      return asked && {base: this.now.revision, action: asked};
+    });
+  },
   send(path, body) {
     const id = this.id;
     this.waiting++;
     status("saving");
     this.queue = this.queue.then(async () => {
       try {
-        const view = await post("api/projects/" + id + path, body());
+        const asked = body();
+        if (!asked) return false;
+        const view = await post("api/projects/" + id + path, asked);
         if (this.id === id) this.take(view);
         status("saved");
         return true;

@@ -158,10 +158,13 @@ export function throwAway() {
 // ---- The panel
 
 function draw() {
-  const focused = host.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const inside = host.contains(document.activeElement), focused = inside ? document.activeElement.dataset.key : "";
   host.replaceChildren(...(job ? working() : answer ? alternatives() : asking()));
+  host.classList.toggle("picked", Boolean(project.selection));
   host.classList.toggle("open", Boolean(answer) || Boolean(job));
-  if (focused) (host.querySelector(`[data-key="${focused}"]`) || host.querySelector("button"))?.focus({preventScroll: true});
+  // With alternatives Enter keeps the one that is shown.
+  const wanted = answer && active >= 0 && !focused?.startsWith("listen") ? "keep" + active : focused;
+  if (inside) (host.querySelector(`[data-key="${wanted}"]`) || host.querySelector("button"))?.focus({preventScroll: true});
 }
 
 function button(words, does, key, kind = "plain", extra = {}) {
@@ -195,12 +198,13 @@ function asking() {
 }
 
 export function lock() {
-  const {selection, note, now} = project;
-  if (note !== null) { project.act({do: "set_locks", locked: !project.noteAt(note)[5], notes: [note]}); return; }
-  if (!selection) return;
-  const bars = now.bars.slice(selection.first - 1, selection.last);
-  const numbers = bars.map((_, i) => selection.first + i);
-  project.act({do: "set_locks", locked: !bars.every((bar) => bar[3]), bars: numbers});
+  const {selection, note} = project;
+  if (note === null && !selection) return;
+  project.act(() => {
+    if (note !== null) return {do: "set_locks", locked: !project.noteAt(note)?.[5], notes: [note]};
+    const bars = project.now.bars.slice(selection.first - 1, selection.last);
+    return {do: "set_locks", locked: !bars.every((bar) => bar[3]), bars: bars.map((_, i) => selection.first + i)};
+  });
 }
 
 function working() {
