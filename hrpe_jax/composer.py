@@ -360,6 +360,12 @@ class Composer:
         """As `harmonize`, with the log weight of each, its reason, and how sure each beat's chord is."""
         return harmonize(self.model, score, options)
 
+    def studio(self, folder: str = "~/hrpe_jax", height: int = 820) -> Any:
+        """Shows the studio in a notebook: its projects lie in the folder, its frame has so many pixels."""
+        from hrpe_jax.server.notebook import show
+
+        return show(self, folder, height)
+
     def notices(self, options: ComposeOptions) -> list[str]:
         """Warnings: one line for each option that lies outside what the model was trained on, and for chords
         that were guessed at or simplified."""

@@ -112,15 +112,16 @@ def _tools(assistant: Assistant) -> list[Callable[..., Any]]:
         """Composes lead sheets. Chords such as "| C | Am F | ? | G7 |" are kept; ? is for the model to
         fill. A form such as A8B8A8 says which sections come again."""
         state = empty_state(max(1, min(bars, 128)))
-        for action in (
+        edits: list[dict[str, Any]] = [
             {"do": "set_key", "key": key},
             {"do": "set_meter", "meter": meter},
             {"do": "set_tempo", "tempo": tempo},
             {"do": "set_settings", "style": style, "range": range},
             *([{"do": "set_form", "text": form}] if form else []),
             *([{"do": "set_chords", "bar": 1, "text": chords}] if chords else []),
-        ):
-            state = act(state, action)
+        ]
+        for edit in edits:
+            state = act(state, edit)
         return _sheets(assistant.model(lambda composer: ask.compose(composer, state, _few(count), seed)))
 
     def suggest(

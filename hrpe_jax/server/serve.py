@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import json
 import os
 import secrets
 import socket
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_CONNECTIONS = 64
 """Requests at once; more are told to come again (503)."""
+ADDRESS = ".studio.json"
+"""In the folder of projects, while the studio runs: its address, for other programs of this user."""
 _START_SECONDS = 20.0
 
 
@@ -100,6 +103,7 @@ def serve(
     listening = listen(host, port)
     running = start(store, model_jobs(model, cli.say), access, listening, opened)
     print(running.url, flush=True)
+    address = _tell_address(store.folder, running.url)
     if access.addresses:
         cli.say("warning: --host opens the studio to the network; who has this address can use it")
     cli.say(f"projects: {store.folder}; Ctrl-C ends the studio")
@@ -112,9 +116,20 @@ def serve(
     except KeyboardInterrupt:
         cli.say("the studio ends; everything is saved")
     running.stop()
+    address.unlink(missing_ok=True)
     # The model's thread may be inside a program that cannot be interrupted.
     threading.Thread(target=_leave, daemon=True).start()
     return None
+
+
+def _tell_address(folder: Path, url: str) -> Path:
+    """Writes the address where programs of this user find it, and nobody else."""
+    path = folder / ADDRESS
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump({"url": url}, file)
+    return path
 
 
 def _leave() -> None:
