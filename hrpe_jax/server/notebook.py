@@ -80,7 +80,7 @@ def _server(composer: Composer, folder: str, hosts: frozenset[str]) -> Running:
     running = _running.get(folder)
     if running is None or not running.thread.is_alive():
         access = replace(access_for("127.0.0.1"), hosts=hosts)
-        jobs = Jobs(lambda: composer)  # type: ignore[arg-type, return-value]
+        jobs = Jobs(lambda: composer)
         running = start(Store(folder), jobs, access, listen("127.0.0.1", 0))
         _running[folder] = running
     return running

@@ -234,7 +234,7 @@ def load_composer(model: str) -> Musician:
     """The composer of a model on disk."""
     from hrpe_jax.composer import Composer
 
-    return Composer.load(model)  # type: ignore[return-value]
+    return Composer.load(model)
 
 
 def warm_up() -> Sequence[tuple[str, Callable[[Musician], object]]]:
