@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from hrpe_jax.checkpoints.release import PRETRAINED, Model, load_model
@@ -362,9 +363,8 @@ class Composer:
 
     def studio(self, folder: str = "~/hrpe_jax", height: int = 820) -> Any:
         """Shows the studio in a notebook: its projects lie in the folder, its frame has so many pixels."""
-        from hrpe_jax.server.notebook import show
-
-        return show(self, folder, height)
+        # By name: the studio imports composers.
+        return import_module("hrpe_jax.server.notebook").show(self, folder, height)
 
     def notices(self, options: ComposeOptions) -> list[str]:
         """Warnings: one line for each option that lies outside what the model was trained on, and for chords

@@ -87,13 +87,13 @@ def _told(tool: Callable[..., Any]) -> Callable[..., Any]:
     from mcp.server.mcpserver.exceptions import ToolError
 
     @functools.wraps(tool)
-    def telling(*args: Any, **kwargs: Any) -> Any:
+    def _telling(*args: Any, **kwargs: Any) -> Any:
         try:
             return tool(*args, **kwargs)
         except UserError as error:
             raise ToolError(str(error).replace("--", "")) from None
 
-    return telling
+    return _telling
 
 
 def _tools(assistant: Assistant) -> list[Callable[..., Any]]:

@@ -13,16 +13,16 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from hrpe_jax.errors import UserError
+from hrpe_jax.server.candidates import Musician
 
 if TYPE_CHECKING:
-    from hrpe_jax.composer import Composer
     from hrpe_jax.server.serve import Running
 
 _STATIC_PIECES = 2
 _running: dict[str, Running] = {}
 
 
-def show(composer: Composer, folder: str = "~/hrpe_jax", height: int = 820) -> Any:
+def show(composer: Musician, folder: str = "~/hrpe_jax", height: int = 820) -> Any:
     """Shows the studio in the output of a cell.
 
     Args:
@@ -70,7 +70,7 @@ def find_proxy() -> tuple[str, frozenset[str]]:
     return prefix, frozenset({"*"} if prefix else {"localhost"})
 
 
-def _server(composer: Composer, folder: str, hosts: frozenset[str]) -> Running:
+def _server(composer: Musician, folder: str, hosts: frozenset[str]) -> Running:
     from dataclasses import replace
 
     from hrpe_jax.server.jobs import Jobs
@@ -86,7 +86,7 @@ def _server(composer: Composer, folder: str, hosts: frozenset[str]) -> Running:
     return running
 
 
-def _frame_of_page(composer: Composer, height: int) -> str:
+def _frame_of_page(composer: Musician, height: int) -> str:
     """A page of pieces that needs no server, in a frame."""
     from hrpe_jax.formats.page.html import PagePiece, build_page
 
