@@ -32,7 +32,7 @@ _FUNCTIONS = ("train", "evaluate")
 
 
 def read_score(path: Path_) -> Score:
-    """Reads one music file: the lead sheet that it is, or that is found in it.
+    r"""Reads one music file: the lead sheet that it is, or that is found in it.
 
     Args:
         path: MIDI, MusicXML, ABC (its first tune), a chord chart, or a song folder of POP909.
@@ -44,10 +44,9 @@ def read_score(path: Path_) -> Score:
         UserError: it cannot be read, or is no music; in one line.
 
     Example:
-
         >>> import hrpe_jax, pathlib, tempfile
         >>> tune = pathlib.Path(tempfile.mkdtemp(), "tune.abc")
-        >>> _ = tune.write_text('X:1\\nM:4/4\\nL:1/4\\nK:C\\n"C"CEGE|"F"FAcA|"G7"GBdB|"C"c4|]\\n')
+        >>> _ = tune.write_text('X:1\nM:4/4\nL:1/4\nK:C\n"C"CEGE|"F"FAcA|"G7"GBdB|"C"c4|]\n')
         >>> score = hrpe_jax.read_score(tune)
         >>> print(score.key.name, score.meter, *(span.chord for span in score.chords))
         C major 4/4 C:maj F:maj G:7 C:maj
@@ -58,7 +57,7 @@ def read_score(path: Path_) -> Score:
 
 
 def read_songs(path: Path_) -> list[Score]:
-    """Reads every song of a file, an ABC book or a folder, as `preprocess` does.
+    r"""Reads every song of a file, an ABC book or a folder, as `preprocess` does.
 
     Args:
         path: a file, or a folder that is searched through.
@@ -70,11 +69,10 @@ def read_songs(path: Path_) -> list[Score]:
         UserError: there is no such path, or no song in it.
 
     Example:
-
         >>> import hrpe_jax, pathlib, tempfile
         >>> book = pathlib.Path(tempfile.mkdtemp(), "book.abc")
-        >>> head, notes = "M:3/4\\nL:1/4\\n", '"G"GBd|"D7"cAF|"G"G3|]\\n'
-        >>> _ = book.write_text(f"X:1\\nT:One\\n{head}K:G\\n{notes}\\nX:2\\nT:Two\\n{head}K:G\\n{notes}")
+        >>> head, notes = "M:3/4\nL:1/4\n", '"G"GBd|"D7"cAF|"G"G3|]\n'
+        >>> _ = book.write_text(f"X:1\nT:One\n{head}K:G\n{notes}\nX:2\nT:Two\n{head}K:G\n{notes}")
         >>> [score.title for score in hrpe_jax.read_songs(book)]
         ['One', 'Two']
     """
@@ -100,7 +98,6 @@ def train(
         UserError: a config, data or workdir that cannot be used; in one line.
 
     Example:
-
         >>> import hrpe_jax
         >>> summary = hrpe_jax.train("quickstart", "runs/first", ["seed=1"])  # doctest: +SKIP
         >>> composer = hrpe_jax.Composer.load("runs/first")  # doctest: +SKIP
@@ -149,7 +146,6 @@ def evaluate(
         UserError: sources that cannot be read or do not fit; in one line.
 
     Example:
-
         >>> import hrpe_jax
         >>> hrpe_jax.evaluate("pieces", "data/pop909:test", report="report.html")  # doctest: +SKIP
         >>> hrpe_jax.evaluate(model="pretrained", data="data/pop909", num_pieces=0)  # doctest: +SKIP

@@ -31,7 +31,6 @@ class Composer:
     with another key, meter, tempo, seed, temperature or fewer bars run at once.
 
     Example:
-
         composer = Composer.load()
         four = composer.compose(key="Eb major", bars=16, seed=7)
         mine = composer.compose(chords="Dm7 | G7 | ? | Cmaj7", num_pieces=1)[0]

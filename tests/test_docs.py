@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import importlib
 import json
 import os
@@ -266,6 +267,27 @@ def test_python_that_composes_runs(tmp_path: Path) -> None:
     paths = [path for path in RUNNABLE if composes(path)]
     assert len(paths) >= 5
     run_blocks(paths, tmp_path)
+
+
+def with_examples() -> list[str]:
+    """Modules whose docstrings have examples."""
+    found = [path for path in sorted((ROOT / "hrpe_jax").rglob("*.py")) if ">>> " in read(path)]
+    return [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in found
+    ]
+
+
+@pytest.mark.parametrize("name", with_examples())
+def test_examples_of_docstrings_run(name: str) -> None:
+    found = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.attempted
+    assert not found.failed
+
+
+def test_functions_that_users_call_first_have_examples() -> None:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    modules = [importlib.import_module(name) for name in with_examples()]
+    assert sum(bool(each.examples) for module in modules for each in finder.find(module)) >= 30
 
 
 def rows(text: str) -> list[list[str]]:

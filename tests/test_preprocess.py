@@ -65,14 +65,10 @@ def test_wrong_use(
     assert not (tmp_path / "set").exists()
 
 
-def test_help_answers_at_once():
-    began = time.monotonic()
+def test_help_names_the_options():
     done = _run("--help")
     assert done.returncode == 0
     assert "--input" in done.stdout
-    assert (
-        time.monotonic() - began < 3
-    )  # 0.1 s on a quiet machine; what is meant is: nothing heavy is imported
 
 
 def test_help_imports_nothing_heavy():

@@ -75,14 +75,12 @@ def test_data_prepared_before_is_used_and_said(
     assert "data.input and data.splits are not read again" in capsys.readouterr().err
 
 
-def test_help_is_at_once() -> None:
-    began = time.monotonic()
+def test_help_loads_nothing_heavy() -> None:
     code = subprocess.run(
         [sys.executable, "-m", "hrpe_jax.train", "--help"], cwd=ROOT, capture_output=True, check=False
     )
     assert code.returncode == 0
     assert b"--workdir" in code.stdout
-    assert time.monotonic() - began < 2  # a tenth of that on a quiet machine
     lazy = "import sys, hrpe_jax.train; sys.exit(bool({'jax', 'numpy', 'ml_collections'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", lazy], cwd=ROOT, check=False).returncode == 0
 

@@ -18,8 +18,7 @@ import jax
 import jax.numpy as jnp
 from grid import BACKBONE, SEEDS
 from measure import song_sums
-from rows import rate
-from run import HERE, text
+from rows import RECORDS, add_record, rate
 from train import commit, device, versions
 
 from hrpe_jax.checkpoints.release import load_model
@@ -28,7 +27,6 @@ from hrpe_jax.data.shards import open_dataset
 from hrpe_jax.errors import UserError
 from hrpe_jax.tasks import build_task
 from hrpe_jax.utils import cli
-from hrpe_jax.utils.files import replace_file
 
 
 class Averaged:
@@ -94,9 +92,7 @@ def write_record(
         "split": split,
         **found,
     }
-    folder = Path(args.records)
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / f"{record['name']}.json", text(record).encode())
+    add_record(Path(args.records), record)
     return record
 
 
@@ -109,7 +105,7 @@ def parser(description: str | None = __doc__) -> argparse.ArgumentParser:
     add("--pop909", required=True, metavar="DATA", help="POP909, prepared")
     add("--models", required=True, metavar="DIR", help="what run.py kept")
     add("--rung", default="lag4_repeats", help="whose seeds; lag4_repeats by default")
-    add("--records", default=str(HERE / "records"), metavar="DIR", help="where the record goes")
+    add("--records", default=str(RECORDS), metavar="FILE", help="where the record goes")
     add("--debug", action="store_true", help="show the traceback of an error")
     return options
 

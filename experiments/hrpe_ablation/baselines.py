@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from calibration import Calibration, plain
+from rows import RECORDS, Calibration, add_record, by_name, plain
 
 from experiments.baselines.ppm import PPM
 from hrpe_jax.baselines.measure import (
@@ -32,7 +32,6 @@ from hrpe_jax.baselines.ngram import NGram, Repeat, what_followed
 from hrpe_jax.codec import melody_tokens
 from hrpe_jax.data.shards import Dataset, open_dataset
 from hrpe_jax.utils import cli
-from hrpe_jax.utils.files import replace_file
 
 MEMORY = 60.0
 """How much an n-gram of the song so far counts, as in `experiments/baselines`."""
@@ -110,20 +109,16 @@ def _melody(predict: Predict, song: Sequence, calibration: Calibration) -> dict[
 
 def main(args: argparse.Namespace) -> None:
     """Measures what has no record yet."""
-    from run import text
-
     dataset, records = open_dataset(Path(args.pop909)), Path(args.records)
-    records.mkdir(parents=True, exist_ok=True)
     for stage in STAGES:
-        paths = records / f"counts-{stage}.json"
-        if paths.is_file():
+        if f"counts-{stage}" in by_name(records):
             continue
         found = []
         for name, predict in predictors(stage, dataset).items():
             cli.say(f"{stage}: {name}")
             about = {"stage": stage, "rung": name, "condition": "counts", "split": "test"}
             found.append({**about, **song_sums(predict, stage, dataset, "test")})
-        replace_file(paths, text({"format": 1, "counts": found}).encode())
+        add_record(records, {"name": f"counts-{stage}", "format": 1, "counts": found})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -132,9 +127,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--pop909", required=True, metavar="DATA", help="POP909, prepared")
-    options.add_argument(
-        "--records", default=str(Path(__file__).parent / "records"), metavar="DIR", help="where records go"
-    )
+    options.add_argument("--records", default=str(RECORDS), metavar="FILE", help="where records go")
     options.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return options
 

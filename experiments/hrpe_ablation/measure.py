@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from calibration import Calibration, plain
 from jax import Array
+from rows import Calibration, plain
 from sequence_places import sequence_places
 
 from hrpe_jax.codec import backbone_tokens, melody_tokens

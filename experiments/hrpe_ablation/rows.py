@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from hrpe_jax.utils.files import replace_file
+
+RECORDS = Path(__file__).parent / "records.jsonl"
+"""One line a run."""
+BINS = 10
+KINDS = ("count", "confidence", "hit")
 DRAWS, SEED, LEVEL = 10_000, 0, 0.95
 Record = dict[str, Any]
 
@@ -55,13 +62,44 @@ class Difference:
     seeds: tuple[int, ...]
 
 
-def read_records(folder: Path) -> list[Record]:
-    """All records of a folder, by name."""
+def by_name(place: Path) -> dict[str, Record]:
+    """The records of a file of JSON lines, or of a folder of JSON files, by name."""
+    if place.suffix != ".jsonl":
+        return {
+            path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(place.glob("*.json"))
+        }
+    lines = place.read_text(encoding="utf-8").splitlines() if place.is_file() else []
+    return {record["name"]: record for record in map(json.loads, lines)}
+
+
+def read_records(place: Path) -> list[Record]:
+    """All records, by name."""
     found: list[Record] = []
-    for path in sorted(folder.glob("*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        found += record.get("counts", [record])  # baselines: several in one file
+    for record in by_name(place).values():
+        found += record.get("counts", [record])  # baselines: several in one
     return found
+
+
+def add_record(place: Path, record: Record) -> None:
+    """Adds a record, or takes the place of the one of its name; several processes may do so at once."""
+    if place.suffix != ".jsonl":
+        place.mkdir(parents=True, exist_ok=True)
+        replace_file(place / f"{record['name']}.json", text(record).encode())
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with open(place.with_suffix(".lock"), "w") as mine:
+        fcntl.flock(mine, fcntl.LOCK_EX)
+        all_of_them = {**by_name(place), record["name"]: record}
+        lines = [
+            json.dumps(all_of_them[name]) + "\n" for name in sorted(all_of_them, key=lambda n: f"{n}.json")
+        ]
+        replace_file(place, "".join(lines).encode())
+
+
+def text(record: Record) -> str:
+    """A record as JSON, one line for each of its parts."""
+    lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in record.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def select(records: Sequence[Record], stage: str, rung: str, condition: str) -> list[Record]:
@@ -132,3 +170,26 @@ def calibration_error(runs: Sequence[Record]) -> float:
         )
         errors.append(np.abs(confidence - hit).sum() / count.sum())
     return float(np.mean(errors))
+
+
+class Calibration:
+    """By bin: predictions, the sum of their likeliest class's probability, and how many of those came."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros((len(KINDS), BINS))
+
+    def add(self, confidence: np.ndarray, hit: np.ndarray, count: np.ndarray | float = 1.0) -> None:
+        """Adds predictions, arrays of any equal shape; those with ``count`` 0 do not count."""
+        confidence, hit, count = (np.ravel(x) for x in np.broadcast_arrays(confidence, hit, count))
+        which = np.minimum((confidence * BINS).astype(int), BINS - 1)
+        for row, weight in zip(self._sums, (count, confidence * count, hit * count), strict=True):
+            row += np.bincount(which, weight, BINS)
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Plain values for a record."""
+        return {kind: [plain(x) for x in row] for kind, row in zip(KINDS, self._sums, strict=True)}
+
+
+def plain(value: float) -> float:
+    """Counts as whole numbers, sums to a ten-thousandth."""
+    return int(value) if float(value).is_integer() else round(float(value), 4)

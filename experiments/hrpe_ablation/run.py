@@ -1,8 +1,8 @@
-"""Trains the grid, or goes on with it: each finished run is a JSON file in `records`.
+"""Trains the grid, or goes on with it: each finished run is a line of `records.jsonl`.
 
     python experiments/hrpe_ablation/run.py --pop909=DATA --billboard=DATA [--only='backbone-*-full-0']
     python experiments/hrpe_ablation/run.py --openewld=DATA --only='*-openewld-?'
-    python experiments/hrpe_ablation/run.py --pop909=DATA --repeat=experiments/hrpe_ablation/records/NAME.json
+    python experiments/hrpe_ablation/run.py --pop909=DATA --repeat=NAME
 
 DATA are prepared data sets. Started again after it was stopped or killed it goes on, within a run too.
 Several processes may work on the same records; each takes runs that no other one has. `--repeat` trains one
@@ -24,12 +24,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rows import RECORDS
+
 from hrpe_jax.errors import UserError
 from hrpe_jax.utils import cli
-from hrpe_jax.utils.files import replace_file
 from hrpe_jax.utils.jax_setup import keep_freed_memory
 
-HERE = Path(__file__).parent
 REPEATABLE = "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0"
 
 
@@ -47,37 +47,41 @@ def main(args: argparse.Namespace) -> int:
     jax.config.update("jax_default_matmul_precision", "highest")  # float32, as on a CPU
     enable_compilation_cache()
     import grid
+    from rows import add_record, by_name
     from train import check_parameters
 
     check_parameters()
     data = {name: path for name in ("pop909", "billboard", "openewld") if (path := getattr(args, name))}
+    records, began = Path(args.records), time.monotonic()
     if args.repeat:
-        return repeat(json.loads(Path(args.repeat).read_text(encoding="utf-8")), data, Path(args.workdir))
+        known = by_name(records)
+        if args.repeat not in known:
+            raise UserError(f"--repeat={args.repeat}: no such record in {records}")
+        return repeat(known[args.repeat], data, Path(args.workdir))
     cells = list(grid.PILOT if args.pilot else grid.cells())
     cells = [cell for cell in cells if fnmatch.fnmatch(cell.name, args.only)]
-    records, began = Path(args.records), time.monotonic()
-    records.mkdir(parents=True, exist_ok=True)
     left = 0
     for cell in cells:
-        path, workdir = records / f"{cell.name}.json", Path(args.workdir) / cell.name
-        if path.is_file():
+        workdir = Path(args.workdir) / cell.name
+        if cell.name in by_name(records):
             continue
         late = args.minutes and time.monotonic() - began > 60 * args.minutes
         if late or grid.CONDITIONS[cell.condition].data not in data:
             left += 1
             continue
         with lock(workdir) as mine:
-            if not mine or path.is_file():
+            if not mine or cell.name in by_name(records):
                 continue
-            cli.say(f"{cell.name}: run {len(list(records.glob('*.json'))) + 1}, {len(cells)} in all")
+            cli.say(f"{cell.name}: run {len(by_name(records)) + 1}, {len(cells)} in all")
             record = train(cell, data, workdir)
             if args.keep:
                 from hrpe_jax.checkpoints.release import read_checkpoints, write_released
 
                 write_released(read_checkpoints(workdir), Path(args.keep) / cell.name)
-            replace_file(path, text(record).encode())
+            add_record(records, record)
             shutil.rmtree(workdir)
-    done = sum((records / f"{cell.name}.json").is_file() for cell in cells)
+    known = by_name(records)
+    done = sum(cell.name in known for cell in cells)
     print(f"{done} of {len(cells)} runs have a record" + (f"; {left} wait for data or time" if left else ""))
     return 0
 
@@ -98,7 +102,7 @@ def train(cell: Any, data: dict[str, str], workdir: Path) -> dict[str, Any]:
 def repeat(record: dict[str, Any], data: dict[str, str], root: Path) -> int:
     """Trains the run of a record again and compares; returns 1 where anything differs."""
     import grid
-    from rows import HEADLINE, rate
+    from rows import HEADLINE, rate, text
     from train import SAME, commit, versions
 
     cells = {cell.name: cell for cell in [*grid.cells(), *grid.PILOT]}
@@ -137,12 +141,6 @@ def lock(workdir: Path) -> Iterator[bool]:
         yield True
 
 
-def text(record: dict[str, Any]) -> str:
-    """A record as JSON, one line for each of its parts."""
-    lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in record.items()]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
 def parser() -> argparse.ArgumentParser:
     """The options."""
     options = argparse.ArgumentParser(
@@ -154,9 +152,9 @@ def parser() -> argparse.ArgumentParser:
     add("--openewld", metavar="DATA", help="OpenEWLD, prepared; without it its runs wait")
     add(
         "--records",
-        default=str(HERE / "records"),
-        metavar="DIR",
-        help="where records are (default: beside this)",
+        default=str(RECORDS),
+        metavar="FILE",
+        help="a file of JSON lines, or a folder of a JSON file each (default: records.jsonl beside this)",
     )
     add(
         "--workdir",
@@ -169,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, metavar="N", help="begin no run after so long")
     add("--threads", type=cli.at_least(1), metavar="N", help="threads of a CPU; all its cores by default")
     add("--pilot", action="store_true", help="the runs that chose the settings, on validation songs, instead")
-    add("--repeat", metavar="RECORD", help="train this run again and compare")
+    add("--repeat", metavar="NAME", help="train the run of this record again and compare")
     add("--debug", action="store_true", help="show the traceback of an error")
     return options
 

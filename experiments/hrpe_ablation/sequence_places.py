@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from run import HERE, text
+from rows import RECORDS, add_record
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.data.shards import SPLITS, open_dataset
 from hrpe_jax.errors import UserError
 from hrpe_jax.utils import cli
-from hrpe_jax.utils.files import replace_file
 
 CHORDS = 3
 """Chords that have to agree."""
@@ -138,9 +137,7 @@ def main(args: argparse.Namespace) -> int:
             )
     record = {"name": "sequence_places", "stage": "backbone", "condition": "sequence_places"}
     record |= {"rung": "", "split": "", "corpora": corpora}
-    folder = Path(args.records)
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / "sequence_places.json", text(record).encode())
+    add_record(Path(args.records), record)
     return 0
 
 
@@ -151,7 +148,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = options.add_argument
     add("--data", action="append", required=True, metavar="NAME=DIR", help="a corpus, prepared; repeat")
-    add("--records", default=str(HERE / "records"), metavar="DIR", help="where the record goes")
+    add("--records", default=str(RECORDS), metavar="FILE", help="where the record goes")
     add("--debug", action="store_true", help="show the traceback of an error")
     return options
 

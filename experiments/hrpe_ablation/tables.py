@@ -35,6 +35,7 @@ from grid import (
 from rows import (
     HEADLINE,
     RATES,
+    RECORDS,
     Record,
     calibration_error,
     difference,
@@ -487,7 +488,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--records", default=str(HERE / "records"), metavar="DIR", help="where records are")
+    options.add_argument("--records", default=str(RECORDS), metavar="FILE", help="where records are")
     options.add_argument("--folder", default=str(HERE), metavar="DIR", help="where README.md and figures are")
     options.add_argument("--check", action="store_true", help="write nothing; compare")
     options.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -20,8 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rows import DRAWS, LEVEL, SEED
-from run import HERE, text
+from rows import DRAWS, LEVEL, RECORDS, SEED, add_record
 from sequence_places import CHORDS, agreements, changes_of
 from train import commit, device, versions
 
@@ -34,7 +33,6 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.backbone import root_quality, root_quality_of
 from hrpe_jax.utils import cli
-from hrpe_jax.utils.files import replace_file
 
 BATCH = BatchConfig(rows=4, length=256)
 BINS = (1, 2, 3, 4, 6)
@@ -198,9 +196,7 @@ def main(args: argparse.Namespace) -> int:
     record = {"name": "transposed_trust", "stage": "backbone", "rung": "", "condition": "transposed_trust"}
     record |= {"split": "", "commit": commit(), "device": device(), "versions": versions()}
     record |= {"scores": dict(zip(map(str, BINS), scores, strict=True)), "results": results}
-    folder = Path(args.records)
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / "transposed_trust.json", text(record).encode())
+    add_record(Path(args.records), record)
     return 0
 
 
@@ -214,7 +210,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--model", default="pretrained", metavar="DIR", help="a released model; the pretrained one by default"
     )
-    add("--records", default=str(HERE / "records"), metavar="DIR", help="where the record goes")
+    add("--records", default=str(RECORDS), metavar="FILE", help="where the record goes")
     add("--debug", action="store_true", help="show the traceback of an error")
     return options
 

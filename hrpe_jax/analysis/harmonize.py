@@ -74,6 +74,15 @@ def find_melody_chords(score: Score) -> tuple[ChordSpan, ...]:
     Returns:
         Triads and dominant sevenths from the first bar to the end of the melody, each in root position; none
         where `too_little` has a reason.
+
+    Example:
+        >>> from hrpe_jax.theory.key import Key
+        >>> from hrpe_jax.theory.meter import Meter
+        >>> pitches = [60, 64, 67, 64, 65, 69, 72, 69, 67, 71, 74, 71, 72, 67, 64, 60]
+        >>> melody = [Note(12 * place, 12, pitch) for place, pitch in enumerate(pitches)]
+        >>> score = Score("a", "A", Key.parse("C major"), Meter(4, 4), 120.0, tuple(melody), ())
+        >>> [str(span.chord) for span in find_melody_chords(score)]
+        ['C:maj', 'F:maj', 'G:7', 'C:maj']
     """
     if too_little(score.melody):
         return ()

@@ -85,7 +85,13 @@ class NGram:
         self._orders: list[_Order] = []
 
     def fit(self, sequences: Iterable[Sequence[int] | np.ndarray]) -> NGram:
-        """Counts the n-grams of sequences, none reaching over the start of its sequence. Returns itself."""
+        """Counts the n-grams of sequences, none reaching over the start of its sequence. Returns itself.
+
+        Example:
+            >>> model = NGram(2, 3).fit([[0, 1, 2, 0, 1, 2, 0, 1]])
+            >>> model.log_probs([0, 1]).shape
+            (2,)
+        """
         tokens, begins = self._join(sequences)
         # How many tokens of its sequence stand before each position.
         age = np.arange(len(tokens)) - np.repeat(begins, np.diff([*begins, len(tokens)]))

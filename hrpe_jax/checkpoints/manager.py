@@ -330,7 +330,7 @@ def _check_arrays(folder: Path, found: Any, wanted: Any) -> None:
 
 
 def _table(tree: Any) -> dict[str, str]:
-    """path -> "float32[3, 4]"; paths spell attributes, keys and indices alike, as Orbax stores them."""
+    """Path -> "float32[3, 4]"; paths spell attributes, keys and indices alike, as Orbax stores them."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {
         jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype}{list(leaf.shape)}"

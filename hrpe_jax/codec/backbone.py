@@ -78,7 +78,17 @@ def _event_ids(harmony: np.ndarray) -> list[int]:
 
 
 def encode_ids(score: Score) -> list[int]:
-    """The whole token sequence of a score, BOS to EOS."""
+    """The whole token sequence of a score, BOS to EOS.
+
+    Example:
+        >>> from hrpe_jax.score.score import ChordSpan
+        >>> from hrpe_jax.theory.chord import parse_lead_sheet
+        >>> chords = (ChordSpan(0, 48, parse_lead_sheet("C")), ChordSpan(48, 48, parse_lead_sheet("G7")))
+        >>> score = Score("a", "A", Key.parse("C major"), Meter(4, 4), 120.0, (), chords)
+        >>> ids = encode_ids(score)  # BOS, key, meter, C, G7, EOS
+        >>> len(ids), [str(span.chord) for span in decode(ids).chords]
+        (6, ['C:maj', 'G:7'])
+    """
     _, harmony = harmony_of_beats(score)
     return [BOS, key_id(score.key), meter_id(score.meter), *_event_ids(harmony), EOS]
 

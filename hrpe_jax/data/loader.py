@@ -88,11 +88,19 @@ class ShapeLike(Protocol):
     """Anything that says how large a batch is, such as the `batch` section of a config."""
 
     @property
-    def rows(self) -> int: ...
+    def rows(self) -> int:
+        """Of a batch."""
+        ...
+
     @property
-    def length(self) -> int: ...
+    def length(self) -> int:
+        """Events of a row."""
+        ...
+
     @property
-    def segments(self) -> int: ...
+    def segments(self) -> int:
+        """Pieces of a row that are trained one after the other."""
+        ...
 
 
 class Batches:

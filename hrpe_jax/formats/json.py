@@ -62,6 +62,14 @@ def score_from_values(values: Mapping[str, Any]) -> Score:
 
     Raises:
         ScoreError: they are no score.
+
+    Example:
+        >>> from hrpe_jax.theory.key import Key
+        >>> from hrpe_jax.theory.meter import Meter
+        >>> from hrpe_jax.score.score import Note, Score
+        >>> score = Score("a", "A", Key.parse("C major"), Meter(4, 4), 120.0, (Note(0, 48, 60),), ())
+        >>> score_from_values(score_values(score)) == score
+        True
     """
     try:
         return Score(

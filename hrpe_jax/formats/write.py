@@ -45,6 +45,15 @@ def write_score(score: Score, path: str | os.PathLike[str]) -> Path:
 
     Raises:
         UserError: a suffix that says nothing, a folder that cannot be written, or a missing extra.
+
+    Example:
+        >>> import tempfile
+        >>> from hrpe_jax.theory.key import Key
+        >>> from hrpe_jax.theory.meter import Meter
+        >>> from hrpe_jax.score.score import Note, Score
+        >>> score = Score("a", "A", Key.parse("C major"), Meter(4, 4), 120.0, (Note(0, 48, 60),), ())
+        >>> write_score(score, Path(tempfile.mkdtemp(), "a.musicxml")).name
+        'a.musicxml'
     """
     path = Path(path)
     writer = _WRITERS.get(path.suffix.lower())

@@ -281,6 +281,14 @@ def range_semitones(music: Music) -> float:
     Range: 0..127 semitones; not defined without melody. It grows with the length.
     Direction: closest to real music.
     Source: the pitch range of Dong et al., "MusPy", ISMIR 2020.
+
+    Example:
+        >>> from hrpe_jax.score.score import Note, Score
+        >>> from hrpe_jax.theory.key import Key
+        >>> from hrpe_jax.theory.meter import Meter
+        >>> melody = (Note(0, 24, 60), Note(24, 24, 67))
+        >>> range_semitones(Score("a", "A", Key.parse("C major"), Meter(4, 4), 120.0, melody, ()))
+        7.0
     """
     return float(np.ptp(sung(music).pitch))
 

@@ -312,7 +312,6 @@ class ChordEmbedding(nn.Module):
           float32 ``[batch, length, SIZE]``; those that name no chord or meter (``VALID``) are at
           ``IMPOSSIBLE``.
         """
-
         parts = self._scores(hidden, ids, tonic, pointer)
         grid = (parts.inversion[..., None] + parts.beats[..., None, :])[:, :, None, None]
         grid = parts.chord[..., None, None] + grid

@@ -120,6 +120,12 @@ def lag(codes: Codes, steps: int, segments: Array | None = None) -> Codes:
 
     Raises:
       ValueError: steps is negative.
+
+    Example:
+        >>> codes = Codes(jnp.array([[0, 7, 5]]), (), jnp.ones((1, 3), bool))
+        >>> earlier = lag(codes, 1)
+        >>> earlier.cyclic.tolist(), earlier.present.tolist()
+        ([[0, 0, 7]], [[False, True, True]])
     """
     if steps < 0:
         raise ValueError(f"hrpe: a lag must not look ahead, got {steps}")

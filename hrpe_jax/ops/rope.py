@@ -41,6 +41,11 @@ def rotation(positions: Array, width: int, base: float = 10000.0) -> Rotation:
 
     Raises:
       ValueError: width is odd.
+
+    Example:
+        >>> turn = rotation(jnp.arange(3), width=4)
+        >>> turn.cos.shape
+        (3, 2)
     """
     if width % 2:
         raise ValueError(f"rope: width must be even, got {width}")

@@ -185,7 +185,7 @@ def _song(tune: AbcTune, path: Path, name: str) -> Song:
 
 
 def _id(stem: str, tune: str) -> str:
-    """ "jigs12" for tune 12 of jigs.abc; "book1-12" where the two numbers would run together."""
+    """The id "jigs12" for tune 12 of jigs.abc; "book1-12" where the two numbers would run together."""
     return f"{stem}-{tune}" if tune and stem[-1:].isdigit() else f"{stem}{tune}"
 
 

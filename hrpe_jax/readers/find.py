@@ -171,7 +171,7 @@ def _named(source: str | Path) -> tuple[str, str | Path]:
 
 
 def show(name: str | os.PathLike[str]) -> str:
-    """A file name, or any text, as every encoding of Unicode can write it: what is no text becomes \\xNN."""
+    r"""A file name, or any text, as every encoding of Unicode can write it: what is no text becomes \xNN."""
     try:
         return os.fsencode(name).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:

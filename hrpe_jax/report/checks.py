@@ -40,7 +40,7 @@ def cell(found: Mapping[str, Any]) -> str:
 
 
 def apart(made: Mapping[str, Any], real: Mapping[str, Any]) -> str:
-    """ "low" or "high" where the interval of generated pieces lies below or above that of real music."""
+    """Names "low" or "high" where the interval of generated pieces lies below or above real music's."""
     if made["low"] is None or real["low"] is None:
         return ""
     return "low" if made["high"] < real["low"] else "high" if made["low"] > real["high"] else ""

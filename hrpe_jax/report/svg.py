@@ -109,12 +109,12 @@ def number(value: float) -> str:
 
 
 def figure(width: int, height: int, label: str, parts: Sequence[str]) -> str:
-    """An SVG of so many pixels, with a description for those who do not see it.
+    """An SVG of so many pixels.
 
     Args:
         width: in pixels.
         height: in pixels.
-        label: the description.
+        label: the description, for those who do not see it.
         parts: SVG elements.
     """
     head = f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
@@ -203,6 +203,8 @@ def curves(series: Sequence[Series], label: str, across: str, width: int = 660, 
         series: `[points]`, or `[points, 3]` with an interval: value, low, high.
         label: what is shown.
         across: what the horizontal axis counts.
+        width: pixels.
+        height: pixels.
     """
     left, right, top, bottom = 38, 92, 10, 34
     found = [s for s in series if len(s.values)]

@@ -130,7 +130,7 @@ def value_of(row: Mapping[str, Any]) -> tuple[float, ...]:
 
 
 def why_not(metric: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """ "not defined, because ..." of a row without a value."""
+    """The words "not defined, because ..." of a row without a value."""
     reason = row.get("reason") or row.get("distance_reason") or "there is no piece"
     return f"not defined, because {reason}"
 

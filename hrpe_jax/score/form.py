@@ -138,7 +138,12 @@ def first_occurrence(form: Sequence[Section], index: int) -> int:
 
 
 def form_text(form: Iterable[Section]) -> str:
-    """The sections as text, without the bars between them: "i4A8B8A'8"."""
+    """The sections as text, without the bars between them: "i4A8B8A'8".
+
+    Example:
+        >>> form_text(parse_form("A8B8A8"))
+        'A8B8A8'
+    """
     return "".join(f"{section.letter}{section.bars}" for section in form)
 
 

@@ -157,6 +157,14 @@ class Score:
         """The score so many semitones higher.
 
         Melody notes that would leave 0..127 go to the nearest octave inside it.
+
+        Example:
+            >>> from hrpe_jax.theory.key import Key
+            >>> from hrpe_jax.theory.meter import Meter
+            >>> score = Score("a", "A", Key.parse("C major"), Meter(4, 4), 120.0, (Note(0, 48, 60),), ())
+            >>> higher = score.transpose(2)
+            >>> higher.key.name, higher.melody[0].pitch
+            ('D major', 62)
         """
         return replace(
             self,

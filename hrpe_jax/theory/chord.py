@@ -229,6 +229,12 @@ def parse_harte(label: str) -> Chord:
 
     Raises:
         ChordError: naming the label, if it is not in this syntax.
+
+    Example:
+        >>> parse_harte("G:7/3")
+        Chord(root=7, quality='7', bass=11)
+        >>> sorted(parse_harte("G:7/3").pitch_classes)
+        [2, 5, 7, 11]
     """
     return _chord(label, parse_harte_text, "Harte's syntax, such as C:maj7, F#:min/b3 or N")
 
@@ -238,6 +244,12 @@ def parse_lead_sheet(label: str) -> Chord:
 
     Raises:
         ChordError: naming the label, if some part of it has no meaning.
+
+    Example:
+        >>> parse_lead_sheet("F#m7b5/C")
+        Chord(root=6, quality='hdim7', bass=0)
+        >>> parse_lead_sheet("Cmaj7").quality
+        'maj7'
     """
     return _chord(label, parse_lead_sheet_text, "a lead-sheet chord, such as Cmaj7, F#m7b5/C or N.C.")
 
@@ -293,7 +305,12 @@ def interval_fifths(quality: str, interval: int) -> int | None:
 
 
 def to_harte(chord: Chord, key: Key | None = None) -> str:
-    """Harte's label of a chord, its root spelled by the key: "C#:min7/b3"."""
+    """Harte's label of a chord, its root spelled by the key: "C#:min7/b3".
+
+    Example:
+        >>> to_harte(parse_lead_sheet("Bbm7"))
+        'Bb:min7'
+    """
     if chord.is_none:
         return NO_CHORD
     degree = _BASS_DEGREES[(chord.bass - chord.root) % 12]
@@ -331,6 +348,10 @@ def to_lead_sheet(chord: Chord, key: Key | None = None, *, as_written: bool = Tr
         chord: as it was written, where somebody wrote it.
         key: spells the root of a chord that nobody wrote.
         as_written: False names what the vocabulary holds, spelled by the key.
+
+    Example:
+        >>> to_lead_sheet(parse_harte("Eb:min7"))
+        'Ebm7'
     """
     if chord.is_none:
         return "N.C."

@@ -55,6 +55,11 @@ def function_code(chord: Chord, key: Key) -> int:
     """The function of a chord in a key, 0 to 10; the bass plays no part.
 
     Both may be transposed together without changing the answer.
+
+    Example:
+        >>> from hrpe_jax.theory.chord import parse_lead_sheet
+        >>> function_code(parse_lead_sheet("D7"), Key.parse("C major"))  # applied dominant
+        7
     """
     return _function(chord.quality, (chord.root - key.tonic) % 12, key.mode == "minor")
 
@@ -128,6 +133,11 @@ def roman_numeral(chord: Chord, key: Key) -> str:
     Upper case for a major third (and for chords without a third), lower for a minor one. Accidentals are
     against the key's own scale, so that the triad on C in A minor is III. Triads and sevenths show their
     inversion in figured bass. "add6" is the added sixth, since "I6" is the first inversion.
+
+    Example:
+        >>> from hrpe_jax.theory.chord import parse_lead_sheet
+        >>> roman_numeral(parse_lead_sheet("D7"), Key.parse("C major"))
+        'V7/V'
     """
     if chord.is_none:
         return NO_CHORD
@@ -191,6 +201,10 @@ def parse_roman(text: str, key: Key) -> Chord:
 
     Raises:
         ChordError: naming the text, if it is none.
+
+    Example:
+        >>> str(parse_roman("V7/V", Key.parse("C major")))
+        'D:7'
     """
     label = text.strip()
     applied = re.fullmatch(rf"(.+)/{_NUMERAL}", label)
@@ -222,6 +236,10 @@ def parse_nashville(text: str, key: Key) -> Chord:
 
     Raises:
         ChordError: naming the text, if it is none.
+
+    Example:
+        >>> str(parse_nashville("6-", Key.parse("D major")))
+        'B:min'
     """
     match = _NASHVILLE.fullmatch(text.strip())
     try:

@@ -64,6 +64,12 @@ class Key:
 
         Raises:
             ValueError: if the text names no key.
+
+        Example:
+            >>> Key.parse("F# minor").name
+            'F# minor'
+            >>> Key.parse("Eb").scale
+            (3, 5, 7, 8, 10, 0, 2)
         """
         match = re.fullmatch(rf"\s*({NOTE_PATTERN})\s*[: _]?\s*([A-Za-z-]*)\s*", text)
         if match is None:
@@ -139,5 +145,10 @@ def key_scores(weights: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def find_key(weights: Sequence[float] | np.ndarray) -> Key:
-    """The key that best explains how long each pitch class sounds (see `key_scores`); C major for silence."""
+    """The key that best explains how long each pitch class sounds (see `key_scores`); C major for silence.
+
+    Example:
+        >>> find_key([4, 0, 2, 0, 3, 1, 0, 3, 0, 2, 0, 1]).name  # how long C, C#, D ... sound
+        'C major'
+    """
     return Key.from_index(int(np.argmax(key_scores(weights))))

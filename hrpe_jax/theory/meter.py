@@ -40,7 +40,13 @@ class Meter:
 
     @classmethod
     def parse(cls, text: str) -> Meter:
-        """Read "3/4"; blanks around the parts are ignored."""
+        """Read "3/4"; blanks around the parts are ignored.
+
+        Example:
+            >>> meter = Meter.parse("6/8")
+            >>> meter.bar_ticks, meter.beats_per_bar
+            (36, 2)
+        """
         match = re.fullmatch(r"\s*(\d{1,3})\s*/\s*(\d{1,2})\s*", text)
         if match is None:
             raise ValueError(f"meter {text!r}: expected two numbers with a slash, such as 4/4 or 6/8")

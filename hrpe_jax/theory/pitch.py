@@ -22,6 +22,10 @@ def parse_pitch_class(text: str) -> int:
 
     Raises:
         ValueError: if it is not a note name.
+
+    Example:
+        >>> parse_pitch_class("Bb")
+        10
     """
     if not re.fullmatch(NOTE_PATTERN, text):
         raise ValueError(f"note {text!r}: expected a letter A to G with sharps (#) or flats (b)")
@@ -64,7 +68,12 @@ def pitch_class_name(pitch_class: int, fifths: int = -1, flat_reach: int = 4) ->
 
 
 def midi_name(pitch: int, fifths: int = 0) -> str:
-    """Name with octave of a MIDI note: 60 -> "C4", 61 -> "C#4" or "Db4" by key signature."""
+    """Name with octave of a MIDI note: 60 -> "C4", 61 -> "C#4" or "Db4" by key signature.
+
+    Example:
+        >>> midi_name(61), midi_name(61, fifths=-5)
+        ('C#4', 'Db4')
+    """
     name = pitch_class_name(pitch, fifths, flat_reach=3)
     natural = pitch - sum(_ACCIDENTALS[sign] for sign in name[1:])
     return f"{name}{natural // 12 - 1}"

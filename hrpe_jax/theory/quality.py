@@ -111,6 +111,10 @@ def nearest_quality(intervals: Iterable[int]) -> str:
 
     Returns:
         One of `QUALITIES`; exact wherever the notes are those of a quality.
+
+    Example:
+        >>> nearest_quality([0, 4, 7, 10])
+        '7'
     """
     return _nearest(frozenset(interval % 12 for interval in intervals) | {0})
 

@@ -53,6 +53,10 @@ def spell_note(pitch: int, key: Key, chord: Chord = Chord.NONE, following: int |
         key: of the piece.
         chord: what sounds under it.
         following: MIDI number of the next note; None at the end of a phrase.
+
+    Example:
+        >>> str(spell_note(61, Key.parse("Ab major"))), str(spell_note(61, Key.parse("A major")))
+        ('Db4', 'C#4')
     """
     pitch_class = pitch % 12
     name = fifths_name(_position(pitch_class, key, chord, None if following is None else following - pitch))

@@ -266,7 +266,13 @@ def nearest_triads(chord: Chord) -> tuple[Chord, ...]:
 
 
 def tonnetz_distance(x: Chord, y: Chord) -> int:
-    """Least number of P, L and R steps between two chords, each taken for its nearest triad."""
+    """Least number of P, L and R steps between two chords, each taken for its nearest triad.
+
+    Example:
+        >>> from hrpe_jax.theory.chord import parse_lead_sheet
+        >>> tonnetz_distance(parse_lead_sheet("C"), parse_lead_sheet("Am"))
+        1
+    """
     pairs = [(TRIADS.index(a), TRIADS.index(b)) for a in nearest_triads(x) for b in nearest_triads(y)]
     return int(min(triad_distances()[pair] for pair in pairs))
 

@@ -379,8 +379,11 @@ def evaluate_sets(
     """`evaluate_params` of several sets of songs, each from an empty carry, by one compiled program.
 
     Args:
-      task, config, params, limit: as there.
+      task: as there.
+      config: as there.
+      params: as there.
       sets: by set its batches, all made with ``config.batch``.
+      limit: as there.
     """
     wanted, here = config.mesh, jax.device_count()
     if max(wanted.data, 1) * wanted.model > here or (wanted.data == -1 and config.batch.rows % here):

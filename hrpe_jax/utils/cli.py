@@ -42,7 +42,9 @@ _PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
 class Progress(Protocol):
     """Told how far work has come."""
 
-    def __call__(self, done: int, total: int, rejected: int = 0, /) -> None: ...
+    def __call__(self, done: int, total: int, rejected: int = 0, /) -> None:
+        """So many of all are done, and so many of them rejected."""
+        ...
 
 
 class _Parser(argparse.ArgumentParser):

@@ -123,7 +123,10 @@ def compared(
 
     Args:
         sets: the pieces.
-        bars, meter, seed, draws: as of `compare_pieces`.
+        bars: as of `compare_pieces`.
+        meter: likewise.
+        seed: likewise.
+        draws: likewise.
         tables: some of `TABLES`.
     """
     from hrpe_jax.metrics.faults import fault_table

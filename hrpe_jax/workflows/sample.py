@@ -182,7 +182,6 @@ def write_bars(composer: Composer, options: ComposeOptions, total: int, folder: 
     Raises:
         UserError: the folder cannot be written.
     """
-
     path = folder / "piece-01.bars.jsonl"
     bars = composer.bars(options)
     try:

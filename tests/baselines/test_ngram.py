@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -81,8 +80,8 @@ def test_token_outside_the_vocabulary() -> None:
 
 
 @pytest.mark.slow
-def test_a_million_tokens_in_seconds() -> None:
+def test_probabilities_of_a_million_tokens_sum_to_one() -> None:
     tokens = np.random.default_rng(0).zipf(1.3, 1_000_000) % 12_000
-    start = time.perf_counter()
-    NGram(5, 12_000, "kneser-ney").fit(np.split(tokens, 1000))
-    assert time.perf_counter() - start < 20
+    model = NGram(5, 12_000, "kneser-ney").fit(np.split(tokens, 1000))
+    for row in model.distributions(tokens[:5]):
+        np.testing.assert_allclose(row.sum(), 1.0, rtol=1e-9)

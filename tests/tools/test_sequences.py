@@ -138,7 +138,7 @@ def test_the_fitted_score_is_the_log_odds_that_are_missing(modules: SimpleNamesp
 
 def test_the_page_has_the_figures_of_the_records(modules: SimpleNamespace) -> None:
     page = (FOLDER.parents[1] / "docs" / "research" / "motions.md").read_text(encoding="utf-8")
-    records = modules.rows.read_records(FOLDER / "records")
+    records = modules.rows.read_records(modules.rows.RECORDS)
     for table in (modules.tables.sequence_counts(records), modules.tables.trust(records)):
         rows = table.splitlines()
         assert len(rows) > 7

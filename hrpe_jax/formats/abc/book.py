@@ -140,7 +140,7 @@ def split_field(line: str) -> tuple[str, str]:
 
 
 def plain_text(value: str) -> str:
-    """A field's text for people: accents (\\'e), ligatures (\\ss), code points (\\u00e9), entities (&eacute;)
+    r"""A field's text for people: accents (\'e), ligatures (\ss), code points (\u00e9), entities (&eacute;)
     and blanks put right."""
     accented = _ESCAPE.sub(_unescaped, value)
     return " ".join(html.unescape(accented).split())[:200]

@@ -59,6 +59,14 @@ def midi_bytes(score: Score, arrangement: Arrangement | None = None) -> bytes:
     Args:
         score: what to write.
         arrangement: what is played; None for the band that fits.
+
+    Example:
+        >>> from hrpe_jax.theory.key import Key
+        >>> from hrpe_jax.theory.meter import Meter
+        >>> from hrpe_jax.score.score import Note, Score
+        >>> score = Score("a", "A", Key.parse("C major"), Meter(4, 4), 120.0, (Note(0, 48, 60),), ())
+        >>> midi_bytes(score)[:4]
+        b'MThd'
     """
     import pretty_midi  # here, so that importing this package starts nothing
 

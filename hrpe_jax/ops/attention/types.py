@@ -63,9 +63,7 @@ SONG_GAP = 6.0
 2 * SONG_GAP ** 2 = 72 off a logit, which leaves a weight of exp(-72)."""
 
 
-def widen(
-    q: Array, k: Array, features: Features | None, multiple: int, extra: int = 0
-) -> tuple[Array, Array]:
+def widen(q: Array, k: Array, features: Features | None, multiple: int) -> tuple[Array, Array]:
     """Scales the queries and puts features behind queries and keys.
 
     Args:
