@@ -3,7 +3,7 @@
     python -m hrpe_jax.train --config=configs/melody_large.py --workdir=DIR --config.data.path=SHARDS
 
 On one GPU add --config.stages.melody.mesh.data=1 --config.stages.melody.mesh.model=1. What the step needs of
-a chip is printed by tools/tpu_compile.py --config=configs/melody_large.py --topology=v5e:2x4.
+a chip is printed by tools/bench/tpu_compile.py --config=configs/melody_large.py --topology=v5e:2x4.
 """
 
 from ml_collections.config_dict import ConfigDict, create

@@ -312,7 +312,7 @@ def test_front_page_has_the_figures_of_the_model() -> None:
 
 def test_results_page_is_written_from_the_results() -> None:
     sys.path.insert(0, str(ROOT))
-    from tools.model_card import front_page
+    from tools.release.model_card import front_page
 
     text = read(ROOT / "docs/research/results.md")
     assert front_page(text, json.loads(read(ROOT / "experiments/results/pop909.json"))) == text

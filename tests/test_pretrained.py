@@ -85,7 +85,7 @@ def test_a_copy_without_weights_says_what_to_do(
 
 def test_the_weights_that_are_here_are_small_and_have_a_card():
     if not (models.PRETRAINED_FOLDER / models.CONFIG_FILE).is_file():
-        pytest.skip("no weights in this checkout (tools/release_model.py puts them there)")
+        pytest.skip("no weights in this checkout (tools/release/release_model.py puts them there)")
     assert {name for name, _ in models.load_model().stages()} == {"backbone", "melody"}
     assert (
         sum(path.stat().st_size for path in models.PRETRAINED_FOLDER.iterdir() if path.is_file()) < MOST_BYTES

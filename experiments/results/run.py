@@ -68,7 +68,7 @@ def compose_pieces(model: Any, asked: dict[str, Any], folder: Path) -> dict[str,
     from hrpe_jax.sampling.controls import read_controls
     from hrpe_jax.sampling.options import ComposeOptions, OutputOptions, read_outputs
     from hrpe_jax.sampling.write import write_pieces
-    from tools.check_sampling import faults
+    from tools.measure.check_sampling import faults
 
     options, began = ComposeOptions(**asked), time.perf_counter()
     pieces = list(Composer(model).pieces(options))
@@ -86,9 +86,9 @@ def compose_pieces(model: Any, asked: dict[str, Any], folder: Path) -> dict[str,
 
 
 def check_controls(model: Any, pieces: int) -> dict[str, Any]:
-    """See `tools/check_sampling.py`."""
+    """See `tools/measure/check_sampling.py`."""
     from hrpe_jax.theory.meter import Meter
-    from tools.check_sampling import METERS, check
+    from tools.measure.check_sampling import METERS, check
 
     return check(model, [Meter.parse(text) for text in METERS.split(",")], pieces)
 

@@ -8,7 +8,7 @@
 4. Sections are compared along their bars, in any transposition; each takes the letter of the earlier ones
    that it is most likely to repeat, or a new one.
 
-Weights are fitted to people's labels of POP909's training songs (`fitted/form.json`, by `tools/fit_form.py`):
+Weights are fitted to people's labels of POP909's training songs (`fitted/form.json`, by `tools/fit/form.py`):
 logistic regressions for 2 and 4, counts for 3. Chords without a melody have weights of their own.
 """
 

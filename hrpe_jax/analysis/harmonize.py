@@ -3,7 +3,7 @@
 A hidden Markov model over beats. The states are the commonest chords of a key, relative to its tonic, a set
 for each mode; what they say is the pitch classes that sound, by their length; how likely they change depends
 on where the beat lies in its bar. The tables are counts of songs with melody and chords, made by
-`tools/fit_melody_chords.py`, whose `--measure` tells how often the chords are those of the lead sheet.
+`tools/fit/melody_chords.py`, whose `--measure` tells how often the chords are those of the lead sheet.
 
 Reference: I. Simon, D. Morris and S. Basu, "MySong: Automatic Accompaniment Generation for Vocal Melodies",
 CHI 2008, which finds chords with a hidden Markov model likewise.
@@ -61,7 +61,7 @@ class Harmony:
 
 @cache
 def harmonies() -> dict[str, Harmony]:
-    """By mode the chords that were counted by `tools/fit_melody_chords.py`."""
+    """By mode the chords that were counted by `tools/fit/melody_chords.py`."""
     return {mode: Harmony.of(tables) for mode, tables in read_fitted("melody_chords").items()}
 
 

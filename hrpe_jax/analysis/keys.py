@@ -2,7 +2,7 @@
 
 Each bar votes for 24 keys: how long each pitch class sounds and how long each kind of chord lasts on each
 degree, weighed by how typical these are of a key (`fitted/keys.json`, fitted by
-`tools/fit_keys.py`). Where another key is so much better for so long that it pays for the change, the piece
+`tools/fit/keys.py`). Where another key is so much better for so long that it pays for the change, the piece
 changes: the best path through the bars. Pitch classes tell the signature; chords tell it better, and help to
 tell a key from its relative, which has the same notes. So do the chords and notes that a piece begins and
 ends with, which have their say when the path is known.

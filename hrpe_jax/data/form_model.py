@@ -13,7 +13,7 @@ length on the kind, on the length that is expected (of the letter's first sectio
 and on the bars left. Each table backs off to one that knows less, and in the end to all styles together. Bars
 left are known, so that a form fills the bars that are asked for and ends as songs end.
 
-The counts (`pretrained/forms.json`, by `tools/fit_form_model.py`) are of training songs: every stretch of 8
+The counts (`pretrained/forms.json`, by `tools/fit/form_model.py`) are of training songs: every stretch of 8
 to 64 bars from the beginning of a section to the end of the melody.
 """
 

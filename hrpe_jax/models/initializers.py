@@ -57,7 +57,7 @@ def matmul(x: Array, kernel: Array) -> Array:
     """``x [..., n]`` times ``kernel [n, m]``, as one product of two matrices.
 
     Written with leading axes, the gradient with respect to the kernel contracts two axes at once, for which
-    the CPU backend copies both operands: that takes 1.7 times as long (``tools/bench_step.py``).
+    the CPU backend copies both operands: that takes 1.7 times as long (``tools/bench/step.py``).
     """
     flat = x.reshape(-1, x.shape[-1]) @ kernel
     return flat.reshape(*x.shape[:-1], kernel.shape[-1])

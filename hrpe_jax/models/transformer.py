@@ -29,7 +29,7 @@ REMAT_POLICIES: dict[str, Any] = {
 UNROLLED = 12
 """Up to so many scanned layers a CPU runs one by one: a scan copies what the backward pass needs of each into
 one array and out of it again, a tenth of a training step, and so few compile nearly as fast without it
-(``tools/bench_step.py``)."""
+(``tools/bench/step.py``)."""
 
 
 class RMSNorm(nn.Module):

@@ -252,7 +252,7 @@ def _fast_products() -> dict[str, Any] | None:
     """Compiler options with which CPUs multiply matrices fastest; None where this XLA does not know them.
 
     Left alone, XLA 0.10 hands products to YNNPACK, which reaches 150 GFLOP/s on a core where its own
-    reach 180 (``tools/bench_step.py``).
+    reach 180 (``tools/bench/step.py``).
     """
     options: dict[str, Any] = {"xla_cpu_experimental_ynn_fusion_type": ""}
     try:

@@ -43,7 +43,7 @@ def keep_freed_memory() -> bool:
 
     XLA's CPU client allocates one block for all temporaries of a program at every call and frees it behind
     it. glibc maps so large a block from the kernel each time, which hands it over page by page, zeroed: a
-    quarter of the processor time of a training step (``tools/bench_step.py``). From one heap that never
+    quarter of the processor time of a training step (``tools/bench/step.py``). From one heap that never
     shrinks the pages come once. The process then holds its largest size until it ends.
 
     Returns:

@@ -24,7 +24,7 @@ TINY = ["--width=16", "--layers=1", "--heads=2", "--mlp_width=16", "--rounds=1"]
 @pytest.mark.slow
 def test_harmony_over_rope_at_every_length(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    command = [sys.executable, str(ROOT / "tools/bench_step.py"), "harmony", "--lengths=8,16", "--events=16"]
+    command = [sys.executable, str(ROOT / "tools/bench/step.py"), "harmony", "--lengths=8,16", "--events=16"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [*command, f"--json={out}", *TINY], env=environment, capture_output=True, text=True, check=False
@@ -36,8 +36,8 @@ def test_harmony_over_rope_at_every_length(tmp_path: Path) -> None:
 
 
 def test_the_step_compared_with_torch_is_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    bench = importlib.import_module("bench_step")
+    monkeypatch.syspath_prepend(str(ROOT / "tools" / "bench"))
+    bench = importlib.import_module("step")
     task = bench.PlainTask(ModelConfig(width=16, layers=2, heads=2, head_width=8, mlp_width=24, dropout=0.0))
     params = task.init_params(jax.random.key(0))
     ids = jnp.asarray(np.random.default_rng(0).integers(0, bench.VOCABULARY, (2, 9)))

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-
-import fit_melody_chords as tool
 
 from hrpe_jax.analysis import harmonize
 from hrpe_jax.analysis.fitted import write_fitted
@@ -21,6 +16,7 @@ from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
+from tools.fit import melody_chords as tool
 
 PROGRESSION = (
     (0, "maj7"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 
 def load(name: str) -> Any:
-    path = Path(__file__).resolve().parents[2] / "tools" / f"{name}.py"
+    path = Path(__file__).resolve().parents[2] / "tools" / "bench" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-
-import fit_keys
-import measure_keys
-from fit_keys import ROWS, Example
 
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
+from tools.fit import keys as fit_keys
+from tools.fit.keys import ROWS, Example
+from tools.measure import keys as measure_keys
 
 C_MAJOR, A_MINOR = Key(0, "major"), Key(9, "minor")
 

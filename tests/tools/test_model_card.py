@@ -6,7 +6,7 @@ import pytest
 
 from hrpe_jax.errors import UserError
 from tests.tools.test_results import figures
-from tools.model_card import MARK, front_page
+from tools.release.model_card import MARK, front_page
 
 
 def test_only_the_marked_block_is_written():

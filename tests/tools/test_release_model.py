@@ -12,7 +12,7 @@ from hrpe_jax.preprocessing.build import build_dataset
 from hrpe_jax.utils import cli
 from tests.preprocessing.songs import write_songs
 from tests.sampling.tiny import tiny_model
-from tools import release_model
+from tools.release import release_model
 
 
 @pytest.fixture(scope="module")

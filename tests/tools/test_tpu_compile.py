@@ -25,7 +25,7 @@ def get_config():
 
 def compile_for_tpu(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "tools" / "tpu_compile.py"), *arguments]
+    command = [sys.executable, str(ROOT / "tools" / "bench" / "tpu_compile.py"), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=1200)
 
 

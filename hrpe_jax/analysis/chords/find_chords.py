@@ -43,7 +43,7 @@ _HIGH = 65.0  # mean pitch that says neither
 _SEMITONES = 4.0  # how far from it the pitch says as much as one unit of the score
 _ENOUGH = 1.5  # notes of the accompaniment sounding at once, on average over the time in which any note does
 
-# Log odds that a note accompanies, by the columns of `note_features`: `tools/fit_chords.py --notes`.
+# Log odds that a note accompanies, by the columns of `note_features`: `tools/fit/chords.py --notes`.
 _NOTE = (-0.82, -1.65, -2.85, -0.15, -0.13, 0.46, 0.78, 0.05, 2.07)
 
 
@@ -149,7 +149,7 @@ def _fitted() -> SegmentParams:
 
 
 POP = _fitted()
-"""The 15 qualities of POP909, fitted on 100 of its training songs by `tools/fit_chords.py`."""
+"""The 15 qualities of POP909, fitted on 100 of its training songs by `tools/fit/chords.py`."""
 
 _ADDED = (0.9, 1.9, -0.8, -1.0)
 """Weights of an added ninth or higher: by the side of the sixth's, the nearest that was fitted."""

@@ -11,7 +11,7 @@ is, and a passing note is no chord although it fills a beat. The score of a chor
 and a weight depends on what a pitch class is to the chord only: its root, third, suspension, fifth, seventh,
 sixth, an added ninth or higher, or the interval that a foreign note makes with the root. All qualities share
 these weights, so chords that the training songs do not have can be found as well. The weights are those of a
-conditional random field, fitted by `tools/fit_chords.py`.
+conditional random field, fitted by `tools/fit/chords.py`.
 
 References: S. Sarawagi and W. Cohen, "Semi-Markov Conditional Random Fields for Information Extraction", NIPS
 2004; K. Masada and R. Bunescu, "Chord Recognition in Symbolic Music: A Segmental CRF Model, Segment-Level

@@ -2,11 +2,11 @@
 
 | file | what it holds | fitted by |
 |---|---|---|
-| `form.json` | weights of `form`, lengths of sections | `tools/fit_form.py` |
-| `chords.json` | weights of the chord finder, `chords.find_chords.POP` | `tools/fit_chords.py` |
-| `keys.json` | evidence for keys, `keys` | `tools/fit_keys.py` |
-| `melody_notes.json` | networks that pick melody notes, `melody.line` | `tools/fit_melody.py` |
-| `melody_chords.json` | chords under melodies, `harmonize` | `tools/fit_melody_chords.py` |
+| `form.json` | weights of `form`, lengths of sections | `tools/fit/form.py` |
+| `chords.json` | weights of the chord finder, `chords.find_chords.POP` | `tools/fit/chords.py` |
+| `keys.json` | evidence for keys, `keys` | `tools/fit/keys.py` |
+| `melody_notes.json` | networks that pick melody notes, `melody.line` | `tools/fit/melody.py` |
+| `melody_chords.json` | chords under melodies, `harmonize` | `tools/fit/melody_chords.py` |
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ long, loud and high a note is beside its neighbours, all relative to the song. A
 `LineFeatures`: how a note joins the line that the first probabilities draw. It runs twice, the second time on
 its own result. So a passage without melody stays empty even though something is always on top.
 
-Both have one hidden layer of tanh units. The weights (`fitted/melody_notes.json`, `tools/fit_melody.py`) are
+Both have one hidden layer of tanh units. The weights (`fitted/melody_notes.json`, `tools/fit/melody.py`) are
 fitted to songs as they are, transposed, without dynamics, on a grid, and without other instruments.
 """
 
@@ -331,7 +331,7 @@ class Network(NamedTuple):
 
 @cache
 def fitted_networks() -> tuple[Network, Network]:
-    """The first and the second network that `tools/fit_melody.py` fitted."""
+    """The first and the second network that `tools/fit/melody.py` fitted."""
     tables = read_fitted("melody_notes")
     return _network(tables["first"]), _network(tables["second"])
 

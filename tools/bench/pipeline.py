@@ -1,6 +1,6 @@
 """How fast training batches come: batches and tokens a second for both stages, beside what a step takes.
 
-    python tools/bench_pipeline.py --data=DIR [--rows=16 --length=256 --segments=1 --steps=400 --json]
+    python tools/bench/pipeline.py --data=DIR [--rows=16 --length=256 --segments=1 --steps=400 --json]
 
 DIR is what `python -m hrpe_jax.preprocess` wrote. The first batches of each stage, which read and decode the
 songs, are reported on their own (`first_epoch`). `times_a_step` says how many times faster than a step of

@@ -1,6 +1,6 @@
 """How well the melody of POP909 is found when the names of its tracks are hidden.
 
-    python tools/measure_melody.py --input=POP909 --splits=FILE --split=valid --tracks=apart|merged
+    python tools/measure/melody.py --input=POP909 --splits=FILE --split=valid --tracks=apart|merged
 
 `apart`: the share of songs where the MELODY track is chosen among MELODY, BRIDGE and PIANO, and the notes
 found. `merged`: all notes are in one track, as a file with one channel would have them (of overlapping equal
@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from fit_melody import matches
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from hrpe_jax.analysis.melody.find_melody import find_melody
 from hrpe_jax.analysis.melody.line import Notes
 from hrpe_jax.formats.midi.read import MidiFile, MidiTrack, read_midi
+from tools.fit.melody import matches
 
 
 def merge(midi: MidiFile) -> MidiFile:

@@ -1,7 +1,7 @@
 """Composes pieces over all keys, meters and controls, and checks each: it decodes, its bars are full, chords
 and melody end together at the asked bar with a note that sounds into it, and what was asked for is there.
 
-    python tools/check_sampling.py --model=DIR [--pieces=1000] [--meters=4/4,3/4,6/8,2/4,12/8,5/4,7/8]
+    python tools/measure/check_sampling.py --model=DIR [--pieces=1000] [--meters=4/4,3/4,6/8,2/4,12/8,5/4,7/8]
 
 Prints a line for every failure and one JSON object with the counts; exit status 1 if anything failed.
 """

@@ -1,6 +1,6 @@
 """Fits the weights of `hrpe_jax.analysis.chords.find_chords.POP` on songs with known chords.
 
-    python tools/fit_chords.py --input=POP909 --splits=pop909.json [--limit=100] [--epochs=25]
+    python tools/fit/chords.py --input=POP909 --splits=pop909.json [--limit=100] [--epochs=25]
         [--output=FILE | --notes]
 
 Maximum likelihood of a semi-Markov conditional random field (see `analysis.chords.segments`) by Adam,

@@ -1,6 +1,6 @@
 """Fits the weights that tell the sung track of a file from the others (`TRACK_WEIGHTS` in `melody_choice`).
 
-    python tools/fit_melody_track.py --input=POP909 --splits=FILE [--karaoke=FOLDER]
+    python tools/fit/melody_track.py --input=POP909 --splits=FILE [--karaoke=FOLDER]
 
 Examples are the training songs of POP909, as they are and with the piano parted into bass, chords and top,
 some parts left out, transposed, louder or without dynamics. With `--karaoke`, files whose words fall on the
@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from fit_melody import read
 from scipy.optimize import minimize
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from hrpe_jax.analysis.melody.find_melody import (
     FEWEST,
     TRACK_WEIGHTS,
@@ -30,6 +31,7 @@ from hrpe_jax.analysis.melody.find_melody import (
 from hrpe_jax.analysis.melody.line import TOGETHER, Notes
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.midi.read import read_midi
+from tools.fit.melody import read
 
 PENALTY = 3e-4
 KARAOKE_WEIGHT = 4

@@ -1,6 +1,6 @@
 """What the training loop and its checkpoints cost beside the compiled step, at the quickstart's size.
 
-    python tools/bench_loop.py --data=DIR [--stage=melody --laps=2 --rounds=3 --config=FILE]
+    python tools/bench/loop.py --data=DIR [--stage=melody --laps=2 --rounds=3 --config=FILE]
 
 DIR is a prepared data set. Ways to compute the same number of steps, in turns within one process:
 
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from bench_common import place
+from common import place
 
 SAVE_EVERY = 10
 

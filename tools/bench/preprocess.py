@@ -1,10 +1,10 @@
 """How long preprocessing takes from the command line, on one core and two, in the pool and on Beam, and how
 much memory it takes: songs in, shards of both stages out.
 
-    python tools/bench_preprocess.py --input=POP909 [--format=midi] [--splits=FILE] [--runs=3] [--limit=N]
-    python tools/bench_preprocess.py --input=POP909 --beam_options="--direct_num_workers=2 ..." --beam
-    python tools/bench_preprocess.py --input=POP909 --memory=100,300,900
-    python tools/bench_preprocess.py --input=POP909 --reading
+    python tools/bench/preprocess.py --input=POP909 [--format=midi] [--splits=FILE] [--runs=3] [--limit=N]
+    python tools/bench/preprocess.py --input=POP909 --beam_options="--direct_num_workers=2 ..." --beam
+    python tools/bench/preprocess.py --input=POP909 --memory=100,300,900
+    python tools/bench/preprocess.py --input=POP909 --reading
 
 Every run is a process of its own and writes into a new folder; the ways to run take turns, so that a machine
 that gets busier slows all of them alike. Prints a table and, last, one JSON object. With --memory it reads so
@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 _RUN = """
 import json, resource, sys
 from hrpe_jax import preprocess

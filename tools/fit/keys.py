@@ -1,6 +1,6 @@
 """Fits what sounds, chords and ends say about the key, on training songs of three corpora.
 
-    python tools/fit_keys.py --pop909=DIR --nottingham=DIR --billboard=DIR --splits=DIR
+    python tools/fit/keys.py --pop909=DIR --nottingham=DIR --billboard=DIR --splits=DIR
         [--output=hrpe_jax/analysis/fitted/keys.json] [--measure=test | --relatives]
 
 --splits holds pop909.json, nottingham.json and billboard.json; --nottingham the ABC books. A linear model
@@ -20,14 +20,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from measure_keys import read_song
 from scipy.optimize import minimize
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from hrpe_jax.analysis.fitted import write_fitted
 from hrpe_jax.analysis.keys import KINDS, WEIGHTS, key_features
 from hrpe_jax.readers.abc import iterate_abc
@@ -36,6 +37,7 @@ from hrpe_jax.readers.pop909 import read_pop909
 from hrpe_jax.readers.song import SongError
 from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.theory.key import MAJOR_PROFILE, MINOR_PROFILE, Key
+from tools.measure.keys import read_song
 
 PENALTY = 1e-4
 """Cost of a squared step away from `prior`: what the songs do not show stays as the textbook has it."""

@@ -1,6 +1,6 @@
 """Counts the tables of `analysis.harmonize` in training songs that have melody and chords.
 
-    python tools/fit_melody_chords.py --input=FOLDER --splits=FILE [--input=... --splits=...]
+    python tools/fit/melody_chords.py --input=FOLDER --splits=FILE [--input=... --splits=...]
         [--output=hrpe_jax/analysis/fitted/melody_chords.json] [--measure=test]
 
 Folders and their splits (JSON: split -> names) go in pairs; "-" for splits takes every song, to measure only.
@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure_metrics import read
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from hrpe_jax.analysis.fitted import write_fitted
 from hrpe_jax.analysis.harmonize import beats, find_melody_chords, melody_chroma
 from hrpe_jax.metrics.arrays import Undefined
@@ -28,6 +29,7 @@ from hrpe_jax.metrics.registry import BY_NAME
 from hrpe_jax.score.score import ChordSpan, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.quality import CHORD_TONES
+from tools.measure.metrics import read
 
 STATES = 12
 """Chords of a mode; they are 96 % of the time."""

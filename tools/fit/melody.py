@@ -1,6 +1,6 @@
 """Fits the networks that tell melody from accompaniment, on training songs of POP909 whose tracks are merged.
 
-    python tools/fit_melody.py --input=POP909 --splits=FILE
+    python tools/fit/melody.py --input=POP909 --splits=FILE
         --output=hrpe_jax/analysis/fitted/melody_notes.json
 
 Every song is used as it is and once more varied at random: dynamics flattened, times put on a coarse grid,

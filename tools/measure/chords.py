@@ -1,6 +1,6 @@
 """How well the chord finder names the chords of POP909, and where it errs.
 
-    python tools/measure_chords.py --input=POP909 --splits=pop909.json [--split=test] [--limit=N]
+    python tools/measure/chords.py --input=POP909 --splits=pop909.json [--split=test] [--limit=N]
         [--beats=given|found] [--tracks=apart|merged] [--qualities=pop909|all] [--errors]
 
 Notes of all tracks except drums; the reference is chord_midi.txt. With `--beats=given` beats and bars are

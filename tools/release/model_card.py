@@ -1,4 +1,4 @@
-"""The card of a released model, written from records; `tools/release_model.py` puts it beside the weights."""
+"""The card of a released model, written from records; `release_model.py` puts it beside the weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Transformer of ``bench_step.py torch`` in PyTorch: the yardstick, written as PyTorch's users write it.
+"""The Transformer of ``step.py torch`` in PyTorch: the yardstick, written as PyTorch's users write it.
 
 RMSNorm, RoPE, ``scaled_dot_product_attention``, gated MLP with SiLU, tied output, AdamW with clipping by
 norm: the same arithmetic as the project's blocks with plain RoPE.

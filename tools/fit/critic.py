@@ -1,6 +1,6 @@
 """Trains the critics of a released model (`metrics.critic`) and puts them into its folder.
 
-    python tools/fit_critic.py --model=hrpe_jax/pretrained --data=DIR [--style=pop ...] [--pieces=60]
+    python tools/fit/critic.py --model=hrpe_jax/pretrained --data=DIR [--style=pop ...] [--pieces=60]
 
 DIR is the prepared data set that the model was trained on, with styles; only its training songs are used. Of
 each style so many pieces of 16 bars are drawn, with all their candidates, and told from the songs. Prints by
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from hrpe_jax.utils import cli
 

@@ -1,6 +1,6 @@
 """How well beats and bars are found in POP909's MIDI files.
 
-    python tools/measure_beats.py --input=POP909 --splits=pop909.json [--split=test] [--limit=N]
+    python tools/measure/beats.py --input=POP909 --splits=pop909.json [--split=test] [--limit=N]
         [--performed=SECONDS]
 
 The reference is beat_midi.txt. F-measures count a beat as found within 70 ms of one given, each once (as

@@ -1,6 +1,6 @@
 """Attention alone: temporary memory against length, and what H-RPE adds to its time.
 
-    python tools/bench_attention.py [--lengths=256,512,1024,2048,4096,8192] [--json=FILE]
+    python tools/bench/attention.py [--lengths=256,512,1024,2048,4096,8192] [--json=FILE]
 
 Memory is the compiler's own account of the temporaries of forward and backward, so it is exact and needs no
 run: the dense bias of the reference against the folded features in the implementation that the platform
@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from bench_common import in_turns, place, print_table, ratio, store
+from common import in_turns, place, print_table, ratio, store
 
 from hrpe_jax.models.config import ALL_LAGS, Lags
 from hrpe_jax.ops import hrpe

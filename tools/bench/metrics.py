@@ -1,7 +1,7 @@
 """How long it takes to judge generated music: every metric, every control, and bootstrap intervals.
 
-    python tools/bench_metrics.py [--pieces=1000] [--bars=32] [--draws=1000] [--linear=250,500,1000,2000]
-    python tools/bench_metrics.py --muspy [--pieces=200]
+    python tools/bench/metrics.py [--pieces=1000] [--bars=32] [--draws=1000] [--linear=250,500,1000,2000]
+    python tools/bench/metrics.py --muspy [--pieces=200]
 
 The pieces are made up by a seed: phrases that come again, with chords. The first form prints seconds and peak
 memory of `hrpe_jax.metrics.compare` on so many generated against so many reference pieces, and with --linear

@@ -1,7 +1,7 @@
 """Compiles both stages of a config for TPUs, without a TPU: does it fit, what does it do, is attention fused?
 
     pip install -e .[tpu]
-    python tools/tpu_compile.py --config=configs/backbone_large.py --topology=v5e:2x4 --topology=v5p:2x2x2
+    python tools/bench/tpu_compile.py --config=backbone_large --topology=v5e:2x4 --topology=v5p:2x2x2
 
 For each stage and topology the sharded training step goes through the real TPU compiler on the config's
 mesh, and the sampler's loop on one chip. Printed per chip: memory (arguments, temporaries, results that are

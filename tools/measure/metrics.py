@@ -1,6 +1,6 @@
 """Whether structure metrics put music of known structure in the right order.
 
-    python tools/measure_metrics.py --input=FOLDER [--splits=FILE --split=test] [--bars=16] [--meter=4/4]
+    python tools/measure/metrics.py --input=FOLDER [--splits=FILE --split=test] [--bars=16] [--meter=4/4]
 
 For every structure metric how far from real music are other real pieces, varied ones, shuffled bars, one bar
 looped and silence, at the same number of pieces each (see `hrpe_jax.metrics.degraded`), and whether each is

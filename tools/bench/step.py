@@ -1,8 +1,8 @@
 """The whole training step: what H-RPE adds to it, how it compares with PyTorch, and how well it uses a GPU.
 
-    python tools/bench_step.py harmony [--lengths=256,512,1024] [--json=FILE]   H-RPE over RoPE alone
-    python tools/bench_step.py torch [--json=FILE]     (pip install torch)    the same Transformer in PyTorch
-    python tools/bench_step.py utilisation --config=configs/backbone_large.py   share of the device's peak
+    python tools/bench/step.py harmony [--lengths=256,512,1024] [--json=FILE]   H-RPE over RoPE alone
+    python tools/bench/step.py torch [--json=FILE]     (pip install torch)    the same Transformer in PyTorch
+    python tools/bench/step.py utilisation --config=configs/backbone_large.py   share of the device's peak
         [--set=model.remat=none ...]
 
 All that is compared runs in one process, in turns; the figure is the median over rounds of the ratio.
@@ -57,7 +57,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from bench_common import in_turns, place, print_table, ratio, store, take_one_core
+from common import in_turns, place, print_table, ratio, store, take_one_core
 
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.config import BackboneStageConfig, BatchConfig, MeshConfig, OptimizerConfig, StageConfig

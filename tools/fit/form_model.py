@@ -1,6 +1,6 @@
 """Counts the sections of training songs for `data.form_model`; compares what it draws with real forms.
 
-    python tools/fit_form_model.py --data=pop=DIR --data=folk=DIR [...] [--songs=200]
+    python tools/fit/form_model.py --data=pop=DIR --data=folk=DIR [...] [--songs=200]
         [--output=hrpe_jax/pretrained/forms.json] [--measure=valid]
 
 DIR are prepared data sets (`python -m hrpe_jax.preprocess`); their training songs count. With --measure

@@ -1,8 +1,8 @@
 """Puts the weights of a training into the package, in bfloat16, with a card that is written from its records.
 
-    python tools/release_model.py --run=runs/pop909 --data=data/pop909
+    python tools/release/release_model.py --run=runs/pop909 --data=data/pop909
     python -m experiments.results.run --data=data/pop909 --output=experiments/results/pop909.json
-    python tools/release_model.py --run=... --data=... --results=experiments/results/pop909.json \\
+    python tools/release/release_model.py --run=... --data=... --results=experiments/results/pop909.json \\
         --notes=experiments/results/worst_pieces.md --readme=docs/research/results.md
 
 The second command measures what the first has put there; the third writes its figures into the card. Figures
@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from hrpe_jax.errors import UserError
 from hrpe_jax.utils import cli
@@ -34,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
     from hrpe_jax.data.plan_tables import NO_TABLES, plan_tables_of
     from hrpe_jax.data.shards import open_dataset
     from hrpe_jax.utils.files import replace_file
-    from tools.model_card import CORPORA, front_page, write_card
+    from tools.release.model_card import CORPORA, front_page, write_card
 
     stages: dict[str, Any] = {}
     trainings: dict[str, Any] = {}
@@ -128,12 +128,12 @@ def commands(args: argparse.Namespace) -> list[str]:
             f"python -m hrpe_jax.train --config={config} --workdir=RUN --config.data.path=DATA"
             for config in args.config
         ),
-        "python tools/release_model.py --run=RUN --data=DATA",
+        "python tools/release/release_model.py --run=RUN --data=DATA",
     ]
     if args.results:
         found += [
             "python -m experiments.results.run --model=pretrained --data=DATA --output=RESULTS.json",
-            "python tools/release_model.py --run=RUN --data=DATA --results=RESULTS.json",
+            "python tools/release/release_model.py --run=RUN --data=DATA --results=RESULTS.json",
         ]
     return found
 
@@ -141,7 +141,7 @@ def commands(args: argparse.Namespace) -> list[str]:
 def parser() -> argparse.ArgumentParser:
     """The options."""
     options = cli.make_parser("release", __doc__)
-    options.prog = "python tools/release_model.py"
+    options.prog = "python tools/release/release_model.py"
     add = options.add_argument
     add("--run", action="append", required=True, metavar="DIR", help="workdir of a training; may be repeated")
     add("--data", required=True, metavar="DIR", help="the prepared data set that it was trained on")

@@ -1,6 +1,6 @@
 """How often the key of POP909's songs is found.
 
-    python tools/measure_keys.py --input=POP909 --splits=FILE --split=valid --chords=found|given
+    python tools/measure/keys.py --input=POP909 --splits=FILE --split=valid --chords=found|given
 
 Beats and bars are those of beat_midi.txt; chords are found from the notes, or those of chord_midi.txt. Songs
 with one key in key_audio.txt: how many have exactly that key, or its signature; how many are said to change.

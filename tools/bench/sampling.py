@@ -1,7 +1,7 @@
 """How fast sampling is: tokens a second beside Hugging Face's `generate`, time per token far into a piece,
 the wait for a first piece, and a thousand pieces.
 
-    python tools/bench_sampling.py [--model=DIR] [--only=tokens,length,start,pieces] [--output=FILE.json]
+    python tools/bench/sampling.py [--model=DIR] [--only=tokens,length,start,pieces] [--output=FILE.json]
 
 DIR is a workdir or a released model; without it, random parameters of the size that the POP909 configs train,
 in 4/4. Every figure is also stored as JSON. Needs torch and transformers for `tokens`, whose GPT-2 has as
@@ -22,10 +22,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import bench_common
+import common
 import numpy as np
 
-ROOT = bench_common.ROOT
+ROOT = common.ROOT
 EVENTS = 256  # of a melody, timed against the other program
 FAR, NEAR, STRETCH = 20_000, 500, 256  # events into a piece
 
@@ -121,14 +121,14 @@ def tokens(model: Any, rounds: int, counts: list[int]) -> dict[str, Any]:
         runs = {"ours": our_melodies(model, rows, EVENTS)}
         for threads in sorted(set(counts)):
             runs[f"generate, {threads} threads"] = their_melodies(model, rows, EVENTS, threads)
-        seconds = bench_common.in_turns(runs, rounds)
+        seconds = common.in_turns(runs, rounds)
         rate = {
             name: round(rows * EVENTS / sorted(took)[len(took) // 2], 1) for name, took in seconds.items()
         }
         best = min((name for name in runs if name != "ours"), key=lambda name: min(seconds[name]))
         found[f"batch {rows}"] = {
             "tokens_per_second": rate,
-            "times": round(bench_common.ratio(seconds[best], seconds["ours"]), 2),
+            "times": round(common.ratio(seconds[best], seconds["ours"]), 2),
         }
     return found
 
@@ -231,7 +231,7 @@ def main() -> int:
         model = load_model(folder)
         shape = model.stage("melody").config.model
         result: dict[str, Any] = {
-            "place": bench_common.place(),
+            "place": common.place(),
             "model": "random parameters" if flags.model is None else flags.model.name,
             "melody": {
                 name: getattr(shape, name) for name in ("layers", "width", "heads", "mlp_width", "memory")
@@ -261,8 +261,8 @@ def main() -> int:
         if "pieces" in only:
             result["pieces"] = entry = pieces(folder, place, flags.pieces)
             rows.append((f"{entry['pieces']:,} pieces of 16 bars", f"{entry['seconds']} s", ""))
-        bench_common.print_table(("figure", "measured", "ratio"), rows)
-    bench_common.store(flags.output, json.loads(json.dumps(result)))
+        common.print_table(("figure", "measured", "ratio"), rows)
+    common.store(flags.output, json.loads(json.dumps(result)))
     return 0
 
 

@@ -1,10 +1,10 @@
 """How well `analysis.find_form` finds the sections that people hear.
 
-    python tools/measure_form.py --input=../shared/data/pop909/POP909 --form=../shared/data/pop909_form
+    python tools/measure/form.py --input=../shared/data/pop909/POP909 --form=../shared/data/pop909_form
         --splits=../shared/data/splits/pop909.json [--split=valid] [--songs=20]
-    python tools/measure_form.py --charts=../shared/data/billboard
+    python tools/measure/form.py --charts=../shared/data/billboard
         --splits=../shared/data/splits/billboard.json [--split=valid]
-    python tools/measure_form.py --bars --input=... --form=...
+    python tools/measure/form.py --bars --input=... --form=...
 
 POP909: against both people's labels, each song and labelling the same weight, beside the agreement of the
 two people and simple baselines. Billboard: against the letters and words of the charts, from the chords
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -28,13 +29,14 @@ from pathlib import Path
 
 import mir_eval.segment as segment
 import numpy as np
-from fit_form import read_labelled
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from hrpe_jax.analysis.find_form import find_form
 from hrpe_jax.readers.charts import read_billboard
 from hrpe_jax.readers.pop909 import read_pop909_song
 from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import Score
+from tools.fit.form import read_labelled
 
 COLUMNS = ("P 0", "R 0", "F 0", "P 1", "R 1", "F 1", "pairs P", "pairs R", "pairs F", "So", "Su", "S F")
 Labelled = tuple[Score, Sequence[Sequence[Section]]]

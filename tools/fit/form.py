@@ -1,11 +1,11 @@
 """Fits the weights of `analysis.find_form` to people's labels of POP909's training songs.
 
-    python tools/fit_form.py --input=../shared/data/pop909/POP909 --form=../shared/data/pop909_form
+    python tools/fit/form.py --input=../shared/data/pop909/POP909 --form=../shared/data/pop909_form
         --splits=../shared/data/splits/pop909.json [--every=3] [--output=hrpe_jax/analysis/fitted/form.json]
 
 Both labellings count. Weights are logistic regressions: of bar lines at which a section begins, and of pairs
 of sections with the same letter; once for songs with their melody, once for their chords alone. Lengths of
-inner sections are counted. Every third song is enough for these few weights. `tools/measure_form.py` measures
+inner sections are counted. Every third song is enough for these few weights. `tools/measure/form.py` measures
 what comes of it.
 """
 
