@@ -1,4 +1,4 @@
-"""Judge pieces against real music, or a trained model on a data set.
+"""Evaluates pieces against real music, or a trained model on a data set.
 
   python -m hrpe_jax.evaluate --generated=pieces --reference=data/pop909 --report=report.html
   python -m hrpe_jax.evaluate --model=runs/pop909 --data=data/pop909 --split=test
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     options = cli.make_parser("evaluate", __doc__)
     add = options.add_argument
-    add("--generated", type=cli.path, metavar="DIR", help="pieces to be judged: a folder, or a file")
+    add("--generated", type=cli.path, metavar="DIR", help="pieces to be evaluated: a folder, or a file")
     add(
         "--reference",
         type=cli.path,

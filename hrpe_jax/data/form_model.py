@@ -1,6 +1,6 @@
 """Which sections a piece has, and how long: counts with back-off, and drawing from them.
 
-A form is told as steps. Each step is a kind and a length:
+A form is a sequence of steps. Each step is a kind and a length:
 
     new         a letter that was not there before
     again       the letter of the section before

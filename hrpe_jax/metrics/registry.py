@@ -38,7 +38,7 @@ class Metric:
             SSMs of two sets of pieces, `function(ssms, ssms)`.
         function: it.
         options: its further arguments, as stated in the report.
-        recommended: whether this project recommends it for judging generated music.
+        recommended: whether this project recommends it for evaluating generated music.
         remark: what to know, or why it is not recommended.
     """
 

@@ -159,7 +159,7 @@ class ModelConfig:
         same, from the same parameters (``models.layers.UNROLLED``).
       rope_base: longest RoPE wavelength over 2 pi, in events.
       repeats: events of the song so far among which the longest earlier agreement with the latest events is
-        looked for (``ops.repeats``); what followed it is told to the model, which may copy it. 0 for none.
+        looked for (``ops.repeats``); what followed it is an input, which the model may copy. 0 for none.
       plan: whether every event sees the plan of its piece (``codec.plan``): form, place in it, attributes;
         and what stood at the aligned bar of the section that comes again.
       plan_dropout: share of training rows to which each part of the plan is unknown.
@@ -216,7 +216,7 @@ class BackboneModelConfig(ModelConfig):
       input_features: whether root, quality, function and bar phase are embedded at the input.
       token_shift: whether the event before is seen at the input too, by a matrix of its own.
       phrases: bars after which songs come back to what they said: what stood so many bars before the next
-        event (``ops.phrases``) is told to the model, which may copy it. None: ().
+        event (``ops.phrases``) is an input, which the model may copy. None: ().
       motion_input: whether the root's motion into each event is embedded at the input.
       transposed_repeats: as ``repeats``, with roots as motions: what followed the longest earlier agreement
         in any transposition, moved to the present root (``models.transposed_search``). 0 for none.

@@ -61,7 +61,7 @@ def read_billboard(path: str | Path) -> Song:
 
     Returns:
         A song without melody; `found` has "key", and "meter" where no metre is named. Warnings: "no_melody",
-        "unknown_chords" ("*" and the like, told as no chord), "meter_assumed", "meter_split" (7/4 is told as
+        "unknown_chords" ("*" and the like, read as no chord), "meter_assumed", "meter_split" (7/4 is read as
         4/4 and 3/4), "tempo_assumed".
 
     Raises:

@@ -117,7 +117,7 @@ def read_lead_sheet(path: str | Path) -> Song:
     Returns:
         A song. `found` has "key" unless the file names a mode other than "major" that the notes bear out,
         "chords" where there are no chord symbols, "meter" where no meter is named. Warnings: "meter_assumed",
-        "meter_split" (a meter that a Score cannot have: 7/4 is told as 4/4 and 3/4), "tempo_assumed",
+        "meter_split" (a meter that a Score cannot have: 7/4 is read as 4/4 and 3/4), "tempo_assumed",
         "melody_skyline" (a line out of notes that sound together), "melody_scored" (the notes alone say which
         part is the melody), "measures_repeated" (empty bars were filled under signs of repetition),
         "chord_symbol_unread" (the chord before it went on), "no_chords", "no_melody".

@@ -118,7 +118,7 @@ def page(
     grid = f"windows of {settings['bars']} bars in {meter_of(comparison)}"
     parts = [
         f'<p>{n}, {grid}. Closest to <span class="key reference">real music</span> is best; nothing here is '
-        'better when higher. <span class="key generated">generated</span> is what is judged; the other '
+        'better when higher. <span class="key generated">generated</span> is what is evaluated; the other '
         "colours are controls: music of which one knows how much structure it has.</p>",
         predictions(stages, split) if stages else "",
         sections.sources(comparison, about),
@@ -138,7 +138,7 @@ def page(
 def model_page(
     title: str, stages: Mapping[str, Any], split: str, foreign: Mapping[str, Any] | None = None
 ) -> str:
-    """A page of predictions alone, of a model whose pieces are not judged.
+    """A page of predictions alone, of a model whose pieces are not evaluated.
 
     Args:
         title: of the page.

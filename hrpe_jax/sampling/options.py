@@ -1,4 +1,4 @@
-"""What can be asked of a piece, as it is given: the keywords of `Composer.compose` and the flags of `sample`.
+"""The options of a piece, as they are given: the keywords of `Composer.compose` and the flags of `sample`.
 
 A new option is a field here, a keyword of `Composer.compose` and `Composer.stream`, and a flag of
 `hrpe_jax.sample`; a test holds the four equal. `controls.read_controls` checks the values.

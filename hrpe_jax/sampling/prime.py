@@ -1,4 +1,4 @@
-"""A piece to go on from, or whose chords get a new melody: what both stages are told of it."""
+"""A piece to go on from, or whose chords get a new melody: what both stages are given of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chords of songs: every stretch of a bar is judged as a whole, and the best division of each bar is taken.
+"""Chords of songs: every stretch of a bar is scored as a whole, and the best division of each bar is taken.
 
 A model of segments rather than of beats (a semi-Markov model): an arpeggio is a chord although no beat of it
 is, and a passing note is no chord although it fills a beat. The score of a chord over a segment is linear in

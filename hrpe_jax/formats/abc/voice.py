@@ -1,6 +1,6 @@
 """One voice of an ABC tune, from its signs to measures as they are written.
 
-A voice is told one sign after the other, on whatever lines they stand. Lengths are whole numbers of
+A voice is read one sign after the other, on whatever lines they stand. Lengths are whole numbers of
 `UNITS_PER_WHOLE`; onsets come when the order of play is known, so a length may change until then (broken
 rhythm lengthens the note before it).
 """
