@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 
@@ -26,7 +27,10 @@ def main() -> None:
     usage = "usage: hrpe-jax COMMAND ...; hrpe-jax COMMAND --help tells more"
     table = "\n".join(f"  {command:11} {what}" for command, what in COMMANDS.items())
     if name in ("-h", "--help"):
-        print(f"{usage}\n\n{table}")
+        try:
+            print(f"{usage}\n\n{table}", flush=True)
+        except BrokenPipeError:  # the reader has gone (`| head`)
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         return
     sys.exit(_wrong(f"{name}: no such command; expected one of {', '.join(COMMANDS)}"))
 
