@@ -55,6 +55,7 @@ class StoredJit:
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any) -> Any:
+        """Calls the program of these arguments: stored, compiled, or by `jax.jit`."""
         program = self._program(args)
         if program is None:
             return self._jit(*args)
