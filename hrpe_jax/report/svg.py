@@ -1,6 +1,4 @@
-"""Figures, and scores as piano rolls under chord names: SVG that a page's style sheet colours.
-
-Colours are classes: "generated", "reference", and "c-NAME" for a control (see `page`)."""
+"""Figures and piano rolls as SVG; a page colours the classes "generated", "reference" and "c-NAME"."""
 
 from __future__ import annotations
 
