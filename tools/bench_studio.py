@@ -1,0 +1,226 @@
+"""The studio's figures: page weight and first paint, suggestions and their memory, frames of a long piece.
+
+    python tools/bench_studio.py [--model=DIR] [--suggestions=N] [--only=start,page,suggest,frames]
+        [--output=FILE.json]
+
+Starts `python -m hrpe_jax.studio` on a folder of its own and talks to it over its API; `page` and `frames`
+also need Chromium and selenium. `suggest` asks for four suggestions for four bars, fetches the first two bars
+of the first one's sound, and counts until these have come; memory is that of the server's process before and
+after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "hrpe_jax" / "server" / "page"
+FRAME_SECONDS = 6.0
+
+
+class Studio:
+    """A studio in a process of its own."""
+
+    def __init__(self, model: str) -> None:
+        self.folder = tempfile.mkdtemp()
+        program = [sys.executable, "-m", "hrpe_jax.studio", "--no_browser", f"--folder={self.folder}"]
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [*program, f"--model={model}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+        self.answers = time.monotonic() - self.began
+        self.address, _, self.token = self.url.partition("/?token=")
+
+    def call(self, method: str, path: str, body: Any = None, raw: bool = False) -> Any:
+        """A request."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self.token}"}
+        request = urllib.request.Request(self.address + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            return answer.read() if raw else json.load(answer)
+
+    def job(self, project: str, **asked: Any) -> Any:
+        """An answer of the model."""
+        found = self.call("POST", f"/api/projects/{project}/jobs", asked)
+        while found["status"] in ("queued", "running"):
+            found = self.call("GET", f"/api/projects/{project}/jobs/{found['id']}")
+        return found
+
+    def ready(self) -> float:
+        """Waits for the model; seconds since the command."""
+        while self.call("GET", "/api/engine")["stage"] != "ready":
+            time.sleep(0.1)
+        return time.monotonic() - self.began
+
+    def piece(self, bars: int) -> str:
+        """A project with a composed piece, that is repeated to so many bars."""
+        project = self.call("POST", "/api/projects", {"bars": 16})["id"]
+        told = self.job(project, kind="compose", count=1, seed=7)
+        self.call("POST", f"/api/projects/{project}/jobs/{told['id']}/keep", {"candidate": 0})
+        for first in range(17, bars + 1, 16):
+            action = {"do": "copy_bars", "first": 1, "last": 16, "to": first}
+            self.call("POST", f"/api/projects/{project}/actions", {"action": action})
+        return str(project)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def page(studio: Studio) -> dict[str, Any]:
+    """Weight of the page's files, and seconds from the first byte to the first paint."""
+    driver = browser()
+    try:
+        driver.get(studio.url)
+        time.sleep(3)
+        script = """const paint = performance.getEntriesByName('first-contentful-paint')[0];
+          return [paint.startTime, performance.getEntriesByType('navigation')[0].responseStart];"""
+        paint, response = driver.execute_script(script)
+    finally:
+        driver.quit()
+    return {
+        "kilobytes": round(sum(file.stat().st_size for file in PAGE.iterdir()) / 1000, 1),
+        "first_paint_seconds": round((paint - response) / 1000, 3),
+    }
+
+
+def suggest(studio: Studio, count: int) -> dict[str, Any]:
+    """Waits until the first suggestion can be heard, and the server's memory."""
+    import psutil
+
+    project = studio.piece(16)
+    draw = random.Random(1)
+    process = psutil.Process(studio.process.pid)
+    waits: list[float] = []
+    failed, before = 0, 0
+    for number in range(count + 5):
+        if number == 5:
+            before = process.memory_info().rss
+        first = draw.randrange(1, 13)
+        began = time.monotonic()
+        try:
+            found = studio.job(
+                project, kind="suggest", first=first, last=first + 3, what="melody", seed=number
+            )
+            plan = {"job": found["id"], "candidate": 0, "first": max(1, first - 2), "last": first + 3}
+            chunk = studio.call("POST", f"/api/projects/{project}/sound", plan)["chunks"][0]
+            for key in chunk["parts"].values():
+                studio.call("GET", f"/api/sound/{key}", raw=True)
+        except OSError:
+            failed += 1
+        if number >= 5:
+            waits.append(time.monotonic() - began)
+    waits.sort()
+    return {
+        "suggestions": count,
+        "median_seconds": round(statistics.median(waits), 2),
+        "seconds_95": round(waits[int(0.95 * (len(waits) - 1))], 2),
+        "failed": failed,
+        "megabytes_grown": round((process.memory_info().rss - before) / 1e6, 1),
+    }
+
+
+def frames(studio: Studio, bars: int = 256) -> dict[str, Any]:
+    """The longest frames while a long piece is scrolled and bars are selected."""
+    project = studio.piece(bars)
+    driver = browser()
+    try:
+        driver.get(f"{studio.url}#{project}")
+        while driver.execute_script("return document.querySelectorAll('#sheet .bar').length") < bars:
+            time.sleep(0.2)
+        time.sleep(2)
+        driver.set_script_timeout(120)
+        gaps = driver.execute_async_script(
+            """const done = arguments[1], until = performance.now() + 1000 * arguments[0], gaps = [];
+            const sheet = document.getElementById('sheet'), roll = document.querySelector('#roll .scroll');
+            let last = performance.now(), n = 0;
+            const step = (now) => {
+              gaps.push(now - last);
+              last = now;
+              n++;
+              sheet.scrollTop += 30;
+              roll.scrollLeft += 40;
+              const right = new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true});
+              if (n % 20 === 0) document.body.dispatchEvent(right);
+              if (now < until) requestAnimationFrame(step); else done(gaps);
+            };
+            requestAnimationFrame(step);""",
+            FRAME_SECONDS,
+        )
+    finally:
+        driver.quit()
+    gaps.sort()
+    return {
+        "bars": bars,
+        "frames": len(gaps),
+        "median_milliseconds": round(statistics.median(gaps), 1),
+        "longest_milliseconds": round(gaps[-1], 1),
+        "over_50": sum(gap > 50 for gap in gaps),
+    }
+
+
+def browser() -> Any:
+    """Chromium without a screen."""
+    import shutil
+
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1360,900"):
+        options.add_argument(argument)
+    driver = os.environ.get("CHROMEDRIVER") or shutil.which("chromedriver")
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+
+
+def main() -> None:
+    """Measures, prints, and writes the record."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="pretrained", metavar="DIR")
+    parser.add_argument("--suggestions", type=int, default=200, metavar="N")
+    parser.add_argument("--only", default="start,page,suggest,frames", metavar="NAMES")
+    parser.add_argument("--output", metavar="FILE")
+    args = parser.parse_args()
+    wanted = args.only.split(",")
+    studio = Studio(args.model)
+    found: dict[str, Any] = {"cores": os.cpu_count()}
+    try:
+        if "page" in wanted:
+            found["page"] = page(studio)
+        ready = studio.ready()
+        if "start" in wanted:
+            found["start"] = {"page_seconds": round(studio.answers, 2), "model_seconds": round(ready, 2)}
+        if "suggest" in wanted:
+            found["suggest"] = suggest(studio, args.suggestions)
+        if "frames" in wanted:
+            found["frames"] = frames(studio)
+    finally:
+        studio.stop()
+    print(json.dumps(found, indent=1))
+    if args.output:
+        with suppress(OSError):
+            Path(args.output).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
