@@ -112,7 +112,8 @@ function mark() {
   const {selection, note, shown} = project;
   for (const head of heads.querySelectorAll(".head")) {
     const number = Number(head.dataset.bar);
-    head.setAttribute("aria-pressed", String(Boolean(selection) && number >= selection.first && number <= selection.last));
+    const pressed = String(Boolean(selection) && number >= selection.first && number <= selection.last);
+    if (head.getAttribute("aria-pressed") !== pressed) head.setAttribute("aria-pressed", pressed);
   }
   chosen.hidden = !selection;
   if (selection) {

@@ -7,6 +7,8 @@ import {TEXT} from "./text.js";
 
 const svgs = new Map(); // key of a line -> its SVG text
 let parts = []; // {section, lines, marks, first, bars}
+const boxes = new Map(); // number of a bar -> its box
+let marked = []; // notes that carry a mark
 let generation = 0, shownRevision = "", emptyBox = null;
 const host = $("sheet");
 
@@ -99,27 +101,34 @@ function boxesOf(box) {
     style: {left: 100 * left / wide + "%", width: 100 * width / wide + "%", top: "0", height: "100%"}}));
   box.prepend(...buttons);
   box.dataset.ready = "1";
+  for (const button of buttons) boxes.set(Number(button.dataset.bar), button);
 }
 
 // Selection, locks, alternatives and the picked note, on what is drawn.
 function mark() {
   const {shown, selection, note, preview} = project;
-  for (const button of host.querySelectorAll(".bar")) {
-    const number = Number(button.dataset.bar), bar = shown.bars[number - 1];
-    if (!bar) continue;
+  for (const [number, button] of boxes) {
+    const bar = shown.bars[number - 1];
+    if (!bar || !button.isConnected) { boxes.delete(number); continue; }
     const chosen = Boolean(selection) && number >= selection.first && number <= selection.last;
+    const fresh = Boolean(preview) && number >= preview.view.first && number <= preview.view.last;
+    const key = [chosen, number === (selection?.first || 1), fresh, bar[2], bar[3]].join();
+    if (button.dataset.key === key) continue; // most of a long piece stays as it is
+    button.dataset.key = key;
     button.setAttribute("aria-pressed", String(chosen));
     button.tabIndex = number === (selection?.first || 1) ? 0 : -1;
     button.classList.toggle("locked", bar[3]);
-    button.classList.toggle("fresh", Boolean(preview) && number >= preview.view.first && number <= preview.view.last);
+    button.classList.toggle("fresh", fresh);
     button.setAttribute("aria-label", TEXT.bar(number) + ", " + (bar[2] || TEXT.noChord) + (bar[3] ? ", " + TEXT.locked : ""));
   }
-  for (const element of host.querySelectorAll(".picked, g.note.fresh")) element.classList.remove("picked", "fresh");
+  for (const element of marked) element.classList.remove("picked", "fresh");
+  marked = [];
   if (preview) {
     const from = shown.bars[preview.view.first - 1][0], last = shown.bars[preview.view.last - 1];
-    for (const line of allLines()) for (const [tick, element] of line.items || []) if (tick >= from && tick < last[0] + last[1] && element.classList.contains("note")) element.classList.add("fresh");
+    for (const line of allLines()) for (const [tick, element] of line.items || []) if (tick >= from && tick < last[0] + last[1] && element.classList.contains("note")) { element.classList.add("fresh"); marked.push(element); }
   }
-  if (note !== null) elementAt(note)?.classList.add("picked");
+  const picked = note === null ? null : elementAt(note);
+  if (picked) { picked.classList.add("picked"); marked.push(picked); }
 }
 
 const allLines = () => parts.flatMap((part) => part.lines);
@@ -213,7 +222,7 @@ export function stepped(pitch, steps) {
 
 // ---- For others
 
-export function barBox(number) { return host.querySelector(`.bar[data-bar="${number}"]`); }
+export function barBox(number) { return boxes.get(number) || null; }
 
 export function reveal(number) {
   const box = barBox(number)?.closest(".stave");
