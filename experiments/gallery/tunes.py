@@ -1,6 +1,6 @@
 """Makes the 24 pieces of the gallery, six of each style, with one seed and none left out: MIDI and pictures.
 
-    pip install verovio            # engraves MusicXML
+    pip install 'hrpe_jax[engrave]'
     apt-get install chromium chromium-driver
     python -m experiments.gallery.tunes
 
@@ -21,9 +21,13 @@ from tests.browser import browser
 
 STYLES = ("pop", "folk", "standards", "hymns")
 PIECES = 6
-COMMON = f"--bars=16 --num_pieces={PIECES} --seed=24 --formats=mid,musicxml,json"
+COMMON = f"--bars=16 --num_pieces={PIECES} --seed=24 --formats=mid,svg"
 FOLDER = HERE / "tunes"
 SENTENCES = FOLDER / "sentences.json"
+PAGE = (
+    "<meta charset=utf-8><style>svg{{width:940px;height:auto}}</style>"
+    '<div id="notes" style="width:960px;background:#fff">{sheet}</div>'
+)
 HEAD = """# 24 pieces
 
 Six pieces of each style, as they came: one command a style, one seed, none left out.
@@ -40,7 +44,7 @@ def main() -> None:
     args = parser.parse_args()
     if not args.text:
         draw(args.model)
-    said = json.loads(SENTENCES.read_text(encoding="utf-8"))
+    said = json.loads(SENTENCES.read_text(encoding="utf-8")) if SENTENCES.is_file() else {}
     FOLDER.joinpath("README.md").write_text(text_of(said), encoding="utf-8")
 
 
@@ -52,10 +56,12 @@ def draw(model: str) -> None:
             folder = Path(room) / style
             compose(model, folder, f"--style={style} {COMMON}")
             for number in range(1, PIECES + 1):
-                one = folder / f"{number}"
-                one.mkdir()
-                shutil.copy(folder / f"piece-{number:02d}.musicxml", one / "piece-01.musicxml")
-                photograph(window, one, "notes", FOLDER / f"{style}-{number}.png")
+                sheet = (folder / f"piece-{number:02d}.svg").read_text(encoding="utf-8")
+                page = folder / "sheet.html"
+                page.write_text(PAGE.format(sheet=sheet), encoding="utf-8")
+                window.resize(1000, 1400)
+                window.open(page)
+                window.screenshot(FOLDER / f"{style}-{number}.png", "#notes")
                 shutil.copy(folder / f"piece-{number:02d}.mid", FOLDER / f"{style}-{number}.mid")
 
 

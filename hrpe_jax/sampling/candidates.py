@@ -3,8 +3,8 @@
 1. Chords are drawn again where a new letter of the form has the very chords of an earlier one.
 2. A piece has several takes: other chords where they are free, another plan of what the melody does with its
    bars, and another range, density and tempo where they are free. Over each several melodies are drawn.
-3. One of all is kept, drawn in proportion to p(song) / p(model) as the model's critic sees it
-   (`metrics.critic`), less where its ending is not the planned one.
+3. One of all is kept, drawn by p(song) / p(model) as the model's critic sees it (`metrics.critic`), less
+   where its ending is not the planned one.
 
 A piece draws the same whatever is composed beside it.
 """
@@ -35,7 +35,9 @@ CANDIDATES = 16
 """Melodies of a piece, over all takes."""
 MOST_BARS = 64
 """Longer pieces have one candidate: their end is a small part of them."""
-MISS = 1.5
+SHARPNESS = 2.0
+"""Power of the critic's weight: sixteen candidates spread too little for a power of one to reach the songs."""
+MISS = 2.5
 """Nats that a candidate loses for each step by which its ending misses the plan (`misses`)."""
 _CHOICE = 9  # of the random numbers of a piece
 
@@ -120,7 +122,9 @@ def _keep(model: Model, controls: Controls, number: int, rows: Sequence[Tokens])
     critic = model.tables.critics.get(plan.attributes.style)
     if critic is None:
         return rows[int(np.argmax(weights))]
-    weights += critic.log_odds([decode_piece(row.chords, row.events, form=plan.form) for row in rows])
+    weights += SHARPNESS * critic.log_odds(
+        [decode_piece(row.chords, row.events, form=plan.form) for row in rows]
+    )
     chances = np.exp(weights - weights.max())
     rng = np.random.default_rng([controls.seed, number, _CHOICE])
     return rows[int(rng.choice(len(rows), p=chances / chances.sum()))]
