@@ -16,7 +16,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from experiments.gallery.draw import HERE, compose, photograph
+from experiments.gallery.draw import HERE, compose
 from tests.browser import browser
 
 STYLES = ("pop", "folk", "standards", "hymns")

@@ -36,7 +36,7 @@ CANDIDATES = 16
 MOST_BARS = 64
 """Longer pieces have one candidate: their end is a small part of them."""
 SHARPNESS = 2.0
-"""Power of the critic's weight: sixteen candidates spread too little for a power of one to reach the songs."""
+"""Power of the critic's weight: sixteen candidates spread too little for the plain weight to reach songs."""
 MISS = 2.5
 """Nats that a candidate loses for each step by which its ending misses the plan (`misses`)."""
 _CHOICE = 9  # of the random numbers of a piece
