@@ -42,7 +42,7 @@ CANNOT = (
     "A piece has one key and one meter. Keys are all alike, since training transposes; meters are not: "
     "the table says which it has seen.",
     "Chords change on beats; notes lie on sixteenths and triplets.",
-    "Form is known to it in pop alone: songs of other styles were trained on as one section.",
+    "Forms of pop are people's labels; those of other styles were found by analysis, which errs.",
     "Its other styles have fewer songs than pop; a style that it has not seen needs a model of its own "
     "(`configs/finetune.py`).",
     "Long chord progressions are shared with training songs, as real songs do; see below how long.",
