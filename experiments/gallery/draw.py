@@ -1,8 +1,8 @@
 """Makes the gallery: four pieces nobody chose, and what five commands write, as pictures.
 
-    pip install verovio            # engraves MusicXML
+    pip install 'hrpe_jax[engrave]'
     apt-get install chromium chromium-driver
-    python -m experiments.gallery.draw --model=runs/pop909
+    python -m experiments.gallery.draw
 
 runs `python -m hrpe_jax.sample` as it stands under COMMANDS, with these seeds and no others, and photographs
 the pages that it wrote; lead sheets are engraved from its MusicXML. The pieces go to
@@ -68,24 +68,12 @@ def photograph(window: Browser, folder: Path, what: str, picture: Path) -> None:
 
 def engrave(file: Path) -> str:
     """A MusicXML file as a page with its notes."""
-    import verovio
+    from hrpe_jax import read_score
+    from hrpe_jax.formats import engrave as sheets
 
-    toolkit = verovio.toolkit()
-    toolkit.setOptions(
-        {
-            "pageWidth": 2300,
-            "adjustPageHeight": True,
-            "scale": 42,
-            "footer": "none",
-            "svgViewBox": True,
-            "smuflTextFont": "embedded",
-            "pageMarginTop": 40,
-        }
-    )
-    if not toolkit.loadFile(str(file)):
-        sys.exit(f"{file}: verovio cannot read it")
-    style = "width:960px;background:#fff"
-    return f'<meta charset="utf-8"><div id="notes" style="{style}">{toolkit.renderToSVG(1)}</div>'
+    style = "<style>svg{width:940px;height:auto}</style>"
+    sheet = sheets.engrave(read_score(file))[0]
+    return f'<meta charset="utf-8">{style}<div id="notes" style="width:960px;background:#fff">{sheet}</div>'
 
 
 def main() -> None:
