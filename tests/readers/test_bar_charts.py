@@ -199,6 +199,14 @@ def test_long_directives_and_lines_take_linear_time(tmp_path: Path) -> None:
     assert chords(song) == "C@0 G@4"
 
 
+def test_one_line_of_very_many_bars_takes_linear_time(tmp_path: Path) -> None:
+    """Each bar looked through all bars before it: 200,000 of them took minutes."""
+    path = tmp_path / "wide.txt"
+    path.write_text("A song\n| C / / / | Am F |\n" + "| C " * 200_000 + "|\n", encoding="utf-8")
+    with pytest.raises(TextFileError, match="more than 10000 bars"):
+        list(read_songs(find_songs(path).songs[0]))
+
+
 KERN = """!!!OTL: A little tune
 **kern\t**kern\t**harte
 *Ibass\t*Ivoice\t*

@@ -209,13 +209,13 @@ def grid_bars(line: str, meter: Meter, before: list[ChartBar] | None = None) -> 
             now.signs = replace(now.signs, endings=endings, ending_start=True)
         elif endings:
             now.signs = replace(now.signs, endings=endings)
-        two = [*(before or []), *bars][-2:]
+        two = [*(before or [])[-2:], *bars[-2:]][-2:]
         if words == [_SAME_TWO] and len(two) == 2:
             bars.append(replace(now, cells=list(two[0].cells)))
             now.cells = list(two[1].cells)
             now.signs = replace(now.signs, forward=False, ending_start=False)
         else:
-            now.cells = _cells(words, [*(before or []), *bars])
+            now.cells = _cells(words, two)
         if now.cells:
             bars.append(now)
             now = ChartBar([], meter)
