@@ -14,8 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hrpe_jax.checkpoints.release import CONFIG_FILE, EXPORT_FOLDER, NAMES, PRETRAINED, load_model
-from hrpe_jax.checkpoints.verify import flatten
 from hrpe_jax.config import Config
 from hrpe_jax.errors import UserError
 from hrpe_jax.utils.schema import Text, build, merge
@@ -27,6 +25,8 @@ def released_folder(init_from: str) -> str:
     Raises:
         UserError: there is none.
     """
+    from hrpe_jax.checkpoints.release import CONFIG_FILE, EXPORT_FOLDER, NAMES, PRETRAINED
+
     if init_from in NAMES:
         return init_from
     for folder in (Path(init_from) / EXPORT_FOLDER, Path(init_from)):
@@ -47,6 +47,8 @@ def take_shapes(values: dict[str, Any]) -> None:
     Raises:
         UserError: there is no such model.
     """
+    from hrpe_jax.checkpoints.release import load_model
+
     init_from, stages = values.get("init_from"), values.get("stages")
     if not init_from or not isinstance(init_from, str) or not isinstance(stages, dict):
         return
@@ -72,6 +74,9 @@ def initial_params(init_from: str, stage: str, abstract: Mapping[str, Any]) -> M
     Raises:
         UserError: there is no such model or stage, its token ids mean something else, or a shape differs.
     """
+    from hrpe_jax.checkpoints.release import load_model
+    from hrpe_jax.checkpoints.verify import flatten
+
     model = load_model(released_folder(init_from))
     params = model.stage(stage).params
     found = {name: value.shape for name, value in flatten(params)}

@@ -15,7 +15,7 @@ from hrpe_jax.codec import backbone_tokens
 from hrpe_jax.config import BatchConfig
 from hrpe_jax.data.batches import BatchShape, backbone_batch, melody_batch
 from hrpe_jax.data.loader import eval_batches
-from hrpe_jax.models import transformer
+from hrpe_jax.models import harmonic_attention
 from hrpe_jax.models.config import (
     BackboneModelConfig,
     HarmonyConfig,
@@ -161,7 +161,7 @@ def test_heads_of_large_configs_fit_the_fused_gpu_kernel(stage: str, monkeypatch
         chosen.append((wide, choose("auto", q, k, features, platform="gpu")))
         return jnp.zeros((*q.shape[:3], v.shape[-1]), v.dtype)
 
-    monkeypatch.setattr(transformer, "attention", attend)
+    monkeypatch.setattr(harmonic_attention, "attention", attend)
     task = build_task(stage, config.model)
     layout = {"backbone": backbone_batch, "melody": melody_batch}[stage]
     batch = layout([], None, BatchShape(1, config.batch.length), range(1))

@@ -175,7 +175,7 @@ def test_run_goes_on_and_repeats(
     monkeypatch.setattr(small.grid, "PILOT", [cell])
     sums = small.train.song_sums
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(small.train, "song_sums", fail)

@@ -90,7 +90,7 @@ class Plain(nn.Module):
         positions = jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape)
         absent = hrpe.Codes(jnp.zeros_like(ids), (), jnp.zeros(ids.shape, bool))
         none = HarmonyConfig(variant="none")
-        past = caches.empty(config, ids.shape[0], 0, (), 0, LayerMemory())
+        past = caches.empty(config, ids.shape[0], 0, 0, 0, LayerMemory())
         past = caches.append(past, positions, jnp.ones_like(ids), absent)
         context = caches.context(past, ids.shape[1], config, none)
         x = (table[ids] * config.width**0.5).astype(jnp.dtype(config.dtype))
