@@ -222,7 +222,7 @@ def _draw(
     rows = [piece for piece in pieces for _ in range(count)]
     firsts = np.arange(len(rows), dtype=np.int32) // count * count
     plan = plan_of(request, count * len(pieces))
-    state = _start(config, params, request, plan, rows)
+    state = start(config, params, request, plan, rows)
     drawn: list[list[int]] = [[] for _ in rows]
     chances: list[list[float]] = [[] for _ in rows]
     slot = int(state.cache.slot)
@@ -290,7 +290,7 @@ def plan_of(request: Request, rows: int) -> Plan:
     )
 
 
-def _start(
+def start(
     config: BackboneModelConfig, params: Any, request: Request, plan: Plan, rows: Sequence[Sequence[int]]
 ) -> State:
     """Rows that have said these tokens: all but the last are in the cache."""

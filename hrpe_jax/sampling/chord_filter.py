@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ from hrpe_jax.sampling.backbone_loop import (
 )
 from hrpe_jax.sampling.chord_evidence import CLASS_OF, CLASSES
 from hrpe_jax.sampling.logits import pick
-from hrpe_jax.sampling.sizes import left_padded, round_up, unroll
+from hrpe_jax.sampling.sizes import backbone_stage, left_padded, round_up
 
 FILTERS, PARTICLES = 8, 8
 _STEP = 64  # beats and prefixes are rounded up, so that few programs are compiled
@@ -212,19 +212,6 @@ def _run(
 
 
 _empty = jax.jit(models.init_cache, static_argnums=(0, 1, 2, 3))
-_STAGES: dict[int, Any] = {}  # the last stage that was put on the device
-
-
-def backbone_stage(model: Model) -> tuple[BackboneModelConfig, Any]:
-    """Config and parameters of the chord stage, unrolled and on the device."""
-    stage = model.stage("backbone")
-    kept = _STAGES.get(id(stage))
-    if kept is None or kept[0] is not stage:
-        config, params = unroll(cast(BackboneModelConfig, stage.config.model), stage.params)
-        kept = (stage, config, jax.device_put(params))
-        _STAGES.clear()
-        _STAGES[id(stage)] = kept
-    return kept[1], kept[2]
 
 
 def run_filters(

@@ -16,7 +16,7 @@ from flax.errors import FlaxError
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec.backbone import prefix_of
 from hrpe_jax.codec.melody import decode_piece
-from hrpe_jax.sampling import melody_batch as melody_stage
+from hrpe_jax.sampling import melody_batch
 from hrpe_jax.sampling.candidates import write_candidates
 from hrpe_jax.sampling.chord_input import as_typed
 from hrpe_jax.sampling.controls import Controls
@@ -118,7 +118,7 @@ def finish(
         score = decode_piece(chords, events, **about)
     else:
         opening = prime.score if prime is not None else None
-        score = melody_stage.score_of(chords, opening, **about)
+        score = melody_batch.score_of(chords, opening, **about)
     score = replace(score, chords=shown_as_typed(score.chords, controls))
     return Piece(score, tuple(chords), tuple(events), dict(nats), plain(controls, number, plan), plan)
 

@@ -38,10 +38,10 @@ from hrpe_jax.codec.vocabulary import STATE_BAR, STATE_BAR_TIE
 from hrpe_jax.sampling.controls import MELODY_TOP_P
 from hrpe_jax.sampling.fill_loop import TICKS, Gap, draw_gap, gap_mask, gap_tables, weigh
 from hrpe_jax.sampling.fill_weights import ending_weight, unlike
-from hrpe_jax.sampling.likelihood import MelodyColumns, melody_columns_of, melody_stage
+from hrpe_jax.sampling.likelihood import MelodyColumns, melody_columns_of
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.melody_loop import empty_cache, read_melody
-from hrpe_jax.sampling.sizes import left_padded, room, round_up
+from hrpe_jax.sampling.sizes import left_padded, melody_stage, room, round_up
 from hrpe_jax.sampling.spans import Span
 from hrpe_jax.score.form import form_values
 from hrpe_jax.score.score import Note, Score, bar_spans
@@ -192,7 +192,7 @@ def _past(config: Any, params: Any, columns: MelodyColumns, first: int, steps: i
 
 
 def _gap(model: Model, request: FillRequest, columns: MelodyColumns) -> Gap:
-    """What the loop is told of the gap."""
+    """What the loop knows of the gap."""
     score, span = request.score, request.span
     lines = np.array(bar_spans(score)[span.first : span.last])
     begins, lengths = lines[:, 0], lines[:, 1]

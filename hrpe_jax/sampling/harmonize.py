@@ -211,7 +211,7 @@ def _may_change(grid: BeatGrid, chords_per_bar: int | None) -> np.ndarray:
 
 
 def _planned(score: Score, grid: BeatGrid, style: str) -> np.ndarray:
-    """What the chord stage is told of each beat's bar, and behind the last: int32 `[beats + 1, columns]`."""
+    """What the chord stage knows of each beat's bar, and behind the last: int32 `[beats + 1, columns]`."""
     bar = np.cumsum(np.asarray(grid.phases[:-1]) == 0) - 1
     plan = outline(form_values(score.form), int(bar[-1]) + 1)
     kept = [COLUMNS.index(name) for name in (*FORM_COLUMNS, BACK)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,12 +20,11 @@ from hrpe_jax.codec.plan import attributes_of
 from hrpe_jax.data.batches import melody_song
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig
-from hrpe_jax.sampling.sizes import round_up, unroll
+from hrpe_jax.sampling.sizes import melody_stage, round_up
 from hrpe_jax.score.score import Score
 
 WINDOW, CONTEXT = 512, 256
 """Events of one pass at most, and how many of them only are the past of the others, in longer melodies."""
-_STAGES: dict[int, Any] = {}  # the last stage that was put on the device
 _NOT_READ = ("target_ids", "next_root_pc", "next_quality_code")
 
 
@@ -57,18 +56,6 @@ def melody_columns_of(score: Score, style: str = "") -> MelodyColumns:
     return MelodyColumns(
         fields, dict(zip(MELODY_ROW_FIELDS, song.row, strict=True)), named["target_ids"], ticks
     )
-
-
-def melody_stage(model: Model) -> tuple[MelodyModelConfig, Any]:
-    """Config and parameters of the melody stage, unrolled and on the device."""
-    stage = model.stage("melody")
-    kept = _STAGES.get(id(stage))
-    if kept is None or kept[0] is not stage:
-        config, params = unroll(cast(MelodyModelConfig, stage.config.model), stage.params)
-        kept = (stage, config, jax.device_put(params))
-        _STAGES.clear()
-        _STAGES[id(stage)] = kept
-    return kept[1], kept[2]
 
 
 @functools.partial(jax.jit, static_argnames=("config", "slots"))

@@ -180,7 +180,7 @@ def _calls(
     steps: int | None,
 ) -> Iterator[tuple[Said, int]]:
     """Calls the loop until all rows have ended; gives what a call writes, and how much, without waiting."""
-    state = _start(config, params, request, plan, scores, wanted)
+    state = start(config, params, request, plan, scores, wanted)
     most, segment = config.memory + request.segment, request.segment
     slot = int(state.cache.events.slot)
     in_segment = segment if slot else 0  # what was read ended with a segment
@@ -321,7 +321,7 @@ def _with_cache(state: State, events: Any) -> State:
     return state._replace(cache=state.cache._replace(events=events))
 
 
-def _start(
+def start(
     config: MelodyModelConfig,
     params: Any,
     request: Request,

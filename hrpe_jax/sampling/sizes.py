@@ -12,17 +12,20 @@ an array that a loop carries is written where it lies.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import jax
 import numpy as np
 
+from hrpe_jax.checkpoints.release import Model, StageModel
 from hrpe_jax.models import cache as caches
 from hrpe_jax.models.cache import Cache
-from hrpe_jax.models.config import ModelConfig
+from hrpe_jax.models.config import BackboneModelConfig, MelodyModelConfig, ModelConfig
 from hrpe_jax.sampling.programs import stored_jit
 
 SMALLEST = 128
+_KEPT: dict[str, tuple[StageModel, ModelConfig, Any]] = {}
+"""By name the stage that was used last, with its config and its parameters on the device."""
 _Config = TypeVar("_Config", bound=ModelConfig)
 
 
@@ -36,6 +39,25 @@ def unroll(config: _Config, params: Any) -> tuple[_Config, Any]:
             lambda leaf, layer=layer: leaf[layer], params["stack"]["blocks"]
         )
     return replace(config, scan_layers=False, remat="none"), {**params, "stack": stack}
+
+
+def backbone_stage(model: Model) -> tuple[BackboneModelConfig, Any]:
+    """Config and parameters of the chord stage, unrolled and on the device."""
+    return cast(tuple[BackboneModelConfig, Any], _on_device("backbone", model))
+
+
+def melody_stage(model: Model) -> tuple[MelodyModelConfig, Any]:
+    """Config and parameters of the melody stage, unrolled and on the device."""
+    return cast(tuple[MelodyModelConfig, Any], _on_device("melody", model))
+
+
+def _on_device(name: Literal["backbone", "melody"], model: Model) -> tuple[ModelConfig, Any]:
+    stage = model.stage(name)
+    kept = _KEPT.get(name)
+    if kept is None or kept[0] is not stage:
+        config, params = unroll(stage.config.model, stage.params)
+        kept = _KEPT[name] = (stage, config, jax.device_put(params))
+    return kept[1], kept[2]
 
 
 def room(events: int, most: int, smallest: int = SMALLEST) -> int:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
 
-import jax
 import numpy as np
 from flax.errors import FlaxError
 
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens, melody_tokens
 from hrpe_jax.errors import UserError
-from hrpe_jax.models.config import BackboneModelConfig, MelodyModelConfig
-from hrpe_jax.sampling import backbone_search as chord_stage
-from hrpe_jax.sampling import melody_batch as melody_stage
+from hrpe_jax.sampling import backbone_search, melody_batch
 from hrpe_jax.sampling.backbone_loop import FREE
 from hrpe_jax.sampling.controls import Controls, Drawing, chord_tokens
 from hrpe_jax.sampling.form_input import Form
 from hrpe_jax.sampling.logits import Settings
 from hrpe_jax.sampling.planner import PiecePlan
-from hrpe_jax.sampling.sizes import unroll
+from hrpe_jax.sampling.sizes import backbone_stage, melody_stage
 
 
 def misfit(model: Model, error: FlaxError) -> UserError:
@@ -46,11 +42,10 @@ def write_chords(
         assert key is not None  # `read_controls` sees to both
         assert meter is not None
         return [chord_tokens(controls.chords, key, meter)] * len(numbers), []
-    stage = model.stage("backbone")
-    config, params = unroll(cast(BackboneModelConfig, stage.config.model), stage.params)
+    config, params = backbone_stage(model)
     locks = _locks(controls)
     form = controls.form
-    request = chord_stage.Request(
+    request = backbone_search.Request(
         key=FREE if key is None else backbone_tokens.key_id(key),
         keys=np.array([controls.mode in (None, "major")] * 12 + [controls.mode in (None, "minor")] * 12),
         meter=FREE if meter is None else backbone_tokens.meter_id(meter),
@@ -61,12 +56,12 @@ def write_chords(
         offset=len(prime.harmony) if prime is not None else 0,
         bars=controls.bars - (prime.bars if prime is not None else 0),
         candidates=controls.candidates,
-        window=stage.config.batch.length,
+        window=model.stage("backbone").config.batch.length,
         first_bar=prime.bars if prime is not None else 0,
         plans=plans,
     )
-    return chord_stage.sample_chords(
-        config, jax.device_put(params), request, numbers, controls.seed, _settings(controls.backbone)
+    return backbone_search.sample_chords(
+        config, params, request, numbers, controls.seed, _settings(controls.backbone)
     )
 
 
@@ -109,22 +104,21 @@ def melody_calls(
         plans: of the pieces; None for a model without.
         steps: events of a call; None for the default.
     """
-    stage = model.stage("melody")
-    config, params = unroll(cast(MelodyModelConfig, stage.config.model), stage.params)
+    config, params = melody_stage(model)
     prime = controls.continued
-    request = melody_stage.Request(
+    request = melody_batch.Request(
         bars=controls.bars,
         tempo=controls.tempo,
         silent_bars=controls.silent_bars,
         form=controls.form if plans is None else None,
         prefix=melody_prefix(controls),
         opening=None if prime is None else prime.score,
-        segment=stage.config.batch.length,
+        segment=model.stage("melody").config.batch.length,
         plans=plans,
     )
-    return melody_stage.melodies(
+    return melody_batch.melodies(
         config,
-        jax.device_put(params),
+        params,
         request,
         chords,
         numbers,

@@ -30,7 +30,6 @@ from hrpe_jax.server.answers import (
     too_large,
     whole,
 )
-from hrpe_jax.server.choices import choices
 from hrpe_jax.server.document import Conflict, Document
 from hrpe_jax.server.edit_music import parse_bar
 from hrpe_jax.server.files import KINDS, export, file_name, read_upload
@@ -42,7 +41,7 @@ from hrpe_jax.server.requests import changed, wanted
 from hrpe_jax.server.sound import Sounds
 from hrpe_jax.server.state import State, empty_state
 from hrpe_jax.server.store import NotFound, Store
-from hrpe_jax.server.view import document_view, job_view
+from hrpe_jax.server.view import choices, document_view, job_view
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

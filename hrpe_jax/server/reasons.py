@@ -35,9 +35,9 @@ def explain_chords(composer: Any, state: State) -> list[dict[str, Any]] | dict[s
     ids = encode_ids(state.score)
     events = [token for token in ids if tokens.KIND[token] == tokens.KIND_EVENT]
     key, beat, tick = state.score.key, state.score.meter.beat_ticks, 0
-    told = []
+    found = []
     for token, choice in zip(events, explain(model, ids), strict=False):
-        told.append(
+        found.append(
             {
                 "tick": tick,
                 "chord": _name(tokens.id_chord(token), key),
@@ -53,7 +53,7 @@ def explain_chords(composer: Any, state: State) -> list[dict[str, Any]] | dict[s
             }
         )
         tick += int(tokens.BEATS[token]) * beat
-    return {"chords": told}
+    return {"chords": found}
 
 
 def _name(chord: Chord, key: Any) -> str:

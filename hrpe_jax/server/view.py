@@ -1,18 +1,27 @@
-"""What a page shows of a state, as JSON values: bars, notes, chords, sections and what can be undone."""
+"""What a page shows, as JSON values: of a state its bars, notes, chords, sections and what can be undone;
+and what the controls offer."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
+from hrpe_jax.arranging.styles import band_names
+from hrpe_jax.codec.columns import STYLES
 from hrpe_jax.formats.page.html import pretty
+from hrpe_jax.server.candidates import WHAT, WISHES
 from hrpe_jax.server.document import Document
 from hrpe_jax.server.edit_music import bar_text
+from hrpe_jax.server.edit_piece import MAX_TEMPO, MIN_TEMPO
+from hrpe_jax.server.files import KINDS
 from hrpe_jax.server.jobs import Job
 from hrpe_jax.server.state import State, sounding_chords
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.function import function_code, roman_numeral
+from hrpe_jax.theory.key import Key, Mode
 
+METERS = ("4/4", "3/4", "2/4", "6/8", "9/8", "12/8", "2/2", "5/4")
+_MODES: tuple[Mode, ...] = ("major", "minor")
 _STEPS = 50
 """Steps of the history that a page lists."""
 
@@ -87,4 +96,19 @@ def job_view(job: Job) -> dict[str, Any]:
             {"first": c.first, "last": c.last, "about": c.about, **state_view(c.state)}
             for c in job.candidates
         ],
+    }
+
+
+def choices() -> dict[str, Any]:
+    """What the controls offer: keys as [name, shown], meters, styles, bands, files, kinds of suggestions."""
+    keys = [Key(tonic, mode).name for mode in _MODES for tonic in range(12)]
+    return {
+        "keys": [[name, pretty(name)] for name in keys],
+        "meters": list(METERS),
+        "styles": list(STYLES),
+        "bands": list(band_names()),
+        "what": list(WHAT),
+        "wishes": [wish for wish in WISHES if wish],
+        "export": list(KINDS),
+        "tempo": [MIN_TEMPO, MAX_TEMPO],
     }

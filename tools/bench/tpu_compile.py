@@ -135,12 +135,13 @@ def lower_sampling(stage: str, config: StageConfig, device: Any, pieces: int) ->
             candidates=1,
             window=config.batch.length,
         )
+        plan = backbone_loop.plan_of(chords, pieces)
         state = jax.eval_shape(
-            lambda tree: backbone_loop.start(unrolled, tree, chords, [said] * pieces), params
+            lambda tree: backbone_loop.start(unrolled, tree, chords, plan, [said] * pieces), params
         )
         cache = jax.eval_shape(lambda c: grow(c, max(config.batch.length, capacity(c))), state.cache)
         function: Any = run_backbone
-        arguments = (params, backbone_loop.plan_of(chords), state._replace(cache=cache))
+        arguments = (params, plan, state._replace(cache=cache))
         firsts = jax.ShapeDtypeStruct((pieces,), np.int32)
         arguments = (*arguments, np.int32(1), np.int32(1), np.int32(0), keys, firsts, settings)
         static: tuple = (unrolled, backbone_loop.STEPS)
@@ -157,7 +158,9 @@ def lower_sampling(stage: str, config: StageConfig, device: Any, pieces: int) ->
         )
         scores = [melody_loop.score_of(ids)] * pieces
         plan = melody_loop.melody_plan(scores, asked)
-        start = jax.eval_shape(lambda tree: melody_loop.start(unrolled, tree, asked, scores, pieces), params)
+        start = jax.eval_shape(
+            lambda tree: melody_loop.start(unrolled, tree, asked, plan, scores, pieces), params
+        )
         most = config.model.memory + config.batch.length
         events = jax.eval_shape(lambda c: grow(c, most), start.cache.events)
         start = start._replace(cache=start.cache._replace(events=events))

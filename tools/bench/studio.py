@@ -1,6 +1,6 @@
 """The studio's figures: page weight and first paint, suggestions and their memory, frames of a long piece.
 
-    python tools/bench_studio.py [--model=DIR] [--suggestions=N] [--only=start,page,suggest,frames]
+    python tools/bench/studio.py [--model=DIR] [--suggestions=N] [--only=start,page,suggest,frames]
         [--output=FILE.json]
 
 Starts `python -m hrpe_jax.studio` on a folder of its own and talks to it over its API; `page` and `frames`
@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "hrpe_jax" / "server" / "page"
 FRAME_SECONDS = 6.0
 
