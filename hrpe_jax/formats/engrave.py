@@ -325,16 +325,11 @@ def _collect(element: Element, lines: list[_Line], font: str) -> None:
 
 
 def _set_line(group: Element, line: _Line, bold: bool) -> None:
-    if len(line.runs) == 1 and not _is_sign(line.runs[0][0]):
-        words, size, _ = line.runs[0]
-        attributes = {"x": f"{line.x:.0f}", "y": f"{line.y:.0f}", "font-size": f"{size:g}px"}
-        attributes |= {"text-anchor": line.anchor} if line.anchor else {}
-        ElementTree.SubElement(group, f"{{{_SVG}}}text", attributes).text = words.strip()
-        return
     runs = [piece for words, size, font in line.runs for piece in _pieces(words, size, font)]
+    alone = len(runs) == 1 and not _is_sign(runs[0][0])
     width = sum(_width(words, size, font, bold) for words, size, font in runs)
     x, y = line.x, line.y
-    x -= {"middle": width / 2, "end": width}.get(line.anchor, 0.0)
+    x -= 0.0 if alone else {"middle": width / 2, "end": width}.get(line.anchor, 0.0)
     for words, size, font in runs:
         if _is_sign(words):
             path, _ = _glyph(font or "Leipzig", f"{ord(words):X}")
@@ -342,8 +337,12 @@ def _set_line(group: Element, line: _Line, bold: bool) -> None:
             attributes = {"d": path, "transform": place, "aria-label": _SIGN_NAMES.get(words, "")}
             ElementTree.SubElement(group, f"{{{_SVG}}}path", attributes)
         elif words.strip():
-            before = _width(words[: len(words) - len(words.lstrip())], size, font, bold)
+            before = 0.0 if alone else _width(words[: len(words) - len(words.lstrip())], size, font, bold)
             attributes = {"x": f"{x + before:.0f}", "y": f"{y:.0f}", "font-size": f"{size:g}px"}
+            attributes |= {"text-anchor": line.anchor} if alone and line.anchor else {}
+            if not line.anchor:  # as wide as planned in any font: what stands behind it must not be touched
+                length = f"{_width(words.strip(), size, font, bold):.0f}"
+                attributes |= {"textLength": length, "lengthAdjust": "spacingAndGlyphs"}
             ElementTree.SubElement(group, f"{{{_SVG}}}text", attributes).text = words.strip()
         x += _width(words, size, font, bold)
 
