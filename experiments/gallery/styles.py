@@ -30,7 +30,7 @@ COMMON = "--num_pieces=1 --bars=16 --seed=7 --formats=html,mid,pdf,musicxml --au
 def main() -> None:
     """Makes everything."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="bundled", help="workdir or released model")
+    parser.add_argument("--model", default="pretrained", help="workdir or released model")
     model = parser.parse_args().model
     for name, arguments in STYLES.items():
         with tempfile.TemporaryDirectory() as room:
