@@ -7,13 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
 import pytest
-from hypothesis import settings
 
-from hrpe_jax.codec import backbone_tokens as bt
-from hrpe_jax.codec import melody_tokens as mt
+# Tests run small programs a few times: one that compiles quickly is worth more than a quick one. The flags
+# must stand before JAX starts; processes that tests start inherit them.
+HURRY = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+os.environ["XLA_FLAGS"] = f"{HURRY} {os.environ.get('XLA_FLAGS', '')}".strip()
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+from hrpe_jax.codec import backbone_tokens as bt  # noqa: E402
+from hrpe_jax.codec import melody_tokens as mt  # noqa: E402
 
 # First calls compile, which a deadline would take for slowness. Before a commit fewer examples do than
 # Hypothesis draws by itself; HYPOTHESIS_PROFILE=thorough draws them all.
@@ -29,7 +35,7 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A compilation cache for the session, in processes that tests start too; never the user's."""
     names = {
         "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("cache")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_compile_time_secs": 0.1,
         "jax_persistent_cache_min_entry_size_bytes": 0,
     }
     before = {name: getattr(jax.config, name) for name in names}

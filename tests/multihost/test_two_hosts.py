@@ -81,8 +81,7 @@ def start(config: Path, workdir: Path) -> list[subprocess.Popen[str]]:
         sys.executable, "-m", "hrpe_jax.train", f"--config={config}", f"--workdir={workdir}",
         f"--coordinator=localhost:{port}", "--hosts=2",
     ]  # fmt: skip
-    hurry = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"  # to compile
-    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "2", "XLA_FLAGS": hurry}
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "2"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return [
         subprocess.Popen([*command, f"--host={host}"], cwd=ROOT, env=environment, **pipes)  # type: ignore[call-overload]
