@@ -107,6 +107,51 @@ def test_notes_that_go_round_all_channels_are_one_voice(tmp_path: Path) -> None:
     assert pitches(alone) == SUNG
 
 
+def zone(rows: list[Row], channels: list[int]) -> list[tuple[int, bytes]]:
+    """Notes that go round channels, as MPE plays them."""
+    return [event for at, row in enumerate(rows) for event in played([row], channels[at % len(channels)])]
+
+
+def members(master: int, size: int) -> list[tuple[int, bytes]]:
+    """The message that declares a zone of so many channels from the first or the last one on."""
+    pairs = [(101, 0), (100, 6), (6, size)]
+    return [(0, bytes([0xB0 + master, number, value])) for number, value in pairs]
+
+
+@pytest.mark.parametrize("size", [5, 7])
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("form", [0, 1])
+def test_two_zones_are_two_voices(tmp_path: Path, size: int, declared: bool, form: int) -> None:
+    lower, upper = list(range(1, 1 + size)), list(range(14, 14 - size, -1))
+    said = members(0, size) + members(15, size) if declared else []
+    for hands in ((TUNE, BLOCKS), (BLOCKS, TUNE)):
+        events = [*said, *zone(hands[0], lower), *zone(hands[1], upper)]
+        other = [track(*played(BASS, 0), name=b"Bass")] if form else []
+        data = [HEAD, track(*events), *other] if form else [HEAD + track(*events)]
+        song = read(tmp_path, midi(*data, form=form))
+        assert (pitches(song), chords(song)) == (SUNG, PLAIN)
+
+
+def test_declared_zones_of_few_notes_are_two_voices(tmp_path: Path) -> None:
+    """Notes on any channel of a zone, in no order: only the message tells."""
+    tune = [event for at, row in enumerate(TUNE) for event in played([row], 1 + at * at % 3)]
+    blocks = [event for at, row in enumerate(BLOCKS) for event in played([row], 14 - at % 3)]
+    song = read(tmp_path, midi(HEAD + track(*members(0, 7), *members(15, 7), *tune, *blocks), form=0))
+    assert (pitches(song), chords(song)) == (SUNG, PLAIN)
+    off = [*members(0, 7), *members(0, 0)]  # a zone of no channels is none
+    song = read(tmp_path, midi(HEAD + track(*off, *played(TUNE), *played(BLOCKS, 1)), form=0))
+    assert (pitches(song), "channels_joined" in song.warnings) == (SUNG, False)
+
+
+def test_the_tenth_channel_is_no_drum_inside_of_a_zone(tmp_path: Path) -> None:
+    around = zone(TUNE, list(range(1, 16)))
+    for said in (members(0, 15), []):
+        assert pitches(read(tmp_path, midi(HEAD, track(*said, *around), *ACCOMPANIMENT[:1]))) == SUNG
+    drums = [(at * 480, 100, 36 + at % 3) for at in range(32)]
+    parts = [*played(TUNE), *played(BLOCKS, 1), *played(BASS, 2), *played(drums, 9)]
+    assert pitches(read(tmp_path, midi(HEAD + track(*parts), form=0))) == SUNG
+
+
 def test_the_strings_of_a_guitar_are_one_voice(tmp_path: Path) -> None:
     openings = [64, 59, 55, 50, 45, 40]
 

@@ -31,7 +31,7 @@ from hrpe_jax.formats.midi.limits import (
     split_patterns,
     unwrap,
 )
-from hrpe_jax.formats.midi.voices import find_pieces, join_pieces
+from hrpe_jax.formats.midi.voices import find_pieces, find_zones, join_pieces
 from hrpe_jax.formats.midi.words import NOTHING, find_chord_names, is_heard, syllable_ticks
 from hrpe_jax.formats.midi.write import midi_bytes, write_midi
 from hrpe_jax.theory.chord import Chord
@@ -306,7 +306,7 @@ def _voices(data: bytes, tracks: tuple[MidiTrack, ...]) -> tuple[tuple[MidiTrack
         return tracks, 0
     voices: list[MidiTrack] = []
     joined = 0
-    for places, is_joined in join_pieces(pieces, [track.rows for track in tracks]):
+    for places, is_joined in join_pieces(pieces, [track.rows for track in tracks], find_zones(data)):
         joined += is_joined
         first, channel = tracks[places[0]], pieces[places[0]].channel
         if len(places) == 1:
@@ -315,7 +315,8 @@ def _voices(data: bytes, tracks: tuple[MidiTrack, ...]) -> tuple[tuple[MidiTrack
         rows = np.concatenate([tracks[place].rows for place in places])
         rows = rows[np.lexsort((rows[:, 2], rows[:, 0]))]
         most = max(places, key=lambda place: len(tracks[place].rows))
-        voices.append(MidiTrack(first.name, tracks[most].program, first.is_drum, rows, channel))
+        is_drum = all(tracks[place].is_drum for place in places)
+        voices.append(MidiTrack(first.name, tracks[most].program, is_drum, rows, channel))
     return tuple(voices), joined
 
 
