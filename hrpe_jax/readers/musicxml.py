@@ -17,7 +17,7 @@ import numpy as np
 from hrpe_jax.analysis.chords.find_chords import FULL, find_chords
 from hrpe_jax.analysis.chords.templates import ornament_weights
 from hrpe_jax.formats.musicxml.read import MusicXmlDocument, XmlNote, XmlPart, read_musicxml
-from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key
+from hrpe_jax.readers.part_songs import find_voice_chords, find_voice_key, held_chords
 from hrpe_jax.readers.song import Song, SongError
 from hrpe_jax.readers.written_music import (
     Voice,
@@ -98,6 +98,8 @@ MAX_TICKS = 240_000
 """Longest piece: 5,000 bars of 4/4, over two hours."""
 _MAX_SLOTS = 30_000
 _MAX_KEYS = 100
+_MELODY_WEIGHT = 0.3
+"""Of a melody over broken chords: its notes say less about the chords."""
 _MIN_DENSITY = 1.6
 """Notes that sound at once, on average, below which chords are not looked for."""
 _VOICE_NAMES = ("soprano", "alto", "tenor", "bass")
@@ -153,8 +155,11 @@ def read_lead_sheet(path: str | Path) -> Song:
     if all(span.chord.is_none for span in chords):
         if document.end // meter.beat_ticks + len(document.measures) > _MAX_SLOTS:
             raise SongError("too_long", f"{path}: expected at most {_MAX_SLOTS} beats to find chords for")
-        voices = _voices(document)
-        if voices:
+        held = _held_lines(document, part)
+        voices = [] if held else _voices(document)
+        if held:
+            chords = _found_chords(document, meter, held, part)
+        elif voices:
             chords = find_voice_chords(voices, meter, resets)
         elif _density(document.parts) >= _MIN_DENSITY:
             chords = _found_chords(document, meter)
@@ -256,18 +261,62 @@ def _main_key(keys: Sequence[tuple[int, Key]], end: int) -> Key:
     return max(time, key=lambda key: time[key])
 
 
-def _found_chords(document: MusicXmlDocument, meter: Meter) -> tuple[ChordSpan, ...]:
-    """Chords from the notes of all parts."""
+Lines = dict[tuple[int, int], np.ndarray]
+"""[notes, 3] onset, duration and pitch, by place of the part and number of the staff."""
+
+
+def _held_lines(document: MusicXmlDocument, tune: XmlPart | None) -> Lines:
+    """The staves of broken chords beside the staff of the tune, each note as long as its chord."""
+    found: Lines = {}
+    for (place, staff), notes in _staves(document).items():
+        own = document.parts[place] is tune and staff == min(
+            note.staff for note in document.parts[place].notes
+        )
+        if not own and is_line(notes):
+            held = held_chords(_table(notes), document.bar_starts())
+            found |= {} if held is None else {(place, staff): held}
+    return found
+
+
+def _staves(document: MusicXmlDocument) -> dict[tuple[int, int], list[XmlNote]]:
+    """The notes of each staff of each part, by onset."""
+    staves: dict[tuple[int, int], list[XmlNote]] = {}
+    for place, part in enumerate(document.parts):
+        for note in part.notes:
+            staves.setdefault((place, note.staff), []).append(note)
+    return staves
+
+
+def _table(notes: Sequence[XmlNote]) -> np.ndarray:
+    return np.array([(note.onset, note.duration, note.pitch) for note in notes], dtype=np.int64)
+
+
+def _found_chords(
+    document: MusicXmlDocument, meter: Meter, held: Lines | None = None, tune: XmlPart | None = None
+) -> tuple[ChordSpan, ...]:
+    """Chords from the notes of all parts.
+
+    Args:
+        document: with notes.
+        meter: its regular one.
+        held: staves of broken chords, from `_held_lines`.
+        tune: the part of the melody over them.
+    """
     grid = _beats(document, meter)
     columns: list[np.ndarray] = []
     for track, part in enumerate(document.parts):
-        if part.notes:
-            table = np.array([(n.onset, n.duration, n.pitch) for n in part.notes], dtype=np.int64)
-            weights = np.ones(len(table))
-            if is_line(part.notes):
-                weights = ornament_weights(table[:, 0], table[:, 1], table[:, 2], np.isin(table[:, 0], grid))
+        own = [rows for (place, _), rows in held.items() if place == track] if held else []
+        notes = [note for note in part.notes if not held or (track, note.staff) not in held]
+        if notes:
+            table = _table(notes)
+            weights = np.full(len(table), _MELODY_WEIGHT if held and part is tune else 1.0)
+            if is_line(notes):
+                weights *= ornament_weights(table[:, 0], table[:, 1], table[:, 2], np.isin(table[:, 0], grid))
             columns.append(np.column_stack([table, weights, np.full(len(table), track)]))
-    onset, duration, pitch, weight, tracks = np.concatenate(columns).T
+        for rows in own:
+            tracks = np.full(len(rows), len(document.parts) + len(columns))
+            columns.append(np.column_stack([rows, np.ones(len(rows)), tracks]))
+    onset, duration, pitch, weight, owner = np.concatenate(columns).T
     return find_chords(
         onset,
         duration,
@@ -275,7 +324,7 @@ def _found_chords(document: MusicXmlDocument, meter: Meter) -> tuple[ChordSpan, 
         grid=grid,
         strong=np.isin(grid[:-1], document.bar_starts()),
         weights=weight,
-        tracks=tracks.astype(np.int64),
+        tracks=owner.astype(np.int64),
         params=FULL,
     )
 

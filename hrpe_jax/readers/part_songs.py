@@ -1,14 +1,20 @@
-"""Chords and key of music for several voices that says neither: chorales, hymns, part songs."""
+"""Chords and key of music for several voices that says neither: chorales, hymns, part songs.
+
+A voice of broken chords (an Alberti bass, an arpeggio) is no voice beside others, but an accompaniment:
+`held_chords` holds its notes as a pedal would.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from hrpe_jax.analysis.chords.find_chords import CHORALE, ChordParams, find_chords
 from hrpe_jax.analysis.chords.templates import ornament_weights
+from hrpe_jax.readers.midi_two_tracks import exact_chord
 from hrpe_jax.score.score import ChordSpan
 from hrpe_jax.theory.key import Key, key_scores
 from hrpe_jax.theory.meter import Meter
@@ -91,6 +97,56 @@ def find_voice_key(voices: Sequence[Voice], fifths: int | None, chords: Sequence
         scores[Key(last.root, "minor").index] += 0.1
         scores[Key((last.root + 5) % 12, "minor").index] += 0.06  # Phrygian close, heard as a dominant
     return Key.from_index(int(np.argmax(scores)))
+
+
+_LEAPS = 0.7
+"""Share of the moves of a line that are thirds or larger, from which on it is broken chords."""
+_FEWEST = 8
+"""Notes of a line that can be told to be broken chords."""
+
+
+def held_chords(rows: np.ndarray, bars: Sequence[int]) -> np.ndarray | None:
+    """The notes of a line of broken chords, each held as long as its chord.
+
+    A chord begins in each bar, and within a bar in its middle or at a low note, where another one follows.
+
+    Args:
+        rows: [n, 3] onset, duration and pitch of a line, sorted by onset.
+        bars: ticks at which bars begin.
+
+    Returns:
+        [m, 3] rows, sorted by onset, then pitch; None where the line moves by steps as melodies do, or has
+        less than two notes a bar.
+    """
+    onset, duration, pitch = rows.T
+    moves = np.abs(np.diff(pitch))
+    moves = moves[moves > 0]
+    heard = len(np.unique(np.searchsorted(bars, onset, side="right")))
+    if len(rows) < max(_FEWEST, 2 * heard) or len(moves) < len(rows) / 2 or (moves > 2).mean() < _LEAPS:
+        return None
+    before, after = np.append(128, pitch[:-1]), np.append(pitch[1:], 128)
+    new_bar = np.diff(np.searchsorted(bars, onset, side="right"), prepend=-1) > 0
+    middles = np.array([(bar + following) / 2 for bar, following in pairwise(bars)])
+    begins = np.flatnonzero(new_bar | np.isin(onset, middles) | ((pitch < before) & (pitch <= after)))
+    cells: list[tuple[int, int, set[int]]] = []  # first tick, tick after the last, pitches
+    for first, last in pairwise([*begins.tolist(), len(rows)]):
+        start, end = int(onset[first]), int((onset[first:last] + duration[first:last]).max())
+        notes = set(pitch[first:last].tolist())
+        if cells and not new_bar[first] and _is_one_chord(cells[-1][2], notes):
+            start, _, earlier = cells.pop()
+            notes |= earlier
+        cells.append((start, end, notes))
+    return np.array([(start, end - start, note) for start, end, notes in cells for note in sorted(notes)])
+
+
+def _is_one_chord(held: set[int], notes: set[int]) -> bool:
+    """Whether notes go on with a chord: they are its own, or complete it (its fifth may be left out)."""
+    classes, more = ({note % 12 for note in group} for group in (held, notes))
+    if more <= classes:
+        return True
+    both = held | notes
+    named = exact_chord(both) or exact_chord(both | {min(both) + 7})
+    return len(classes) < 3 and named is not None
 
 
 def _through_rests(chords: Sequence[ChordSpan], longest: int) -> tuple[ChordSpan, ...]:

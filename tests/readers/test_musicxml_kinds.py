@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hrpe_jax.readers.find import find_songs
+from hrpe_jax.readers.part_songs import held_chords
 from hrpe_jax.readers.read import read_songs
 from hrpe_jax.readers.song import Song
 from hrpe_jax.theory.chord import to_lead_sheet
@@ -88,6 +90,65 @@ def test_broken_chords_are_not_the_tune(tmp_path: Path) -> None:
         song = read(tmp_path, parts)
         assert pitches(song) == TUNE
         assert "melody_scored" in song.warnings
+
+
+BROKEN = [
+    [48, 52, 55],
+    [45, 48, 52],
+    [53, 57, 60],
+    [43, 50, 59],
+    [48, 52, 55],
+    [41, 48, 57],
+    [43, 47, 53],
+    [48, 52, 55],
+]
+NAMED = ["C", "Am", "F", "G", "C", "F", "G7", "C"]
+OVER = [72, 74, 76, 77, 76, 74, 72, 69, 69, 71, 72, 74, 71, 72, 74, 71,
+        76, 74, 72, 74, 72, 69, 65, 69, 71, 74, 77, 74, 72, 72, 72, 72]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [(0, 2, 1, 2), (0, 2, 1, 2) * 2, (0, 1, 2, 1) * 2, (0, 1, 2, 2), (0, 1, 2, 1, 0, 2, 1, 2)],
+)
+@pytest.mark.parametrize("octave", [0, 12])
+def test_chords_of_a_left_hand_that_breaks_them(tmp_path: Path, figure: tuple[int, ...], octave: int) -> None:
+    left = ["".join(note(chord[step] + octave, 8 // len(figure)) for step in figure) for chord in BROKEN]
+    for parts in ([("", line(OVER)), ("", left)], [("Piano", left), ("Piano", line(OVER))]):
+        song = read(tmp_path, parts)
+        assert pitches(song) == OVER
+        assert [to_lead_sheet(span.chord) for span in song.score.chords] == NAMED
+
+
+def test_chords_that_change_within_a_bar_of_broken_ones(tmp_path: Path) -> None:
+    halves = [[BROKEN[0], BROKEN[3]], [BROKEN[1], BROKEN[2]], [BROKEN[3], BROKEN[5]], [BROKEN[0]] * 2]
+    left = ["".join(note(chord[step], 1) for chord in pair for step in (0, 2, 1, 2)) for pair in halves]
+    song = read(
+        tmp_path, [("", line([72, 76, 74, 71, 72, 76, 77, 72, 74, 71, 77, 74, 76, 72, 67, 72])), ("", left)]
+    )
+    names = [(to_lead_sheet(span.chord), span.onset // 24) for span in song.score.chords]
+    assert names == [("C", 0), ("G", 1), ("Am", 2), ("F", 3), ("G", 4), ("F", 5), ("C", 6)]
+
+
+def test_broken_chords_on_the_lower_staff_of_a_piano(tmp_path: Path) -> None:
+    bars = []
+    for at, chord in enumerate(BROKEN):
+        upper = "".join(note(pitch, 2, inside="<staff>1</staff>") for pitch in OVER[4 * at : 4 * at + 4])
+        lower = "".join(note(chord[step], 1, inside="<staff>2</staff>") for step in (0, 2, 1, 2) * 2)
+        bars.append(upper + "<backup><duration>8</duration></backup>" + lower)
+    song = read(tmp_path, [("Piano", bars)], start(extra="<staves>2</staves>"))
+    assert pitches(song) == OVER
+    assert [to_lead_sheet(span.chord) for span in song.score.chords] == NAMED
+
+
+def test_two_lines_in_steps_are_no_broken_chords(tmp_path: Path) -> None:
+    """A second voice in steps and a walking bass go on being heard beat by beat."""
+    walk = [48, 50, 52, 53, 55, 53, 52, 50] * 2
+    song = read(tmp_path, [("", line(TUNE)), ("", line(walk))])
+    assert pitches(song) == TUNE
+    for steps in (walk, [72, 74, 76, 77, 76, 74, 72, 76, 74, 72, 71, 72]):
+        rows = [(at * 12, 12, pitch) for at, pitch in enumerate(steps)]
+        assert held_chords(np.array(rows), range(0, 12 * len(rows), 48)) is None
 
 
 def test_one_part_of_chords_is_still_read(tmp_path: Path) -> None:
