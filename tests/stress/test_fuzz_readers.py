@@ -10,13 +10,13 @@ import pytest
 from hrpe_jax.utils.cli import run
 from tests.preprocessing.songs import write_songs
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
+STRESS = Path(__file__).resolve().parent
 ABC = 'X:{0}\nT:Tune {0}\nM:4/4\nL:1/8\nK:G\n"G"G2B2 d2B2|"C"c2e2 g2e2|"D7"d2f2 a2f2|"G"g8|\n\n'
 
 
 @pytest.fixture
 def fuzz(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(TOOLS))
+    monkeypatch.syspath_prepend(str(STRESS))
     import fuzz_readers
 
     return fuzz_readers

@@ -1,7 +1,7 @@
 """Kills a real training at random moments, again and again, and compares it with one that was left alone.
 
-  python tools/torture_resume.py --data=DIR --kills=60
-  python tools/torture_resume.py --data=DIR --kills=20 --width=512 --layers=4 --steps=40
+  python tests/stress/torture_resume.py --data=DIR --kills=60
+  python tests/stress/torture_resume.py --data=DIR --kills=20 --width=512 --layers=4 --steps=40
 
 The first has small checkpoints, the second some of about 100 MB; both save every third step. DIR is any
 prepared data set. Every life is ``python -m hrpe_jax.train`` in a process of its own. It is ended by SIGKILL
@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RESUMED = re.compile(r"resuming from step (\d+)")
 SAVED = re.compile(r"stopped: \w+ at step (\d+)")
 TIMES = ("steps_per_second", "events_per_second", "seconds", "busy", "peak_share")
