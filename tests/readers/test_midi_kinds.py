@@ -118,7 +118,7 @@ def members(master: int, size: int) -> list[tuple[int, bytes]]:
     return [(0, bytes([0xB0 + master, number, value])) for number, value in pairs]
 
 
-@pytest.mark.parametrize("size", [5, 7])
+@pytest.mark.parametrize("size", [5, 6, 7])
 @pytest.mark.parametrize("declared", [True, False])
 @pytest.mark.parametrize("form", [0, 1])
 def test_two_zones_are_two_voices(tmp_path: Path, size: int, declared: bool, form: int) -> None:

@@ -314,9 +314,8 @@ def _voices(data: bytes, tracks: tuple[MidiTrack, ...]) -> tuple[tuple[MidiTrack
             continue
         rows = np.concatenate([tracks[place].rows for place in places])
         rows = rows[np.lexsort((rows[:, 2], rows[:, 0]))]
-        most = max(places, key=lambda place: len(tracks[place].rows))
-        is_drum = all(tracks[place].is_drum for place in places)
-        voices.append(MidiTrack(first.name, tracks[most].program, is_drum, rows, channel))
+        most, drums = max(places, key=lambda p: len(tracks[p].rows)), all(tracks[p].is_drum for p in places)
+        voices.append(replace(tracks[most], name=first.name, is_drum=drums, rows=rows, channel=channel))
     return tuple(voices), joined
 
 

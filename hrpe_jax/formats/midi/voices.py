@@ -204,8 +204,8 @@ def _seen_zones(
         The channels of each zone; none where notes do not go round all channels.
     """
     without = sorted(channel for channel in pitched if channel != DRUMS)
-    inside = DRUMS in pitched and DRUMS - 1 in pitched and DRUMS + 1 in pitched
-    for channels in ([sorted(pitched)] if inside else []) + [without]:
+    beside = DRUMS in pitched and (DRUMS - 1 in pitched or DRUMS + 1 in pitched)
+    for channels in ([sorted(pitched)] if beside else []) + [without]:
         if len(channels) < 3 or len({pieces[place].program for c in channels for place in pitched[c]}) > 1:
             continue
         notes = [_joined(rows, pitched[channel]) for channel in channels]
