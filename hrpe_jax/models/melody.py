@@ -243,7 +243,7 @@ def init_memory(config: MelodyModelConfig, batch: int) -> MelodyCache:
     shape = (config.layers, batch, config.memory, config.width)
     past = LayerMemory(hidden=jnp.zeros(shape, jnp.dtype(config.dtype)))
     events = _empty(config, batch, config.memory, past)
-    return MelodyCache(events, jnp.full((batch,), NO_PITCH), no_bars(config, batch))
+    return MelodyCache(events, jnp.full((batch,), NO_PITCH, jnp.int32), no_bars(config, batch))
 
 
 def init_cache(
@@ -262,7 +262,7 @@ def init_cache(
     """
     categories = len(CATEGORIES[config.harmony.codes])
     events = caches.empty_cache(config, batch, capacity, config.harmony.reach, categories, remembered)
-    return MelodyCache(events, jnp.full((batch,), NO_PITCH), no_bars(config, batch))
+    return MelodyCache(events, jnp.full((batch,), NO_PITCH, jnp.int32), no_bars(config, batch))
 
 
 def forget(cache: MelodyCache, reset: Array) -> MelodyCache:

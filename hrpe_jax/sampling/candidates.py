@@ -12,6 +12,7 @@ A piece draws the same whatever is composed beside it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,10 +23,13 @@ from hrpe_jax.codec import melody as melody_codec
 from hrpe_jax.codec.backbone import prefix_of
 from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.data.outline_model import Ending, ending
-from hrpe_jax.sampling.controls import MAX_PIECES, Controls
+from hrpe_jax.sampling.controls import MAX_PIECES, Controls, chord_tokens
 from hrpe_jax.sampling.planner import PiecePlan, plan_melodies, plan_pieces
+from hrpe_jax.sampling.programs import beside
 from hrpe_jax.sampling.stage_calls import melody_calls, melody_prefix, write_chords
 from hrpe_jax.score.form import Section
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
 
 CONTRASTS = 5
 """How often chords are drawn at most, until every new letter has chords of its own."""
@@ -87,7 +91,9 @@ def draw_candidates(model: Model, controls: Controls, numbers: Sequence[int]) ->
     takes, count = (TAKES, CANDIDATES) if several else (1, 1)
     own = [number + take * CONTRASTS * MAX_PIECES for number in numbers for take in range(takes)]
     shared = None if plans is None else [plan for plan in plans for _ in range(takes)]
-    chords, costs = contrasting_chords(model, controls, own, shared)
+    draws = [number + take * MAX_PIECES for number in numbers for take in range(count)]
+    with beside(lambda: _prepare_melodies(model, controls, draws, shared)) if sung else nullcontext():
+        chords, costs = contrasting_chords(model, controls, own, shared)
     planned = plan_melodies(model, controls, own, shared, chords)
     rows = [
         Tokens(ids, costs[row] if costs else None, planned[row] if planned else None)
@@ -95,9 +101,22 @@ def draw_candidates(model: Model, controls: Controls, numbers: Sequence[int]) ->
         for _ in range(count // takes)
     ]
     if sung:
-        draws = [number + take * MAX_PIECES for number in numbers for take in range(count)]
         _sing(model, controls, draws, rows)
     return [rows[place * count : (place + 1) * count] for place in range(len(numbers))]
+
+
+def _prepare_melodies(
+    model: Model, controls: Controls, draws: Sequence[int], plans: Sequence[PiecePlan] | None
+) -> None:
+    """Loads or compiles the program of the melodies: one event of each, over chords that are none."""
+    if controls.chords_given or controls.continued is not None:
+        return
+    meter = controls.meter or Meter(4, 4)
+    silence = chord_tokens(
+        [(None, meter.beats_per_bar)] * controls.bars, controls.key or Key(0, "major"), meter
+    )
+    of_rows = None if plans is None else [plan for plan in plans for _ in range(len(draws) // len(plans))]
+    next(melody_calls(model, controls, draws, [silence] * len(draws), of_rows, steps=1))
 
 
 def _sing(model: Model, controls: Controls, draws: Sequence[int], rows: Sequence[Tokens]) -> None:

@@ -30,6 +30,7 @@ from hrpe_jax.sampling.options import MAX_ON_PAGE, Outputs
 from hrpe_jax.sampling.planner import PiecePlan, backbone_columns
 from hrpe_jax.sampling.programs import stored_jit
 from hrpe_jax.theory.chord import Chord
+from hrpe_jax.theory.meter import Meter
 
 if TYPE_CHECKING:
     from hrpe_jax.sampling.compose import Piece
@@ -122,6 +123,16 @@ def explain(
     ]
 
 
+def prepare_explanations(model: Model, wanted: Outputs) -> None:
+    """Loads or compiles the program that explains a short piece, where `explain_pieces` will ask for it."""
+    if _explains(model, wanted):
+        explain(model, [tokens.BOS, tokens.KEY0, tokens.meter_id(Meter(4, 4)), tokens.NO_CHORD0, tokens.EOS])
+
+
+def _explains(model: Model, wanted: Outputs) -> bool:
+    return "html" in wanted.formats and wanted.explain and model.backbone is not None
+
+
 def explain_pieces(model: Model, pieces: Sequence[Piece], wanted: Outputs) -> list[list[ChordChoice]]:
     """What `write_pieces` needs: each piece of the page explained, or nothing where that is not wanted.
 
@@ -130,7 +141,7 @@ def explain_pieces(model: Model, pieces: Sequence[Piece], wanted: Outputs) -> li
         pieces: as composed.
         wanted: which files are written.
     """
-    if "html" not in wanted.formats or not wanted.explain or model.backbone is None:
+    if not _explains(model, wanted):
         return []
     return [explain(model, piece.backbone_ids, plan=piece.plan) for piece in pieces[:MAX_ON_PAGE]]
 

@@ -21,8 +21,9 @@ import platform
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ _SETTINGS = (
 )  # fmt: skip
 _OLD = 64
 """So many files are kept, the last used: each is 1 to 4 MB."""
+_COMPILER = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
+"""Options of XLA's CPU compiler: it takes two thirds of its time for programs that are as quick."""
+_WATCHING: list[Callable[[str], None]] = []
 
 
 class StoredJit:
@@ -95,7 +99,9 @@ class StoredJit:
         path = _folder() / f"{module}.{self._function.__name__}-{digest[:40]}"
         found = _read(path)
         if found is None:
-            found = _jit(self._function, self._options, os.urandom(4).hex()).lower(*args).compile()
+            for tell in _WATCHING:
+                tell(module)
+            found = _jit(self._function, self._options, os.urandom(4).hex()).lower(*args).compile(_COMPILER)
             _write(path, found)
         return found
 
@@ -116,6 +122,27 @@ def _jit(function: Callable[..., Any], options: dict[str, Any], name: str = "") 
 def stored_jit(static: Sequence[int] = (), donated: Sequence[int] = ()) -> Callable[..., StoredJit]:
     """`StoredJit` as a decorator; numbers of static and donated arguments."""
     return lambda function: StoredJit(function, static, donated)
+
+
+@contextmanager
+def watch(tell: Callable[[str], None]) -> Iterator[None]:
+    """Within the block, calls `tell` with the module of each program that has to be compiled."""
+    _WATCHING.append(tell)
+    try:
+        yield
+    finally:
+        _WATCHING.remove(tell)
+
+
+@contextmanager
+def beside(prepare: Callable[[], Any]) -> Iterator[None]:
+    """Calls a function in a thread of its own while the block runs, so that its programs are there in time.
+
+    What it raises is dropped: the call that it prepares raises the same where it is made.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(prepare)
+        yield
 
 
 def _type(leaf: Any) -> tuple[tuple[int, ...], str, bool]:

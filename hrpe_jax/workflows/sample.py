@@ -112,27 +112,41 @@ def _compose_into(
 ) -> dict[str, Any]:
     """`compose_files`, into a folder that is locked; without controls: suggestions."""
     from hrpe_jax.sampling.compose import MAX_ROWS
-    from hrpe_jax.sampling.explain import explain_pieces
+    from hrpe_jax.sampling.explain import explain_pieces, prepare_explanations
+    from hrpe_jax.sampling.programs import beside, watch
     from hrpe_jax.sampling.write import write_pieces
 
     files: list[Path] = []
-    alone = controls is not None and controls.num_pieces == 1 and controls.form is None
-    if controls is not None and alone and controls.stage != "backbone" and controls.bars >= LONG:
-        piece, bars = write_bars(composer, options, controls.bars, folder)
-        pieces = [piece]
-        files.append(bars)
-    elif controls is None or controls.num_pieces <= MAX_ROWS:
-        pieces = list(composer.pieces(options))
-    else:
-        pieces = []
-        with cli.progress("composing", "pieces") as progress:
-            for piece in composer.pieces(options):
-                pieces.append(piece)
-                progress(len(pieces), controls.num_pieces)
+    with beside(lambda: prepare_explanations(composer.model, wanted)), watch(_say_once()):
+        alone = controls is not None and controls.num_pieces == 1 and controls.form is None
+        if controls is not None and alone and controls.stage != "backbone" and controls.bars >= LONG:
+            piece, bars = write_bars(composer, options, controls.bars, folder)
+            pieces = [piece]
+            files.append(bars)
+        elif controls is None or controls.num_pieces <= MAX_ROWS:
+            pieces = list(composer.pieces(options))
+        else:
+            pieces = []
+            with cli.progress("composing", "pieces") as progress:
+                for piece in composer.pieces(options):
+                    pieces.append(piece)
+                    progress(len(pieces), controls.num_pieces)
     for line in band_notes([piece.score for piece in pieces], wanted):
         cli.say(f"note: {line}")
     files += write_pieces(pieces, folder, wanted, explain_pieces(composer.model, pieces, wanted))
     return {**report(pieces), "seed": options.seed, "files": [str(file) for file in files]}
+
+
+def _say_once() -> Callable[[str], None]:
+    """Says that something is compiled, the first time."""
+    said: list[str] = []
+
+    def tell(program: str) -> None:
+        if not said:
+            said.append(program)
+            cli.say("compiling the model, which takes some seconds; it is kept for the next time")
+
+    return tell
 
 
 @contextmanager

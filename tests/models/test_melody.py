@@ -95,6 +95,12 @@ def test_memory_and_segments_equal_one_long_context(codes: str, segment: int) ->
     )
 
 
+def test_a_new_cache_has_the_types_of_a_used_one() -> None:
+    """With a weak type a loop would be compiled twice: for the first call and for later ones."""
+    cache = init_cache(config(LENGTH), 2, LENGTH)
+    assert not [leaf for leaf in jax.tree.leaves(cache) if leaf.weak_type]
+
+
 @pytest.mark.parametrize("memory", [0, 3, 8, 20])
 def test_cached_decoding_equals_segments(memory: int) -> None:
     """Also where the cache is full and moves on: no memory, one shorter and one longer than a segment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hrpe_jax.metrics.critic import Critic
 from hrpe_jax.metrics.two_sample import Logistic
 from hrpe_jax.sampling import candidates
 from hrpe_jax.sampling.candidates import misses, write_candidates
+from hrpe_jax.sampling.melody_loop import run_melody
 from tests.sampling.tiny import controls_of, pieces_of, planned_model
 
 ASKED = {"bars": 4, "key": "C", "meter": "4/4", "seed": 5}
@@ -59,6 +61,19 @@ def test_pieces_do_not_see_each_other() -> None:
     model = with_tables(critics={"pop": NOTES})
     one, two = (pieces_of(model, num_pieces=count, **ASKED) for count in (1, 2))
     assert one[0].score == two[0].score
+
+
+def test_the_program_that_is_prepared_is_the_one_that_melodies_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One serves all their calls, also those behind the first."""
+    sizes, prepare = [], candidates._prepare_melodies
+
+    def prepared(*arguments: Any) -> None:
+        prepare(*arguments)
+        sizes.append(run_melody._cache_size())
+
+    monkeypatch.setattr(candidates, "_prepare_melodies", prepared)
+    pieces_of(planned_model(), num_pieces=1, **ASKED)
+    assert sizes == [run_melody._cache_size()]
 
 
 def test_how_far_an_ending_is_from_the_plan() -> None:

@@ -119,6 +119,26 @@ def test_a_program_is_prepared_by_shapes(folder: Path):
     assert function._cache_size() == 1
 
 
+def test_what_is_compiled_is_told_once(folder: Path):
+    told: list[str] = []
+    with programs.watch(told.append):
+        call(made())
+        call(made())  # found as a file
+    call(made(), rows=4)  # nobody watches
+    assert told == ["test_programs"]
+
+
+def test_what_is_prepared_beside_a_block_is_there_after_it_and_never_fails(folder: Path):
+    function = made()
+
+    def refused() -> None:
+        raise ValueError("the call itself says so")
+
+    with programs.beside(lambda: call(function)), programs.beside(refused):
+        pass
+    assert function._cache_size() == 1
+
+
 SCRIPT = """
 import jax, numpy as np
 from hrpe_jax.sampling.logits import row_keys
