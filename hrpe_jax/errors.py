@@ -29,4 +29,12 @@ class Stopped(Exception):
 
 
 class WrongUse(UserError):
-    """A command was asked for something that cannot be, and nothing was done: exit status 2."""
+    """A command line that cannot be, and nothing was done: exit status 2.
+
+    An option that is not there, a value that it cannot have, options that contradict each other. What is
+    wrong with files, folders, models and data sets is a `UserError`, whichever option names them.
+    """
+
+
+class Unusable(UserError):
+    """A file or an extra that an option names and that is not as it must be: never a `WrongUse`."""

@@ -34,7 +34,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from statistics import median
 
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import Unusable, UserError
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.meter import TICKS_PER_WHOLE, Meter
 
@@ -97,10 +97,13 @@ def read_style(path: Path) -> Style:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); expected a pattern file") from None
+        raise Unusable(f"{path}: cannot be read ({error.strerror}); expected a pattern file") from None
     if len(data) > MAX_BYTES:
-        raise UserError(f"{path}: expected a pattern file of at most {MAX_BYTES} bytes")
-    return parse_style(data.decode("utf-8", errors="replace"), path.stem, str(path))
+        raise Unusable(f"{path}: expected a pattern file of at most {MAX_BYTES} bytes")
+    try:
+        return parse_style(data.decode("utf-8", errors="replace"), path.stem, str(path))
+    except UserError as error:
+        raise Unusable(str(error)) from None
 
 
 def parse_style(text: str, name: str, where: str) -> Style:

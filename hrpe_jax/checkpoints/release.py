@@ -106,7 +106,7 @@ def load_model(path: str | os.PathLike[str] = PRETRAINED) -> Model:
         if not (PRETRAINED_FOLDER / CONFIG_FILE).is_file():
             raise UserError(
                 "pretrained model: this copy of hrpe_jax comes without weights; install a release, or train "
-                "(python -m hrpe_jax.train) and give --model=runs/quickstart"
+                "(python -m hrpe_jax.train) and give its workdir, runs/quickstart"
             )
         return read_released(PRETRAINED_FOLDER)
     folder = Path(path)

@@ -287,7 +287,7 @@ def table_of_records(records: Iterable[Mapping[str, Any]], per_style: int = ROWS
     tempos: dict[str, list[float]] = {}
     for record in records:
         if "attributes" not in record:
-            raise UserError("the data set has no attributes; prepare it again with --overwrite")
+            raise UserError("the data set has no attributes; prepare it again (preprocess --overwrite)")
         about = record["metadata"]
         attributes = attributes_from_values(record["attributes"])
         row = Row(

@@ -244,7 +244,7 @@ def train_batches(
     songs, lengths = _songs(dataset, stage, split, cache_bytes, crops)
     if not len(lengths):
         raise UserError(
-            f"the data set has no {stage} crop: preprocess it with --crops"
+            f"the data set has no {stage} crop: prepare it with preprocess --crops"
             if crops == "only"
             else f"the data set has no {stage} song in its {split} split; preprocess more files"
         )

@@ -286,7 +286,7 @@ def open_dataset(path: str | Path, *, verify: bool = False) -> Dataset:
     manifest = read_manifest(path)
     if manifest is None:
         raise UserError(f"{path}: no prepared data set ({MANIFEST} is missing or damaged); {_PREPARE}{path}")
-    again = "prepare the data set again with --overwrite"
+    again = "prepare the data set again (preprocess --overwrite)"
     if manifest["format_version"] != FORMAT_VERSION:
         found = manifest["format_version"]
         raise UserError(

@@ -22,7 +22,7 @@ import numpy as np
 
 from hrpe_jax.arranging.arrange import arrange
 from hrpe_jax.arranging.arrangement import BASS_TRACK, CHORD_TRACK, MELODY_TRACK, Arrangement, Part
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import Unusable, UserError
 from hrpe_jax.formats.midi.write import midi_bytes, part_bytes
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.meter import TICKS_PER_QUARTER
@@ -237,16 +237,16 @@ def check_soundfont(path: str | os.PathLike[str] | None) -> None:
     try:
         import midirenderer  # noqa: F401
     except ImportError:
-        raise UserError("--soundfont: needs the extra audio: pip install 'hrpe_jax[audio]'") from None
+        raise Unusable("--soundfont: needs the extra audio: pip install 'hrpe_jax[audio]'") from None
     try:
         with Path(path).open("rb") as file:
             head = file.read(12)
     except OSError as error:
-        raise UserError(
+        raise Unusable(
             f"--soundfont: {path}: cannot be read ({error.strerror}); expected a sound font (.sf2)"
         ) from None
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-        raise UserError(f"--soundfont: {path}: is no sound font; expected an .sf2 file")
+        raise Unusable(f"--soundfont: {path}: is no sound font; expected an .sf2 file")
 
 
 def _play(midi: bytes, soundfont: str | os.PathLike[str] | None) -> np.ndarray:
@@ -360,7 +360,7 @@ def check_audio(kind: str) -> None:
         try:
             import soundfile
         except (ImportError, OSError):
-            raise UserError(
+            raise Unusable(
                 f"audio {kind}: needs the extra audio: pip install 'hrpe_jax[audio]'; wav needs nothing"
             ) from None
         known = (

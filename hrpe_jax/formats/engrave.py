@@ -17,7 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import Unusable, UserError
 from hrpe_jax.formats.musicxml.write import READABLE, PrintOptions, measure_id, musicxml_bytes
 from hrpe_jax.formats.pdf import pdf_bytes
 from hrpe_jax.score.notation import bar_lengths
@@ -91,7 +91,7 @@ def check_engrave(kind: str) -> None:
         if kind == "pdf":
             import svglib.svglib  # noqa: F401
     except ImportError:
-        raise UserError(
+        raise Unusable(
             f"{kind}: needs the extra engrave: pip install 'hrpe_jax[engrave]'; musicxml needs nothing"
         ) from None
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, WrongUse
 from hrpe_jax.preprocessing.assemble import Choices, NoSongsError, assemble
 from hrpe_jax.preprocessing.journal import SUFFIX, Journal, song_key, to_frame
 from hrpe_jax.preprocessing.pool import Worker, detail_of, map_files
@@ -51,12 +51,12 @@ def with_styles(songs: Sequence[SongFile], options: Sequence[str]) -> list[SongF
         folder, _, name = option.rpartition(":")
         folder = plain_folder(folder)
         if not _NAME.fullmatch(name):
-            raise UserError(
+            raise WrongUse(
                 f"--style={option}: style {name!r}: expected a short name of small letters, such as "
                 "--style=folk, or --style=FOLDER:folk for a folder of the input"
             )
         if folder in styles:
-            raise UserError(f"--style={option}: a second style for {folder or 'the whole input'}")
+            raise WrongUse(f"--style={option}: a second style for {folder or 'the whole input'}")
         styles[folder] = name
     used: set[str] = set()
     named = []
@@ -135,7 +135,7 @@ def run_beam(
                 | "prepare" >> beam.ParDo(Prepare(str(journal.folder.resolve())))
             )
     except SystemExit:  # of its parser of options, which has printed why
-        raise UserError(f"--beam_options={options}: not understood by Beam") from None
+        raise WrongUse(f"--beam_options={options}: not understood by Beam") from None
     except (ValueError, RuntimeError, OSError) as error:
         text = " ".join(str(error).split())[:300]
         raise UserError(f"--runner=beam: the pipeline failed: {text}") from error

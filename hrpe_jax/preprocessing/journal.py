@@ -148,7 +148,7 @@ class Journal:
         self._own: BinaryIO | None = None
         self._own_number = -1
         self._lock = ExitStack()
-        self._lock.enter_context(lock_folder(folder, "preprocess", "give another --output"))
+        self._lock.enter_context(lock_folder(folder, "preprocess", "give another folder"))
         self.load()
 
     def load(self) -> None:

@@ -190,7 +190,9 @@ class Worker(Generic[Item, Result]):
             self._failures += 1
             if self._failures >= 3:
                 code = self._process.exitcode
-                raise UserError(f"worker processes end as soon as they start (exit code {code}); --workers=0")
+                raise UserError(
+                    f"worker processes end as soon as they start (exit code {code}); set workers to 0"
+                )
         self._restart()
 
     def _restart(self) -> None:
@@ -213,8 +215,10 @@ def detail_of(kind: str, seconds: float | None, megabytes: int | None) -> str:
         megabytes: limit of memory, or None.
     """
     return {
-        _TOO_SLOW: f"took more than the {seconds:g} seconds of --file_seconds" if seconds else "",
-        _TOO_LARGE: f"needed more than the {megabytes} MB of --file_megabytes" if megabytes else "no memory",
+        _TOO_SLOW: f"took more than the {seconds:g} seconds of preprocess --file_seconds" if seconds else "",
+        _TOO_LARGE: f"needed more than the {megabytes} MB of preprocess --file_megabytes"
+        if megabytes
+        else "no memory",
     }.get(kind, "reading this file crashed its process")
 
 

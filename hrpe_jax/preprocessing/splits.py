@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from hrpe_jax.data.shards import SPLITS
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, WrongUse
 from hrpe_jax.preprocessing.fingerprints import SHINGLE_CHORDS, SHINGLE_INTERVALS
 from hrpe_jax.preprocessing.versions import Spool
 
@@ -76,7 +76,7 @@ class GivenSplits:
                 folder, file = "", option
             folder = plain_folder(folder)
             if folder in self._scopes:
-                raise UserError(f"--splits={option}: a second split file for {folder or 'the whole input'}")
+                raise WrongUse(f"--splits={option}: a second split file for {folder or 'the whole input'}")
             self._scopes[folder] = (file, load_splits(file))
             self._found[folder] = set()
 

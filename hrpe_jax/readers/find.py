@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, WrongUse
 from hrpe_jax.readers.identify import FORMATS, identify
 
 BUILT_IN = "chorales"
@@ -96,7 +96,7 @@ def find_songs(source: str | Path, format: str = "auto", *, skip: Sequence[Path]
     """
     if str(source) == BUILT_IN or (not str(source) and format == BUILT_IN):
         if format not in ("auto", BUILT_IN):
-            raise UserError(
+            raise WrongUse(
                 f"--input={source} is a corpus of format {BUILT_IN}, not {format}; leave --format out"
             )
         return _built_in()
@@ -105,7 +105,7 @@ def find_songs(source: str | Path, format: str = "auto", *, skip: Sequence[Path]
         raise UserError(f"--input: expected a folder or file of songs, or the word {BUILT_IN}")
     if not root.exists():
         raise UserError(
-            f"{source}: no such file or folder; expected songs, or --input={BUILT_IN} for a built-in corpus"
+            f"{source}: no such file or folder; expected songs, or the word {BUILT_IN} for a built-in corpus"
         )
     found = Found()
     if root.is_file() and format in ("auto", "pop909") and _is_song_folder(root.parent, root.name):
@@ -148,7 +148,7 @@ def find_inputs(sources: Sequence[str | Path], format: str = "auto", *, skip: Se
     taken: dict[str, str | Path] = {}
     for (name, path), source in zip(named, sources, strict=True):
         if name in taken:
-            raise UserError(
+            raise WrongUse(
                 f"--input={source}: named {name}, as is --input={taken[name]}; name one with "
                 f"--input=NAME={path}"
             )

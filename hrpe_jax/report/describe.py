@@ -244,7 +244,7 @@ class Shelf:
             styles = ", ".join(self.dataset.manifest["counts"].get("styles", {})) or "none"
             raise UserError(f"{path}: no {'crop' if crops else 'song'} of style {style!r}; it has {styles}")
         if crops and not self._index:
-            raise UserError(f"{path}: no crops; prepare the data set with --crops")
+            raise UserError(f"{path}: no crops; prepare the data set with preprocess --crops")
 
     def _open_shard(self, path: Path) -> None:
         try:

@@ -141,9 +141,9 @@ def _read_file(path: Path) -> Any:
     try:
         data = path.read_bytes() if path.stat().st_size <= MAX_UPLOAD_BYTES else None
     except OSError as error:
-        raise WrongUse(f"--open: {path}: cannot be read ({error.strerror}); expected a music file") from None
+        raise UserError(f"--open: {path}: cannot be read ({error.strerror}); expected a music file") from None
     if data is None:
-        raise WrongUse(f"--open: {path}: larger than {MAX_UPLOAD_BYTES} bytes; expected a music file")
+        raise UserError(f"--open: {path}: larger than {MAX_UPLOAD_BYTES} bytes; expected a music file")
     cli.say(f"reading {path.name} (at most {READ_SECONDS:.0f} s)")
     return read_upload(data, path.name)
 
@@ -168,7 +168,8 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that is bound.
 
     Raises:
-        WrongUse: the port is taken or no port.
+        WrongUse: it is no port.
+        UserError: the port is taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -179,7 +180,8 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listening.close()
         detail = getattr(error, "strerror", None) or str(error)
-        raise WrongUse(f"--port={port}: cannot be used ({detail}); give another, or none") from None
+        wrong = WrongUse if isinstance(error, OverflowError) else UserError  # no port, or one that is taken
+        raise wrong(f"--port={port}: cannot be used ({detail}); give another, or none") from None
     return listening
 
 

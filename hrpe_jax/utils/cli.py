@@ -16,9 +16,10 @@ this file (`--help` must answer at once); the rest is imported inside `main`:
     if __name__ == "__main__":
         sys.exit(cli.run(main, parser()))
 
-Exit codes: 0 done, 1 failed (a `UserError`, or anything else that went wrong), 2 wrong use, 130 stopped by
-Ctrl-C, 143 by SIGTERM where a command saves first. Results go to stdout, everything else to stderr. `--debug`
-lets errors through with their traceback.
+Exit codes: 0 done; 1 failed (a file, folder, model, data set or config that is not as it must be, or anything
+else that went wrong); 2 wrong use (an option that is not there, a value that it cannot have, options that
+contradict each other: `WrongUse`); 130 stopped by Ctrl-C, 143 by SIGTERM where a command saves first. Results
+go to stdout, everything else to stderr. `--debug` lets errors through with their traceback.
 """
 
 from __future__ import annotations

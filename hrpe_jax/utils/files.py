@@ -157,5 +157,5 @@ def _owner(folder: Path) -> str:
         about = json.loads((folder / OWNER).read_bytes())
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(about["since"])))
         return f"process {about['process']} on {about['host']} works here ({about['work']}, since {since})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "another process works here"

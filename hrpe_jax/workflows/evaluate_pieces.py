@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrpe_jax.data.shards import SPLITS, read_manifest
-from hrpe_jax.errors import UserError
+from hrpe_jax.errors import UserError, WrongUse
 from hrpe_jax.theory.meter import Meter
 from hrpe_jax.utils.files import replace_file, unwritable
 from hrpe_jax.utils.schema import suggestion
@@ -253,7 +253,7 @@ def check_meter(text: str) -> str:
         numerator, denominator = (int(part) for part in text.split("/"))
         return str(Meter(numerator, denominator))
     except ValueError:
-        raise UserError(f"--meter={text}: expected a meter such as 4/4 or 6/8, or all") from None
+        raise WrongUse(f"--meter={text}: expected a meter such as 4/4 or 6/8, or all") from None
 
 
 def check_tables(tables: Sequence[str], known: Sequence[str] = TABLES) -> None:
@@ -268,7 +268,7 @@ def check_tables(tables: Sequence[str], known: Sequence[str] = TABLES) -> None:
     """
     for name in tables:
         if name not in known:
-            raise UserError(f"--tables={name}: no such table; {suggestion(name, known)}")
+            raise WrongUse(f"--tables={name}: no such table; {suggestion(name, known)}")
 
 
 def check_file(path: Path_ | None, option: str) -> None:

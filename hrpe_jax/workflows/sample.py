@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrpe_jax.errors import UserError, WrongUse
+from hrpe_jax.errors import Unusable, UserError, WrongUse
 from hrpe_jax.utils import cli
 from hrpe_jax.utils.files import check_output, lock_folder, unwritable
 
@@ -66,17 +66,17 @@ def compose_files(
         JSON values: the numbers of `report`, the seed, and the files.
 
     Raises:
-        WrongUse: an option, the model or the folder is not as it should be.
-        UserError: the pieces cannot be written after all.
+        WrongUse: an option is not as it should be.
+        UserError: the prime, the model or the folder is not, or the pieces cannot be written after all.
     """
-    with _wrong_use():
-        from hrpe_jax.checkpoints.verify import check_shapes
-        from hrpe_jax.composer import Composer, read_prime
-        from hrpe_jax.sampling.controls import read_controls
-        from hrpe_jax.sampling.options import check_length, read_outputs
-        from hrpe_jax.sampling.suggested_pieces import asks_for_suggestions, read_suggestion
+    from hrpe_jax.checkpoints.verify import check_shapes
+    from hrpe_jax.composer import Composer, read_prime
+    from hrpe_jax.sampling.controls import read_controls
+    from hrpe_jax.sampling.options import check_length, read_outputs
+    from hrpe_jax.sampling.suggested_pieces import asks_for_suggestions, read_suggestion
 
-        options = read_prime(options)
+    options = read_prime(options)
+    with _wrong_use():
         wanted = read_outputs(outputs)
         controls = None
         if asks_for_suggestions(options):
@@ -85,12 +85,12 @@ def compose_files(
         else:
             controls = read_controls(options)
             check_length(wanted, controls.bars, controls.meter, controls.tempo)
-        check_output(os.curdir if output is None else output)
+    check_output(os.curdir if output is None else output)
     with output_folder(output) as folder:
+        composer = Composer.load(model)
+        if controls is not None:
+            _check_stages(composer, controls)
         with _wrong_use():
-            composer = Composer.load(model)
-            if controls is not None:
-                _check_stages(composer, controls)
             for line in composer.notices(options):
                 cli.say(f"note: {line}")
         try:
@@ -224,9 +224,11 @@ def band_notes(scores: Sequence[Score], wanted: Outputs) -> list[str]:
 
 @contextmanager
 def _wrong_use() -> Iterator[None]:
-    """What is wrong with what was asked for, before any work: exit status 2."""
+    """Options that cannot be, found before any work: exit status 2."""
     try:
         yield
+    except Unusable:
+        raise
     except UserError as error:
         raise WrongUse(str(error)) from None
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -338,7 +339,7 @@ def check_sampling(config: Config, workdir: Path) -> None:
     try:
         read_controls(options_of(config))
     except UserError as error:
-        raise UserError(f"config.sample.{str(error).removeprefix('--')}") from None
+        raise UserError(re.sub(r"--(?=[a-z])", "config.sample.", str(error))) from None
     for stage in ("backbone", "melody"):
         if getattr(config.stages, stage) is None and not whole_steps(checkpoint_folder(workdir, stage)):
             raise UserError(

@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="needs the extra studio")
 pytest.importorskip("verovio", reason="needs the extra studio")
-from hrpe_jax.errors import WrongUse
+from hrpe_jax.errors import UserError, WrongUse
 from hrpe_jax.server import notebook
 from hrpe_jax.server.serve import access_for, listen
 from hrpe_jax.server.store import Store
@@ -61,7 +61,7 @@ def test_addresses():
         access_for("example.org")
     taken = listen("127.0.0.1", 0)
     taken.listen()
-    with pytest.raises(WrongUse, match=r"--port=\d+: cannot be used"):
+    with pytest.raises(UserError, match=r"--port=\d+: cannot be used"):
         listen("127.0.0.1", taken.getsockname()[1])
     taken.close()
 
