@@ -67,7 +67,9 @@ class Store:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"--folder: {self.folder}: cannot be made ({error.strerror})") from None
+            raise StoreError(
+                f"--folder: {self.folder}: cannot be made ({error.strerror}); give another --folder"
+            ) from None
         self._find()
 
     def _find(self) -> None:
