@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from hrpe_jax.errors import UserError
+from hrpe_jax.preprocessing.build import build_dataset
 from hrpe_jax.training.progress import TIMES
 from hrpe_jax.utils.cli import run as run_command
 from hrpe_jax.utils.files import LOCK, OWNER, lock_folder
@@ -57,8 +58,6 @@ def write_config(folder: Path, **changes: Any) -> Path:
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared data set of a few songs, from the corpus that every machine can have."""
-    from hrpe_jax.preprocessing.build import build_dataset
-
     path = tmp_path_factory.mktemp("songs") / "data"
     build_dataset("chorales", path, limit=30, workers=0)
     return path
@@ -238,6 +237,36 @@ def test_a_workdir_takes_one_run_at_a_time(
         assert said.endswith("wait until it ends, or give another --workdir\n")
         assert {path.name for path in workdir.iterdir()} == {LOCK, OWNER}
     assert not workdir.exists()
+
+
+def test_data_that_changed_between_two_lives_is_said(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages = {"backbone": {**CONFIG["stages"]["backbone"], "steps": 3, "eval_every": 3}}
+    data, workdir = tmp_path / "data", tmp_path / "run"
+    config = write_config(tmp_path, stages=stages, data={"path": str(data)}, sample=None)
+    asked = [f"--config={config}", f"--workdir={workdir}"]
+
+    def said(*more: str) -> str:
+        assert call(*asked, *more) == 1
+        text = capsys.readouterr().err
+        assert text.count("\n") == 1
+        return text
+
+    shutil.copytree(songs, data)
+    assert call(*asked) == 0
+    capsys.readouterr()
+    shard = next((data / "backbone").glob("train-*"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-1])
+    assert f"{shard}: this shard has {len(whole) - 1} bytes instead of {len(whole)}; copy it again" in said()
+    shard.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    assert f"{shard}: this shard's content has changed since it was made" in said()
+    shard.unlink()
+    assert f"{shard}: this shard is missing" in said()
+    other = tmp_path / "other"
+    build_dataset("chorales", other, limit=12, workers=0)
+    assert "its checkpoints are of another run (data: saved" in said(f"--config.data.path={other}")
 
 
 @pytest.mark.slow

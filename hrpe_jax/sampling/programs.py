@@ -230,6 +230,7 @@ def _write(path: Path, program: Any) -> None:
             Path(beside).unlink(missing_ok=True)
         files = sorted(path.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in files[_OLD:]:
-            old.unlink(missing_ok=True)
+            if old != path:  # after the clock was set back, the newest file looks oldest
+                old.unlink(missing_ok=True)
     except Exception:
         return

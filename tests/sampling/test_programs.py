@@ -104,6 +104,18 @@ def test_old_files_go(folder: Path, monkeypatch: pytest.MonkeyPatch):
     assert len(list(folder.iterdir())) == 2
 
 
+def test_a_clock_that_was_set_back_does_not_cost_the_newest(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(programs, "_OLD", 2)
+    function = made()
+    for power in (1, 2):
+        call(function, power)
+    before = set(folder.iterdir())
+    for path in before:
+        os.utime(path, (4_102_444_800, 4_102_444_800))
+    call(function, 3)
+    assert len(set(folder.iterdir()) - before) == 1
+
+
 def test_inside_of_transformations_it_is_jit(folder: Path):
     function = made()
     shape = jax.eval_shape(lambda x: function(2, {"x": x}, jax.random.split(KEY, 3)), jnp.zeros(3))

@@ -89,6 +89,51 @@ def test_no_two_processes_are_ever_in_at_once(tmp_path: Path) -> None:
         assert (process.returncode, said) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ('{"process": 7, "host": "x", "work": "train", "since": 4102444800}', "process 7 on x works here"),
+        ('{"process": 7, "host": "x", "work": "train", "since": -4102444800}', "process 7 on x works here"),
+        ('{"process": 7, "host": "x", "work": "train", "since": Infinity}', "another process works here"),
+        ('{"process": 7, "host": "x", "work": "train", "since": NaN}', "another process works here"),
+        ('{"process": 7, "host": "x", "work": "train", "since": 1e300}', "another process works here"),
+        ("[" * 100_000, "another process works here"),
+        ("", "another process works here"),
+    ],
+)
+def test_what_a_clock_or_a_torn_file_says_of_the_owner(tmp_path: Path, about: str, said: str) -> None:
+    with lock_folder(tmp_path / "run", "train", "wait"):
+        (tmp_path / "run" / files.OWNER).write_text(about)
+        with pytest.raises(UserError, match=said) as caught, lock_folder(tmp_path / "run", "train", "wait"):
+            pass
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("when", [0, 1, 32_503_680_000])
+def test_a_lock_has_no_age(tmp_path: Path, when: int) -> None:
+    """A lock file of any date is free where nobody holds it, and taken where somebody does."""
+    (tmp_path / "run").mkdir()
+    for name in (files.LOCK, files.OWNER):
+        (tmp_path / "run" / name).write_text("{}")
+        os.utime(tmp_path / "run" / name, (when, when))
+    with lock_folder(tmp_path / "run", "train", "wait"):
+        os.utime(tmp_path / "run" / files.LOCK, (when, when))
+        with pytest.raises(UserError, match="works here"), lock_folder(tmp_path / "run", "train", "wait"):
+            pass
+
+
+def test_durations_are_of_the_clock_that_nobody_sets() -> None:
+    """`time.time` jumps where the clock is set; it only stamps what people read and draws seeds."""
+    stamps = {"utils/files.py", "server/requests.py", "server/app.py"}
+    package = ROOT / "hrpe_jax"
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"\btime\.time\(|\bdatetime\b", path.read_text(encoding="utf-8"))
+    }
+    assert found == stamps
+
+
 def test_a_file_system_without_locks_is_said_and_no_obstacle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,8 @@
 Examples are the training songs of POP909, as they are and with the piano parted into bass, chords and top,
 some parts left out, transposed, louder or without dynamics. With `--karaoke`, files whose words fall on the
 notes of one track are examples too: those with an odd sum of the bytes of their name; the others tell how
-well files of many instruments are served. Prints the share of right choices and the weights, to be copied.
+well files of many instruments are served. Prints the share of right choices by the weights in use and by
+those fitted, and the fitted ones, to be copied.
 """
 
 from __future__ import annotations
@@ -156,15 +157,17 @@ def main() -> None:
     odd = [example for path, example in files if sum(path.name.encode()) % 2]
     even = [example for path, example in files if not sum(path.name.encode()) % 2]
     weights = fit([*examples, *odd], np.array(counts + [KARAOKE_WEIGHT] * len(odd)))
-    report = {
-        "train": right([song[0] for song in train], weights),
-        "train_parted": right([example for song in train for example in song[1:]], weights),
-        "valid": right([song[0] for song in valid], weights),
-        "valid_parted": right([example for song in valid for example in song[1:]], weights),
+    parts = {
+        "train": [song[0] for song in train],
+        "train_parted": [example for song in train for example in song[1:]],
+        "valid": [song[0] for song in valid],
+        "valid_parted": [example for song in valid for example in song[1:]],
+    } | ({"karaoke_fitted": odd, "karaoke_held_out": even} if files else {})
+    in_use = np.array(list(TRACK_WEIGHTS.values()))
+    report: dict[str, object] = {
+        name: {"examples": len(part), "in_use": right(part, in_use), "fitted": right(part, weights)}
+        for name, part in parts.items()
     }
-    if files:
-        report |= {"karaoke_fitted": right(odd, weights), "karaoke_held_out": right(even, weights)}
-        report |= {"karaoke_files": [len(odd), len(even)]}
     report["weights"] = {
         name: round(float(value), 2) for name, value in zip(TRACK_WEIGHTS, weights, strict=True)
     }
