@@ -135,6 +135,26 @@ def plan_pieces(model: Model, controls: Controls, numbers: Sequence[int]) -> lis
     return [_plan(model, controls, number) for number in numbers]
 
 
+def plan_of_chords(model: Model, form: Sequence[Section], bars: int, style: str = "") -> PiecePlan | None:
+    """The plan that the chords of a piece would be drawn with: its form and style. None for a model that sees
+    no plans.
+
+    Args:
+        model: from `load_model`.
+        form: sections of the piece; empty where they are unknown.
+        bars: of the piece.
+        style: a name that the model knows; "" for its usual one.
+
+    Raises:
+        UserError: the model does not know the style.
+    """
+    if not plans_forms(model):
+        return None
+    return PiecePlan(
+        tuple(form), outline(form_values(form), bars), Attributes(_known_style(model, style or None))
+    )
+
+
 def plan_melodies(
     model: Model,
     controls: Controls,
@@ -164,7 +184,7 @@ def _generator(controls: Controls, number: int, what: int) -> np.random.Generato
 
 
 def _plan(model: Model, controls: Controls, number: int) -> PiecePlan:
-    style = _style(model, controls)
+    style = _known_style(model, controls.style)
     prime = controls.continued
     before = prime.bars if prime is not None else 0
     new = controls.bars - before
@@ -184,19 +204,19 @@ def _plan(model: Model, controls: Controls, number: int) -> PiecePlan:
     return PiecePlan(form, bars, Attributes(style), None if endings is None else endings.draw(style, rng))
 
 
-def _style(model: Model, controls: Controls) -> str:
+def _known_style(model: Model, asked: str | None) -> str:
     """The style that is asked for, or the model's usual one.
 
     Raises:
         UserError: the model does not know the style.
     """
     known = model.tables.attributes.styles if model.tables.attributes is not None else STYLES
-    if controls.style is None:
+    if asked is None:
         return DEFAULT_STYLE if DEFAULT_STYLE in known else known[0]
-    if controls.style not in known:
-        meant = suggestion(controls.style, filter(None, known))
-        raise UserError(f"--style: {cut(controls.style)!r}: no such style; {meant}")
-    return controls.style
+    if asked not in known:
+        meant = suggestion(asked, filter(None, known))
+        raise UserError(f"--style: {cut(asked)!r}: no such style; {meant}")
+    return asked
 
 
 def _come_round(form: Sequence[Section], bars: int, first_bar: int) -> tuple[Section, ...]:

@@ -128,7 +128,7 @@ class Studio:
         progress = self.jobs.progress
         return {
             "stage": progress.stage,
-            "message": progress.message,
+            "message": progress.said(),
             "done": progress.done,
             "total": progress.total,
         }

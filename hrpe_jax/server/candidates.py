@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from string import ascii_uppercase
 from typing import Any, Protocol
 
 from hrpe_jax.errors import UserError
+from hrpe_jax.score.form import OTHER, Section
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.server.actions import Refused
 from hrpe_jax.server.edit_music import bar_text, span_of
 from hrpe_jax.server.edits import act
 from hrpe_jax.server.graft import graft, inside
-from hrpe_jax.server.state import State, sounding_chords
+from hrpe_jax.server.state import State, known_form, sounding_chords, with_form
 from hrpe_jax.theory.function import roman_numeral
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -199,16 +201,10 @@ def harmonize(
 def compose(composer: Musician, state: State, count: int = 4, seed: int = 0) -> list[Candidate]:
     """A whole piece: the state's bars, form, key, meter, tempo, and what its settings ask for.
 
-    Chords that are there are kept, and so is what is locked; the melody is new.
+    Chords that are there are kept, and so is what is locked; the melody is new. Where the state has one
+    section only, a piece brings the form that it was drawn with.
     """
     score = state.score
-    texts = [bar_text(score, start, length) or "?" for start, length in state.bars]
-    given = any(text != "?" for text in texts)
-    options: dict[str, Any] = {"chords": " | ".join(texts)} if given else {"bars": len(texts)}
-    form = _form_option(state)
-    if form and not given:
-        options["form"] = form
-        del options["bars"]
     scores = composer.compose(
         num_pieces=count,
         key=score.key,
@@ -218,9 +214,41 @@ def compose(composer: Musician, state: State, count: int = 4, seed: int = 0) -> 
         style=state.settings.style or None,
         range=state.settings.range or None,
         density=state.settings.density,
-        **options,
+        **_structure(state),
     )
-    return [_candidate(state, found, 1, len(texts), "both") for found in scores]
+    found = [_candidate(state, made, 1, len(state.bars), "both") for made in scores]
+    if known_form(state):
+        return found
+    return [_with_drawn_form(one, made) for one, made in zip(found, scores, strict=True)]
+
+
+def _with_drawn_form(candidate: Candidate, made: Score) -> Candidate:
+    if not made.form:
+        return candidate
+    score = with_form(replace(candidate.state.score, form=()), made.form)
+    return replace(candidate, state=replace(candidate.state, score=score))
+
+
+def _structure(state: State) -> dict[str, Any]:
+    """Bars, form and chords as `Composer.compose` takes them.
+
+    The composer takes the chords of a form once for each section that is new. Where a section comes back with
+    other chords than the first time, the chords are given bar by bar, without the form.
+    """
+    texts = [bar_text(state.score, start, length) for start, length in state.bars]
+    sections = _composed_form(state)
+    form = "".join(f"{section.letter}{section.bars}" for section in sections)
+    if not any(texts):
+        return {"form": form} if form else {"bars": len(texts)}
+    first: dict[str, list[str]] = {}
+    for section in sections:
+        own = texts[section.first_bar : section.end_bar]
+        old = first.setdefault(section.name, own)
+        if any(text not in ("", before) for text, before in zip(own, old, strict=False)):
+            form = ""
+    given = [text for own in first.values() for text in own] if form else texts
+    chords = " | ".join(text or "?" for text in given)
+    return {"chords": chords, "form": form} if form else {"chords": chords}
 
 
 def go_on(composer: Musician, state: State, bars: int, count: int = 4, seed: int = 0) -> list[Candidate]:
@@ -336,12 +364,26 @@ def _about(state: State, start: int, end: int) -> str:
     return "; ".join(words) or "silence"
 
 
-def _form_option(state: State) -> str:
-    """The form as `Composer.compose` takes it; "" where it says nothing, or has sections without melody."""
-    form = state.score.form
-    if len(form) < 2 or any(not s.has_melody or s.letter.count("'") > 1 for s in form):
-        return ""
-    return "".join(f"{section.letter}{section.bars}" for section in form)
+def _composed_form(state: State) -> list[Section]:
+    """The form as `Composer.compose` takes it; none where it says nothing, or has sections without melody.
+
+    The composer knows one kind of varied return, and no return that is longer than the first time. Such
+    sections, and all X, which are like no other, get letters of their own.
+    """
+    if not all(section.has_melody for section in state.score.form):
+        return []
+    free = iter(letter for letter in ascii_uppercase if letter not in {s.name for s in state.score.form})
+    first: dict[str, int] = {}
+    found = []
+    for section in known_form(state):
+        letter = section.name + "'" * (section.is_varied and section.name in first)
+        if section.bars > first.get(section.name, section.bars) or (section.name == OTHER and OTHER in first):
+            letter = next(free, "")
+            if not letter:
+                return []
+        first.setdefault(letter.rstrip("'"), section.bars)
+        found.append(replace(section, letter=letter))
+    return found
 
 
 def _new_letter(state: State) -> str:

@@ -20,7 +20,10 @@ from hrpe_jax.server.candidates import Candidate, Musician
 from hrpe_jax.server.state import State
 
 MAX_WAITING = 8
-_KEPT = 200
+_KEPT = 40
+"""Answers that can still be looked at."""
+SLOW_SECONDS = 3.0
+"""A program takes longer than that only where it is compiled."""
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 _OVER = (DONE, FAILED, CANCELLED)
 
@@ -61,12 +64,28 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the model is: "loading", "warming", "ready" or "failed", with a line for people."""
+    """How far the model is.
+
+    Attributes:
+        stage: "loading", "warming", "ready" or "failed".
+        message: for people.
+        done: programs that are ready.
+        total: how many there are.
+        long: the message for a program that has not come from the cache by now, so that it is compiled.
+        since: when this began, in seconds of the monotonic clock.
+    """
 
     stage: str
     message: str
     done: int = 0
     total: int = 0
+    long: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+    def said(self) -> str:
+        """The message of now."""
+        slow = self.long and time.monotonic() - self.since > SLOW_SECONDS
+        return self.long if slow else self.message
 
 
 class Jobs:
@@ -183,8 +202,11 @@ class Jobs:
             return
         started = time.monotonic()
         for number, (what, call) in enumerate(self._warm):
-            self.progress = Progress("warming", f"Getting ready: {what}", number, len(self._warm))
-            self._say(f"getting ready: {what} ({number + 1} of {len(self._warm)})")
+            total = len(self._warm)
+            compiling = f"Compiling {what}, once per machine"
+            self.progress = Progress("warming", f"Getting ready: {what}", number, total, compiling)
+            again = "; compiled once per machine, which takes minutes" if number == 0 else ""
+            self._say(f"getting ready: {what} ({number + 1} of {total}){again}")
             self._serve(composer, wait=False)
             if self._ended:
                 return

@@ -24,8 +24,8 @@ from hrpe_jax.theory.chord import Chord
 
 PART_BARS = 16
 """Bars that are engraved together, where a section ends near there as many as it has."""
-_KEPT = 400
-"""Engraved parts that are kept."""
+_KEPT = 96
+"""Engraved parts that are kept: the longest project three times over."""
 
 
 class Engraver:

@@ -8,35 +8,38 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.backbone import encode_ids
 from hrpe_jax.errors import UserError
 from hrpe_jax.formats.page.html import pretty
-from hrpe_jax.server.state import State
+from hrpe_jax.server.state import State, known_form
 from hrpe_jax.theory.chord import Chord, to_lead_sheet
 
 
-def explain_chords(composer: Any, state: State) -> list[dict[str, Any]] | dict[str, Any]:
+def explain_chords(composer: Any, state: State) -> dict[str, Any]:
     """Explains every chord.
 
     Args:
         composer: with a `model`.
-        state: whose chords are explained.
+        state: whose chords are explained; its form and style are the plan that the model reads with them.
 
     Returns:
-        `chords`, for each event of the model its `tick`, `chord`, `probability`, `others` (symbol,
-        probability) and `links` (place of the earlier event or -1 for the beginning, share of attention, and
-        what content, distance and harmony add, in nats).
+        `style`, that of the plan ("" for a model that reads no plans), `form`, the sections of the plan as
+        `[letter, first bar, bars]`, and `chords`, for each event of the model its `tick`, `chord`,
+        `probability`, `others` (symbol, probability) and `links` (place of the earlier event or -1 for the
+        beginning, share of attention, and what content, distance and harmony add, in nats).
 
     Raises:
         UserError: the model has no chord stage.
     """
     from hrpe_jax.sampling.explain import explain
+    from hrpe_jax.sampling.planner import plan_of_chords
 
     model = getattr(composer, "model", None)
     if model is None or model.backbone is None:
         raise UserError("this model has no chord stage, so it cannot explain chords")
     ids = encode_ids(state.score)
+    plan = plan_of_chords(model, known_form(state), len(state.bars), state.settings.style)
     events = [token for token in ids if tokens.KIND[token] == tokens.KIND_EVENT]
     key, beat, tick = state.score.key, state.score.meter.beat_ticks, 0
     found = []
-    for token, choice in zip(events, explain(model, ids), strict=False):
+    for token, choice in zip(events, explain(model, ids, plan=plan), strict=False):
         found.append(
             {
                 "tick": tick,
@@ -53,7 +56,12 @@ def explain_chords(composer: Any, state: State) -> list[dict[str, Any]] | dict[s
             }
         )
         tick += int(tokens.BEATS[token]) * beat
-    return {"chords": found}
+    form = () if plan is None else plan.form
+    return {
+        "style": "" if plan is None else plan.attributes.style,
+        "form": [[section.letter, section.first_bar + 1, section.bars] for section in form],
+        "chords": found,
+    }
 
 
 def _name(chord: Chord, key: Any) -> str:

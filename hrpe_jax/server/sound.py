@@ -31,8 +31,9 @@ LEAD, TAIL = 0.1, 1.6
 _GAIN = 0.5
 _EARLY = 2.0
 """Ticks by which a player may be early and still belong to the bar."""
-_KEPT_BYTES = 160_000_000
-_KEPT_PLANS = 4000
+_KEPT_BYTES = 24_000_000
+"""Of rendered sound, since a page keeps what it got, and rendering is quick."""
+_KEPT_PLANS = 2000
 
 
 @dataclass(frozen=True)

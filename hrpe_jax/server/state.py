@@ -121,6 +121,11 @@ def sounding_chords(score: Score) -> list[ChordSpan]:
     return spans
 
 
+def known_form(state: State) -> tuple[Section, ...]:
+    """The sections of a state; none where one section is all there is, which says nothing."""
+    return state.score.form if len(state.score.form) > 1 else ()
+
+
 def with_form(score: Score, form: tuple[Section, ...]) -> Score:
     """The score with sections that cover all its bars: bars of no section are X, bars behind the end go."""
     bars = len(bar_lengths(score))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from dataclasses import replace
 from typing import Any
 
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.chord_input import read_chords
+from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.function import parse_roman
@@ -44,9 +46,11 @@ class FakeComposer:
         if options.get("chords"):
             timed, _ = read_chords(options["chords"], meter, key)
             ticks = sum(beats for _, beats in timed) * meter.beat_ticks
+            if options.get("form"):
+                ticks = sum(map(int, re.findall(r"[0-9]+", options["form"]))) * meter.bar_ticks
         else:
             timed = []
-            bars = options.get("bars") or sum(int(c) for c in options["form"] if c.isdigit())
+            bars = options.get("bars") or sum(map(int, re.findall(r"[0-9]+", options["form"])))
             ticks = bars * meter.bar_ticks
         blank = Score("fake", "", key, meter, options["tempo"], (), (ChordSpan(0, ticks, Chord.NONE),))
         pieces = []
@@ -59,7 +63,9 @@ class FakeComposer:
                     spans = [s for s in spans if not start <= s.onset < end]
                     spans.append(ChordSpan(start, end - start, chord))
                 beat += beats
-            pieces.append(replace(piece, chords=tuple(sorted(spans, key=lambda s: s.onset))))
+            halves = (Section("A", 0, 4), Section("A'", 4, ticks // meter.bar_ticks - 4))
+            form = halves if ticks > 4 * meter.bar_ticks else ()
+            pieces.append(replace(piece, chords=tuple(sorted(spans, key=lambda s: s.onset)), form=form))
         return pieces
 
     def suggest(

@@ -96,6 +96,50 @@ def test_from_nothing_to_a_kept_piece(api: Api):
     assert api.get(f"/api/projects/{project}/pulse")["engine"]["stage"] == "ready"
 
 
+def test_a_piece_brings_its_form_and_keeps_the_one_that_is_there(api: Api):
+    project = api.post("/api/projects", {"bars": 12})["id"]
+    jobs = f"/api/projects/{project}/jobs"
+    told = api.post(jobs, {"kind": "compose"})
+    assert told["candidates"][0]["form"] == [["A", 1, 4], ["A'", 5, 8]]
+    # Sections that somebody made stay, with chords only where a section is new.
+    api.act(project, do="set_form", text="A4B4A'4")
+    api.act(project, do="set_chords", bar=1, text="C | F | G7 | C | Am")
+    told = api.post(jobs, {"kind": "compose"})
+    asked = api.composer.calls[-1][1]
+    assert (asked["form"], asked["chords"]) == ("A4B4A'4", "C | F | G7 | C | Am | ? | ? | ?")
+    assert told["candidates"][0]["form"] == [["A", 1, 4], ["B", 5, 4], ["A'", 9, 4]]
+    # Other chords in the return: they count, and the form does not.
+    api.act(project, do="set_chords", bar=9, text="Dm")
+    api.post(jobs, {"kind": "compose"})
+    asked = api.composer.calls[-1][1]
+    assert "form" not in asked
+    assert asked["chords"].split(" | ")[8] == "Dm"
+    # What the composer does not know: a return that is longer, and X, which is like no other.
+    api.act(project, do="clear_bars", first=1, last=12)
+    api.act(project, do="set_form", text="A'2X3A3X4")
+    api.post(jobs, {"kind": "compose"})
+    assert api.composer.calls[-1][1]["form"] == "A2X3B3C4"
+
+
+def test_one_writes_while_programs_are_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    compiled = threading.Event()
+    jobs = Jobs(FakeComposer, [("suggestions", lambda composer: compiled.wait(30))])
+    monkeypatch.setattr("hrpe_jax.server.jobs.SLOW_SECONDS", 0.0)
+    store = Store(tmp_path)
+    app = Studio(store, jobs, Access(TOKEN)).app()
+    with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+        api = Api(client, FakeComposer(), store)
+        project = api.post("/api/projects", {"bars": 4})["id"]
+        assert api.act(project, do="set_chords", bar=1, text="C | F")["bars"][1][2] == "F"
+        assert api.post(f"/api/projects/{project}/notation")["lines"]
+        while (engine := api.get("/api/engine"))["stage"] == "loading":
+            time.sleep(0.01)
+        assert engine["message"] == "Compiling suggestions, once per machine"
+        compiled.set()
+        while api.get("/api/engine")["stage"] != "ready":
+            time.sleep(0.01)
+
+
 def test_suggestions_change_only_what_was_asked_for(api: Api):
     project = api.post("/api/projects", {"bars": 8})["id"]
     told = api.post(f"/api/projects/{project}/jobs", {"kind": "compose"})
@@ -142,6 +186,7 @@ def test_more_bars_and_other_chords(api: Api, asked: dict[str, Any], bars: int, 
     project = api.post("/api/projects", {"bars": 8})["id"]
     told = api.post(f"/api/projects/{project}/jobs", {"kind": "compose"})
     whole = api.post(f"/api/projects/{project}/jobs/{told['id']}/keep", {"candidate": 0})
+    api.act(project, do="set_form", text="A8")
     told = api.post(f"/api/projects/{project}/jobs", asked)
     kept = api.post(f"/api/projects/{project}/jobs/{told['id']}/keep", {"candidate": 3})
     assert len(kept["bars"]) == bars

@@ -306,32 +306,208 @@ def test_phone_and_dark(page: Page, tmp_path: Path):
     page.driver.save_screenshot(str(tmp_path / "phone.png"))
 
 
-def test_everything_has_a_name_and_contrast(page: Page):
+def test_everything_has_a_name(page: Page):
     page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     unnamed = page.run("""[...document.querySelectorAll('button, input:not([hidden]), select, a[href]')]
       .filter((e) => !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length))
       .map((e) => e.outerHTML.slice(0, 120))""")
     assert unnamed == []
+    roles = "[...document.querySelectorAll('[role]')].map((e) => e.getAttribute('role'))"
+    assert {"status", "alert", "button"} <= set(page.run(roles))
+    # Landmarks: each has a name of its own.
+    named = "[...document.querySelectorAll('section, nav, aside, #sheet, #roll')].map((e) => e.ariaLabel)"
+    assert len(set(page.run(named))) == 5
+
+
+CONTRAST = """(() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgba = (text) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = text;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = ([r, g, b, a], back) => [r, g, b].map((v, i) => v * a + back[i] * (1 - a));
+  const ground = (e) => {
+    if (!e) return [255, 255, 255];
+    const own = rgba(getComputedStyle(e).backgroundColor);
+    return own[3] === 1 ? own.slice(0, 3) : over(own, ground(e.parentElement));
+  };
+  const light = (c) => {
+    const [r, g, b] = c.map((v) => v / 255)
+      .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const found = [];
+  for (const e of document.querySelectorAll('body *')) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    const field = e.matches('input, select'), style = getComputedStyle(e);
+    if (!(own || field) || !e.checkVisibility()) continue;
+    if (e.closest('svg, noscript, option, :disabled, .vh, .skip')) continue;
+    const back = ground(e), hint = e.placeholder ? getComputedStyle(e, '::placeholder').color : style.color;
+    for (const colour of new Set([style.color, hint])) {
+      const [x, y] = [light(over(rgba(colour), back)), light(back)].sort((m, n) => n - m);
+      if ((x + 0.05) / (y + 0.05) < 4.5) found.push([e.outerHTML.slice(0, 90), colour, back.join()]);
+    }
+  }
+  return found;
+})()"""
+
+
+def test_all_words_can_be_read(page: Page):
+    """WCAG AA for every text on the page, as the browser computes its colours, in both schemes."""
+
+    def readable() -> None:
+        end = time.monotonic() + 10
+        while page.run(CONTRAST) and time.monotonic() < end:  # colours fade in
+            time.sleep(0.1)
+        assert page.run(CONTRAST) == []
+
+    page.run("document.activeElement.blur()")
+    page.keys(Keys.ESCAPE, Keys.HOME)
     for scheme in ("light", "dark"):
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        ratio = page.run("""(() => {
-          const style = getComputedStyle(document.documentElement);
-          const light = (name) => {
-            const probe = document.createElement('i');
-            probe.style.color = style.getPropertyValue(name);
-            document.body.append(probe);
-            const parts = getComputedStyle(probe).color.match(/[0-9.]+/g).slice(0, 3).map((v) => v / 255)
-              .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-            probe.remove();
-            return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
-          };
-          const pairs = ['paper', 'card', 't', 's', 'd', 'x', 'n'].map((ground) => ['--ink', '--' + ground]);
-          pairs.push(['--soft', '--paper'], ['--soft', '--card'], ['--on-accent', '--accent'],
-            ['--bad', '--card'], ['--accent', '--card']);
-          return Math.min(...pairs.map((pair) => {
-            const [x, y] = pair.map(light).sort((m, n) => n - m);
-            return (x + 0.05) / (y + 0.05);
-          }));
-        })()""")
-        assert ratio >= 4.5
+        readable()
+        page.keys(Keys.ENTER)  # alternatives
+        page.until(lambda: len(page.driver.find_elements(By.CSS_SELECTOR, ".card")) == 4)
+        readable()
+        page.keys(Keys.ESCAPE, "?")
+        page.until(lambda: page.run("document.querySelector('dialog').open"))
+        readable()
+        page.keys(Keys.ESCAPE)
+
+
+def test_keys_do_everything(page: Page):
+    def tab_to(selector: str) -> None:
+        for _ in range(200):
+            if page.run("document.activeElement.matches(arguments[0])", selector):
+                outline = page.run("getComputedStyle(document.activeElement).outlineStyle")
+                inside = page.run("document.activeElement.matches('[type=radio]')")
+                assert inside or outline != "none", selector
+                return
+            page.keys(Keys.TAB)
+        raise AssertionError(f"Tab does not come to {selector}")
+
+    # A new piece, from the list of pieces; the focus is kept inside the dialog.
+    before = len(page.store.list())
+    tab_to("#projects")
+    page.keys(Keys.ENTER)
+    tab_to("dialog .main")
+    page.keys(Keys.ENTER)
+    page.until(lambda: len(page.store.list()) == before + 1)
+    page.until(lambda: len(bars(page)) == 8)
+    # Chords, then a melody for the first four bars: only bars and keys.
+    tab_to("#sheet .bar")
+    page.keys(Keys.HOME, "c")
+    page.find("#chordfield input")
+    page.keys("C | F | G7 | C", Keys.ENTER)
+    page.until(lambda: bars(page)[2] == "Bar 3, G7")
+    page.until(lambda: page.run("document.activeElement.matches('.bar')"))
+    for _ in range(3):
+        page.held(Keys.SHIFT, key=Keys.ARROW_RIGHT)
+    assert page.find("#said").get_attribute("textContent") == "Bars 1 to 4"
+    tab_to("#suggest [type=radio]")
+    page.keys(Keys.ARROW_RIGHT)
+    assert page.run("document.querySelector('#suggest [type=radio]:checked').value") == "melody"
+    assert page.find("#suggest h2").text == "Bars 1 to 4"
+    tab_to("#ask")
+    page.keys(Keys.ENTER)
+    page.until(lambda: len(page.driver.find_elements(By.CSS_SELECTOR, ".card")) == 4)
+    page.until(lambda: page.run("document.activeElement.dataset.key === 'keep0'"))
+    page.keys(Keys.ENTER)
+    page.until(lambda: page.state.score.melody)
+    # Into the notes of a bar, and what is picked is said.
+    page.run("document.activeElement.blur()")
+    page.keys(Keys.HOME, Keys.ARROW_DOWN)
+    pitch = page.state.score.melody[0].pitch
+    page.until(lambda: ", bar 1, " in page.find("#said").get_attribute("textContent"))
+    page.keys(Keys.ARROW_UP)
+    page.until(lambda: page.state.score.melody[0].pitch == pitch + 1)
+    page.keys(Keys.ESCAPE)
+    # A section is copied by its menu, which gives the focus back.
+    tab_to("#form [data-key=m1]")
+    page.keys(Keys.ENTER)
+    page.until(lambda: page.run("document.activeElement.matches('.menu [role=menuitem]')"))
+    page.keys(Keys.END, Keys.ESCAPE)
+    assert page.run("document.activeElement.dataset.key") == "m1"
+    page.keys(Keys.ENTER, *[Keys.ARROW_DOWN] * 2, Keys.ENTER)  # what is disabled is left out
+    page.until(lambda: len(page.state.bars) == 16)
+    # A version, and export.
+    tab_to("#history")
+    page.keys(Keys.ENTER)
+    tab_to("#keep-version")
+    page.keys(Keys.ENTER)
+    page.until(lambda: page.run("document.activeElement.matches('dialog input')"))
+    page.keys("First", Keys.ENTER)
+    page.until(lambda: Store(page.store.folder).get(page.store.list()[0].id).versions)
+    tab_to("#export")
+    page.keys(Keys.ENTER)
+    page.until(lambda: page.run("document.activeElement.dataset.kind") == "mid")
+    page.keys(Keys.TAB)
+    assert not page.driver.find_elements(By.CSS_SELECTOR, ".menu")
+
+
+class Finger:
+    """Touches of a phone, as the browser gets them."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def _send(self, kind: str, *at: float) -> None:
+        points = [{"x": at[0], "y": at[1]}] if at else []
+        self.page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def middle(self, selector: str) -> tuple[float, float]:
+        self.page.find(selector)
+        x, y = self.page.run(
+            """(() => { const r = document.querySelector(arguments[0]).getBoundingClientRect();
+            return [r.left + r.width * 0.7, r.top + 6]; })()""".replace("arguments[0]", repr(selector))
+        )
+        return float(x), float(y)
+
+    def tap(self, selector: str, hold: float = 0.0) -> None:
+        self._send("touchStart", *self.middle(selector))
+        time.sleep(hold)
+        self._send("touchEnd")
+
+    def swipe(self, selector: str, by: float) -> None:
+        x, y = self.middle(selector)
+        self._send("touchStart", x, y)
+        for step in range(1, 9):
+            self._send("touchMove", x, y + by * step / 8)
+        self._send("touchEnd")
+
+
+def test_fingers(page: Page):
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    page.find("#set-view option[value=sheet]").click()
+    page.until(lambda: page.run("document.querySelectorAll('#sheet .stave').length") >= 8)
+    finger, title = Finger(page), "document.querySelector('#suggest h2').textContent"
+    finger.tap("#sheet .bar[data-bar='2']")
+    page.until(lambda: page.run(title) == "Bar 2")
+    finger.tap("#sheet .bar[data-bar='3']", hold=0.7)
+    page.until(lambda: page.run(title) == "Bars 2 to 3")
+    # Scrolling by a finger selects nothing.
+    finger.swipe("#sheet .bar[data-bar='3']", -160)
+    page.until(lambda: page.run("document.querySelector('#sheet').scrollTop") > 40)
+    assert page.run(title) == "Bars 2 to 3"
+    page.run("document.querySelector('#sheet').scrollTo(0, 0)")
+    finger.tap("#sheet .bar[data-bar='1']")
+    page.until(lambda: page.run(title) == "Bar 1")
+    finger.tap("#extend")
+    finger.tap("#sheet .bar[data-bar='4']")
+    page.until(lambda: page.run(title) == "Bars 1 to 4")
+    # Chords by a tap, notes by the pencil.
+    page.find("#set-view option[value=roll]").click()
+    count = len(page.state.score.melody)
+    finger.tap("#pencil")
+    page.until(lambda: page.find("#pencil").get_attribute("aria-pressed") == "true")
+    page.driver.execute_script("document.querySelector('#roll .scroll').scrollTop = 0")
+    finger.tap("#roll .row")
+    page.until(lambda: len(page.state.score.melody) == count + 1)
+    page.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

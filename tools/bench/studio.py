@@ -1,12 +1,15 @@
 """The studio's figures: page weight and first paint, suggestions and their memory, frames of a long piece.
 
-    python tools/bench/studio.py [--model=DIR] [--suggestions=N] [--only=start,page,suggest,frames]
+    python tools/bench/studio.py [--model=DIR] [--suggestions=N] [--only=start,page,suggest,frames,edit]
         [--output=FILE.json]
 
 Starts `python -m hrpe_jax.studio` on a folder of its own and talks to it over its API; `page` and `frames`
 also need Chromium and selenium. `suggest` asks for four suggestions for four bars, fetches the first two bars
-of the first one's sound, and counts until these have come; memory is that of the server's process before and
-after.
+of the first one's sound, and counts until these have come; then it fetches the first one's notation. Memory
+is that of the server's process before and after. `frames` scrolls a long piece and selects bars by keys, and
+reads Chromium's trace: how long the page's main thread worked at once, in processor time (which other
+programs hardly change) and by the clock. `edit` writes chords while the model's programs are compiled into an
+empty cache.
 """
 
 from __future__ import annotations
@@ -27,13 +30,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "hrpe_jax" / "server" / "page"
-FRAME_SECONDS = 6.0
+FRAMES = 300
 
 
 class Studio:
     """A studio in a process of its own."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, cache: str = "") -> None:
         self.folder = tempfile.mkdtemp()
         program = [sys.executable, "-m", "hrpe_jax.studio", "--no_browser", f"--folder={self.folder}"]
         self.began = time.monotonic()
@@ -43,6 +46,7 @@ class Studio:
             stderr=subprocess.DEVNULL,
             text=True,
             cwd=ROOT,
+            env={**os.environ, **({"XDG_CACHE_HOME": cache} if cache else {})},
         )
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
@@ -124,10 +128,12 @@ def suggest(studio: Studio, count: int) -> dict[str, Any]:
             chunk = studio.call("POST", f"/api/projects/{project}/sound", plan)["chunks"][0]
             for key in chunk["parts"].values():
                 studio.call("GET", f"/api/sound/{key}", raw=True)
+            if number >= 5:
+                waits.append(time.monotonic() - began)
+            shown = {"part": 0, "job": found["id"], "candidate": 0}
+            studio.call("POST", f"/api/projects/{project}/notation", shown)
         except OSError:
             failed += 1
-        if number >= 5:
-            waits.append(time.monotonic() - began)
     waits.sort()
     return {
         "suggestions": count,
@@ -138,8 +144,78 @@ def suggest(studio: Studio, count: int) -> dict[str, Any]:
     }
 
 
+def edit(model: str, changes: int = 60) -> dict[str, Any]:
+    """Waits for changes of a piece while the model is loaded and its programs are compiled."""
+    with tempfile.TemporaryDirectory() as cache:
+        studio = Studio(model, cache)
+        try:
+            project = studio.call("POST", "/api/projects", {"bars": 16})["id"]
+            waits, said = [], []
+            for number in range(changes):
+                began = time.monotonic()
+                action = {"do": "set_chords", "bar": number % 16 + 1, "text": "Am7 D7" if number % 3 else "G"}
+                studio.call("POST", f"/api/projects/{project}/actions", {"action": action})
+                studio.call("POST", f"/api/projects/{project}/notation", {"part": 0})
+                waits.append(time.monotonic() - began)
+                message = studio.call("GET", "/api/engine")["message"]
+                if message not in said:
+                    said.append(message)
+                time.sleep(0.5)
+        finally:
+            studio.stop()
+    waits.sort()
+    return {
+        "changes": changes,
+        "median_seconds": round(statistics.median(waits), 3),
+        "longest_seconds": round(waits[-1], 3),
+        "said": said,
+    }
+
+
+class Trace:
+    """Chromium's own record of what its threads do, over its debugging port.
+
+    Args:
+        driver: of a browser that runs.
+    """
+
+    def __init__(self, driver: Any) -> None:
+        from websocket import create_connection  # selenium brings it
+
+        address = driver.capabilities["goog:chromeOptions"]["debuggerAddress"]
+        with urllib.request.urlopen(f"http://{address}/json/version") as answer:
+            url = json.load(answer)["webSocketDebuggerUrl"]
+        self.socket = create_connection(url, suppress_origin=True, timeout=120)
+        config = {"includedCategories": ["toplevel", "blink.user_timing"], "excludedCategories": ["*"]}
+        self._ask(1, "Tracing.start", {"transferMode": "ReportEvents", "traceConfig": config})
+        while json.loads(self.socket.recv()).get("id") != 1:
+            pass
+
+    def _ask(self, number: int, method: str, values: dict[str, Any] | None = None) -> None:
+        self.socket.send(json.dumps({"id": number, "method": method, "params": values or {}}))
+
+    def tasks(self, first: str, last: str) -> list[dict[str, Any]]:
+        """The tasks of the page's main thread between two marks of `performance.mark`."""
+        self._ask(2, "Tracing.end")
+        events: list[dict[str, Any]] = []
+        message: dict[str, Any] = {}
+        while message.get("method") != "Tracing.tracingComplete":
+            message = json.loads(self.socket.recv())
+            if message.get("method") == "Tracing.dataCollected":
+                events += message["params"]["value"]
+        self.socket.close()
+        begin, end = (next(e for e in events if e["name"] == name) for name in (first, last))
+        return [
+            event
+            for event in events
+            if event["name"] == "ThreadControllerImpl::RunTask"
+            and (event["pid"], event["tid"]) == (begin["pid"], begin["tid"])
+            and begin["ts"] <= event["ts"] <= end["ts"]
+        ]
+
+
 def frames(studio: Studio, bars: int = 256) -> dict[str, Any]:
-    """The longest frames while a long piece is scrolled and bars are selected."""
+    """The longest tasks of the page while a long piece is scrolled and bars are selected."""
     project = studio.piece(bars)
     driver = browser()
     try:
@@ -147,33 +223,38 @@ def frames(studio: Studio, bars: int = 256) -> dict[str, Any]:
         while driver.execute_script("return document.querySelectorAll('#sheet .bar').length") < bars:
             time.sleep(0.2)
         time.sleep(2)
-        driver.set_script_timeout(120)
-        gaps = driver.execute_async_script(
-            """const done = arguments[1], until = performance.now() + 1000 * arguments[0], gaps = [];
-            const sheet = document.getElementById('sheet'), roll = document.querySelector('#roll .scroll');
-            let last = performance.now(), n = 0;
-            const step = (now) => {
-              gaps.push(now - last);
-              last = now;
+        driver.set_script_timeout(300)
+        trace = Trace(driver)
+        driver.execute_async_script(
+            """const done = arguments[1], sheet = document.getElementById('sheet');
+            const roll = document.querySelector('#roll .scroll');
+            let n = 0;
+            const step = () => {
               n++;
               sheet.scrollTop += 30;
               roll.scrollLeft += 40;
-              const right = new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true});
-              if (n % 20 === 0) document.body.dispatchEvent(right);
-              if (now < until) requestAnimationFrame(step); else done(gaps);
+              const key = {key: 'ArrowRight', bubbles: true, shiftKey: n % 40 === 0};
+              if (n % 20 === 0) document.body.dispatchEvent(new KeyboardEvent('keydown', key));
+              if (n < arguments[0]) requestAnimationFrame(step);
+              else { performance.mark('bench-end'); done(); }
             };
+            performance.mark('bench-begin');
             requestAnimationFrame(step);""",
-            FRAME_SECONDS,
+            FRAMES,
         )
+        tasks = trace.tasks("bench-begin", "bench-end")
     finally:
         driver.quit()
-    gaps.sort()
+    work = sorted(task.get("tdur", 0) / 1000 for task in tasks)
+    clock = sorted(task["dur"] / 1000 for task in tasks)
     return {
         "bars": bars,
-        "frames": len(gaps),
-        "median_milliseconds": round(statistics.median(gaps), 1),
-        "longest_milliseconds": round(gaps[-1], 1),
-        "over_50": sum(gap > 50 for gap in gaps),
+        "frames": FRAMES,
+        "longest_work_milliseconds": round(work[-1], 1),
+        "work_over_50": sum(one > 50 for one in work),
+        "longest_milliseconds": round(clock[-1], 1),
+        "over_50": sum(one > 50 for one in clock),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }
 
 
@@ -202,8 +283,10 @@ def main() -> None:
     parser.add_argument("--output", metavar="FILE")
     args = parser.parse_args()
     wanted = args.only.split(",")
-    studio = Studio(args.model)
     found: dict[str, Any] = {"cores": os.cpu_count()}
+    if "edit" in wanted:
+        found["edit"] = edit(args.model)
+    studio = Studio(args.model)
     try:
         if "page" in wanted:
             found["page"] = page(studio)

@@ -30,7 +30,7 @@ export function buildControls(choices) {
   const density = make("input", {type: "number", min: "0.5", max: "16", step: "0.5", placeholder: TEXT.any});
   density.addEventListener("change", () => act(density.value ? {do: "set_settings", density: Number(density.value)} : {do: "set_settings", any_density: true}));
   const view = make("select", {}, ...options([["both", TEXT.viewBoth], ["sheet", TEXT.viewSheet], ["roll", TEXT.viewRoll]]));
-  view.value = localStorage.getItem("view") || "both";
+  view.value = localStorage.getItem("view") || (matchMedia("(max-width: 40rem)").matches ? "sheet" : "both"); // a phone has room for one
   const see = () => {
     document.body.classList.remove("view-both", "view-sheet", "view-roll");
     document.body.classList.add("view-" + view.value);

@@ -86,12 +86,14 @@ export function menu(button, entries) {
   for (const entry of entries) {
     const item = entry.element || make("button", {type: "button", text: entry.text, disabled: entry.disabled});
     item.setAttribute("role", "menuitem");
-    item.addEventListener("click", () => { shut(); entry.does?.(); });
+    item.addEventListener("click", () => { shut(); button.focus({preventScroll: true}); entry.does?.(); });
     box.append(item);
   }
   box.addEventListener("keydown", (event) => {
-    const items = [...box.children], at = items.indexOf(document.activeElement);
-    if (event.key === "Escape") { shut(); button.focus(); }
+    const items = [...box.children].filter((one) => !one.disabled), at = items.indexOf(document.activeElement);
+    if (event.key === "Escape" || event.key === "Tab") { shut(); button.focus(); }
+    else if (event.key === "Home") items[0].focus();
+    else if (event.key === "End") items.at(-1).focus();
     else if (event.key === "ArrowDown") items[(at + 1) % items.length].focus();
     else if (event.key === "ArrowUp") items[(at + items.length - 1) % items.length].focus();
     else return;

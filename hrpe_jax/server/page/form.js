@@ -4,24 +4,40 @@ import {project} from "./project.js";
 import {TEXT} from "./text.js";
 
 const host = $("form");
+let drawn = "";
 project.on((what) => { if (what !== "drawn") draw(); });
 
 function draw() {
-  const {shown, selection} = project, most = Math.max(...shown.form.map((section) => section[2]));
+  const {shown} = project, most = Math.max(...shown.form.map((section) => section[2]));
+  const stamp = JSON.stringify([project.id, shown.form]);
+  if (stamp === drawn) { mark(); return; }
+  drawn = stamp;
   const focused = host.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   host.replaceChildren(...shown.form.map(([letter, first, bars], i) => {
-    const number = i + 1, whole = selection && selection.first === first && selection.last === first + bars - 1;
-    const name = make("button", {class: "name", type: "button", "data-key": "n" + number, "aria-label": TEXT.section(letter, bars), "aria-pressed": String(Boolean(whole)),
+    const number = i + 1;
+    const name = make("button", {class: "name", type: "button", "data-key": "n" + number, "aria-label": TEXT.section(letter, bars),
       onclick: () => project.select(first, first + bars - 1)}, letter, make("small", {text: TEXT.bars(bars)}));
     const resize = (by, key, words, sign) => make("button", {type: "button", title: words, "aria-label": words, "data-key": key + number, disabled: bars + by < 1,
       onclick: () => project.act({do: "resize_section", section: number, bars: bars + by})}, sign);
     const more = make("button", {type: "button", title: TEXT.sectionMenu, "aria-label": TEXT.sectionMenu, "aria-haspopup": "menu", "data-key": "m" + number, text: "⋯", onclick: () => open(more, number, letter, first, bars)});
-    const block = make("div", {class: "block" + (whole ? " s" : ""), "data-number": number, style: {width: 5.2 + 5.5 * bars / Math.max(8, most) + "rem"}},
+    const block = make("div", {class: "block", "data-number": number, style: {width: 5.2 + 5.5 * bars / Math.max(8, most) + "rem"}},
       name, resize(-1, "-", TEXT.fewerBars, "−"), resize(1, "+", TEXT.moreBars, "+"), more);
     drags(block, name, number);
     return block;
   }), make("button", {class: "add", type: "button", "data-key": "add", text: "+ " + TEXT.addSection, onclick: () => project.act({do: "add_section", letter: next(), bars: 8})}));
+  mark();
   if (focused) host.querySelector(`[data-key="${focused}"]`)?.focus({preventScroll: true});
+}
+
+// The section that is selected as a whole.
+function mark() {
+  const {shown, selection} = project;
+  for (const block of host.querySelectorAll(".block")) {
+    const [, first, bars] = shown.form[Number(block.dataset.number) - 1];
+    const whole = Boolean(selection) && selection.first === first && selection.last === first + bars - 1;
+    block.classList.toggle("s", whole);
+    block.querySelector(".name").setAttribute("aria-pressed", String(whole));
+  }
 }
 
 function next() {
@@ -46,7 +62,7 @@ function open(button, number, letter, first, bars) {
 // A block is dragged to its new place by its name; the keyboard has the menu.
 function drags(block, handle, number) {
   let from = null, to = number;
-  handle.addEventListener("pointerdown", (event) => { if (!event.button) from = event.clientX; });
+  handle.addEventListener("pointerdown", (event) => { if (!event.button && event.pointerType !== "touch") from = event.clientX; }); // a finger scrolls
   handle.addEventListener("pointermove", (event) => {
     if (from === null || !(event.buttons & 1) || Math.abs(event.clientX - from) < 12) return;
     if (!block.classList.contains("drag")) { block.classList.add("drag"); handle.setPointerCapture(event.pointerId); }

@@ -15,6 +15,7 @@ document.addEventListener("keydown", (event) => {
   const target = event.target, typing = target.matches("input:not([type=radio]), select, textarea");
   const command = event.ctrlKey || event.metaKey;
   if (typing && !(command && event.key.toLowerCase() === "z" && target.matches("select"))) return;
+  if (target.matches("[type=radio]") && (event.key === " " || event.key.startsWith("Arrow"))) return;
   if ((event.key === " " || event.key === "Enter") && target.matches("button:not(.bar):not(.head):not(.tone), a, [role=menuitem]")) return;
   const does = command ? COMMANDS[event.key.toLowerCase()] : KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!does || (event.altKey && !event.key.startsWith("Arrow"))) return;
@@ -89,8 +90,8 @@ function across(event, way) {
   }
   const to = Math.max(1, Math.min(count, (way < 0 ? selection.first : selection.last) + way));
   project.select(to);
-  show(to);
   if (!player.playing) player.seek(project.shown.bars[to - 1][0]);
+  show(to);
 }
 
 // Changes the picked note, as it is when the changes before have been made.

@@ -3,7 +3,7 @@ import {get} from "./api.js";
 import {$, icon, label, toast} from "./dom.js";
 import {buildControls} from "./controls.js";
 import {create, exports, projects, takeDrops, versions} from "./files.js";
-import {project, watch} from "./project.js";
+import {pitchName, project, watch} from "./project.js";
 import {showEngine} from "./transport.js";
 import {help} from "./keys.js";
 import {TEXT} from "./text.js";
@@ -26,6 +26,15 @@ $("help").addEventListener("click", help);
 $("title").addEventListener("change", () => project.act({do: "set_title", title: $("title").value}));
 $("title").addEventListener("keydown", (event) => { if (event.key === "Enter") $("title").blur(); });
 takeDrops();
+
+// What is picked, in words, for those who do not see it; a single bar's own button says what it is.
+project.on((what) => {
+  if (what !== "selection" && what !== "music") return;
+  const {note, selection} = project, picked = note === null ? null : project.noteAt(note);
+  const words = picked ? TEXT.picked(pitchName(picked[2]), project.barAt(note), picked[1] / project.now.beat)
+    : selection && selection.first < selection.last ? TEXT.barsOf(selection.first, selection.last) : "";
+  if ($("said").textContent !== words) $("said").textContent = words;
+});
 
 async function begin() {
   try {

@@ -212,10 +212,10 @@ export const player = {
   seek(tick) {
     this.tick = Math.max(0, Math.min(tick, project.end - 1));
     if (this.playing && !this.once) { this.start({tick: this.tick, wait: false}); return; }
+    for (const listener of this.listeners) listener("tick");
     showCursor(this.tick, true);
     rollCursor(this.tick, false);
     bring(this.tick);
-    for (const listener of this.listeners) listener("tick");
   },
 };
 

@@ -7,6 +7,7 @@ export const project = {
   id: "", now: null, choices: null,
   selection: null, // {first, last}, bars from 1
   note: null, // tick of the note that is picked
+  engine: {stage: "loading", message: "", done: 0, total: 0}, // how far the model is
   preview: null, // {job, candidate, view}: an alternative in place of the piece
   listeners: [],
 
@@ -86,6 +87,13 @@ export const project = {
     this.note = null;
     this.tell("selection");
   },
+  // A bar that was clicked or tapped: alone, or as the other end of what is selected.
+  extending: false,
+  choose(number, more = false) {
+    const both = (more || this.extending) && this.selection;
+    this.extending = false;
+    if (both) this.select(this.anchor, number); else this.select(number);
+  },
   pick(tick) {
     this.note = tick;
     if (tick !== null) {
@@ -123,18 +131,24 @@ export function pitchName(pitch) {
 // The server's revision and the model's progress, now and then, more often while something is going on.
 export function watch(told) {
   let wait = 400;
+  const engine = (state) => {
+    const other = JSON.stringify(state) !== JSON.stringify(project.engine);
+    project.engine = state;
+    told(state);
+    if (other) project.tell("engine");
+  };
   const look = async () => {
     if (project.id && document.visibilityState === "visible") {
       try {
         const id = project.id, pulse = await get(project.base + "/pulse");
-        told(pulse.engine);
+        engine(pulse.engine);
         if (id === project.id && pulse.revision > project.now.revision && !project.waiting && !project.preview) {
           project.take(await get(project.base));
           toast(TEXT.otherWindow, 3);
         }
         wait = pulse.engine.stage === "ready" ? 2000 : 400;
       } catch (problem) {
-        if (problem.status === 0) told({stage: "failed", message: TEXT.offline});
+        if (problem.status === 0) engine({stage: "failed", message: TEXT.offline});
         wait = 3000;
       }
     }

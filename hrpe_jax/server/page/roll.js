@@ -1,13 +1,17 @@
 // The piano roll: bars with their chords in a row, and notes that can be dragged, lengthened, added and deleted.
+// Only what lies in sight, and a screen to both sides of it, is in the page: long pieces cost no more than short ones.
 import {$, icon, make} from "./dom.js";
 import {openChords} from "./chordfield.js";
 import {pitchName, project} from "./project.js";
 import {noteLabel} from "./sheet.js";
+import {held, holdToExtend} from "./touch.js";
 import {TEXT} from "./text.js";
 
 const HEAD = 37, ROWS = 26, GRID = 3; // pixels of the heads, least rows, ticks of a sixteenth
 const host = $("roll");
-let scale = 2.4, row = 8, high = 84, low = 60, adding = false, tones = new Map();
+let scale = 2.4, row = 8, high = 84, low = 60, adding = false;
+let at = 0, wide = 900, sight = [0, 0]; // pixels scrolled and in sight; ticks that are drawn
+const drawn = {bars: new Map(), heads: new Map(), names: new Map(), tones: new Map()}; // elements by what they show
 
 const keys = make("div", {class: "keys", "aria-hidden": "true"});
 const inside = make("div", {class: "inside"});
@@ -19,40 +23,61 @@ const pencil = make("button", {class: "tool", id: "pencil", type: "button", titl
 host.append(keys, scroll, make("div", {class: "corner"}, pencil,
   make("button", {class: "tool", type: "button", title: TEXT.farther || TEXT.zoomOut, "aria-label": TEXT.zoomOut, onclick: () => zoom(1 / 1.35)}, icon("farther")),
   make("button", {class: "tool", type: "button", title: TEXT.zoomIn, "aria-label": TEXT.zoomIn, onclick: () => zoom(1.35)}, icon("closer"))));
-scroll.addEventListener("scroll", () => { keys.scrollTop = scroll.scrollTop; }, {passive: true});
+scroll.addEventListener("scroll", () => {
+  at = scroll.scrollLeft;
+  keys.scrollTop = scroll.scrollTop;
+  const near = wide / 2 / scale;
+  if ((at / scale < sight[0] + near && sight[0] > 0) || ((at + wide) / scale > sight[1] - near && sight[1] < project.end)) fill();
+}, {passive: true});
+
+function go(x) {
+  at = Math.max(0, Math.min(x, project.end * scale + 60 - wide));
+  scroll.scrollLeft = at;
+}
 
 export function setAdding(on) {
   adding = on;
   pencil.setAttribute("aria-pressed", String(on));
 }
 function zoom(by) {
-  const middle = (scroll.scrollLeft + scroll.clientWidth / 2) / scale;
+  const middle = (at + wide / 2) / scale;
   scale = Math.max(0.6, Math.min(9, scale * by));
+  inside.style.width = project.end * scale + 60 + "px";
+  go(middle * scale - wide / 2);
   draw(true);
-  scroll.scrollLeft = middle * scale - scroll.clientWidth / 2;
 }
 
 project.on((what) => {
-  if (what === "selection") mark();
-  else if (what === "music" || what === "project") { draw(what === "project"); if (what === "project") scroll.scrollTo(0, 0); }
+  if (what === "selection") {
+    if (project.note !== null) bring(project.note);
+    mark();
+  } else if (what === "music" || what === "project") {
+    if (what === "project") { at = 0; scroll.scrollTo(0, 0); }
+    draw(what === "project");
+  }
 });
-new ResizeObserver(() => { if (project.now) draw(true); }).observe(host);
+let room = 60;
+new ResizeObserver(() => {
+  wide = scroll.clientWidth;
+  at = scroll.scrollLeft;
+  room = Math.max(60, host.clientHeight - HEAD - 12);
+  if (project.now) draw(true);
+}).observe(host);
 
-let drawn = "";
+let frame = "";
 function draw(all) {
   const {shown} = project;
   const pitches = shown.notes.map((note) => note[2]);
   const top = Math.max(76, ...pitches) + 3, bottom = Math.min(59, ...pitches) - 3;
-  const room = Math.max(60, host.clientHeight - HEAD - 12);
   const height = Math.max(5, Math.min(16, Math.floor(room / Math.max(ROWS, top - bottom + 1))));
-  if (top !== high || bottom !== low || height !== row) all = true;
   [high, low, row] = [top, bottom, height];
-  const tall = (high - low + 1) * row;
-  const stamp = JSON.stringify([shown.bars.map((bar) => bar.slice(0, 2)), shown.beat, shown.fifths, shown.scale, scale, high, low, row]);
-  if (all || stamp !== drawn) {
-    drawn = stamp;
+  const stamp = [project.end, shown.beat, shown.tonic, shown.scale, scale, high, low, row].join();
+  if (all || stamp !== frame) {
+    frame = stamp;
+    const tall = (high - low + 1) * row;
     inside.style.width = project.end * scale + 60 + "px";
     grid.style.height = tall + "px";
+    grid.style.setProperty("--beat", shown.beat * scale + "px");
     keys.replaceChildren();
     const back = document.createDocumentFragment();
     for (let pitch = high; pitch >= low; pitch--) {
@@ -60,31 +85,52 @@ function draw(all) {
       if (pitch % 12 === shown.tonic) keys.append(make("span", {text: pitchName(pitch), style: {top: HEAD + (high - pitch) * row + "px"}}));
     }
     keys.append(make("span", {style: {top: HEAD + tall + 30 + "px"}}));
-    for (const [start, length] of shown.bars) {
-      for (let tick = 0; tick < length; tick += shown.beat) back.append(make("div", {class: tick ? "line beat" : "line", style: {left: (start + tick) * scale + "px"}}));
-    }
     back.append(chosen);
     grid.replaceChildren(back);
-    tones = new Map();
+    heads.replaceChildren();
+    for (const map of Object.values(drawn)) map.clear();
   }
-  drawHeads();
-  const fresh = project.preview && [shown.bars[project.preview.view.first - 1][0], end(project.preview.view.last)];
-  const next = new Map();
+  fill();
+}
+
+// Puts in what is near, takes out what is far.
+function fill() {
+  const {shown, selection, preview} = project;
+  sight = [Math.max(0, (at - wide) / scale), (at + 2 * wide) / scale];
+  const near = (onset, duration) => onset < sight[1] && onset + duration > sight[0];
+  const fresh = preview && [shown.bars[preview.view.first - 1][0], end(preview.view.last)];
+  const next = {bars: new Map(), heads: new Map(), names: new Map(), tones: new Map()};
+  const keep = (kind, host, key, build) => {
+    const old = drawn[kind].get(key), element = old || build();
+    drawn[kind].delete(key);
+    next[kind].set(key, element);
+    if (!old) host.append(element);
+  };
+  shown.bars.forEach(([start, length, , locked], i) => {
+    if (!near(start, length)) return;
+    const style = {left: start * scale + "px", width: length * scale + "px"};
+    keep("bars", grid, start + "," + length, () => make("div", {class: "line", style}));
+    keep("heads", heads, [i, start, length, locked].join(), () => make("button", {class: "head" + (locked ? " locked" : ""), type: "button", tabindex: "-1", "data-bar": i + 1, text: String(i + 1),
+      "aria-label": TEXT.bar(i + 1) + (locked ? ", " + TEXT.locked : ""), "aria-pressed": String(Boolean(selection) && i >= selection.first - 1 && i < selection.last), style}));
+  });
+  for (const [onset, duration, symbol, numeral, kind, locked] of shown.chords) {
+    if (near(onset, duration)) keep("names", heads, [onset, duration, symbol, numeral, kind, locked].join(), () => make("button", {class: "name f" + kind + (locked ? " locked" : ""), type: "button", tabindex: "-1", text: symbol, title: numeral,
+      "data-tick": onset, style: {left: onset * scale + "px", width: duration * scale + "px"}}));
+  }
   for (const note of shown.notes) {
+    if (!near(note[0], note[1])) continue;
     const isNew = Boolean(fresh) && note[0] >= fresh[0] && note[0] < fresh[1];
-    const key = [note[0], note[1], note[2], note[5], isNew].join();
-    let tone = tones.get(key);
-    tones.delete(key);
-    if (!tone) {
-      tone = make("div", {class: "tone" + (note[5] ? " locked" : "") + (isNew ? " fresh" : ""), role: "button", "data-tick": note[0],
+    keep("tones", grid, [note[0], note[1], note[2], note[5], isNew].join(), () => {
+      const tone = make("div", {class: "tone" + (note[5] ? " locked" : "") + (isNew ? " fresh" : ""), role: "button", "data-tick": note[0],
         "aria-label": noteLabel(note) + (note[5] ? ", " + TEXT.locked : "")});
       set(tone, note[0], note[1], note[2]);
-      grid.append(tone);
-    }
-    next.set(key, tone);
+      return tone;
+    });
   }
-  for (const tone of tones.values()) tone.remove();
-  tones = next;
+  for (const [kind, map] of Object.entries(drawn)) {
+    for (const element of map.values()) element.remove();
+    drawn[kind] = next[kind];
+  }
   mark();
 }
 
@@ -97,20 +143,9 @@ function set(tone, onset, duration, pitch) {
   tone.style.height = row - 1 + "px";
 }
 
-function drawHeads() {
-  const {shown} = project, back = document.createDocumentFragment();
-  shown.bars.forEach(([start, length, , locked], i) => back.append(make("button", {class: "head" + (locked ? " locked" : ""), type: "button", tabindex: "-1", "data-bar": i + 1, text: String(i + 1),
-    "aria-label": TEXT.bar(i + 1), style: {left: start * scale + "px", width: length * scale + "px"}})));
-  for (const [onset, duration, symbol, numeral, kind, locked] of shown.chords) {
-    back.append(make("button", {class: "name f" + kind + (locked ? " locked" : ""), type: "button", tabindex: "-1", text: symbol, title: numeral, "data-tick": onset,
-      style: {left: onset * scale + "px", width: duration * scale + "px"}}));
-  }
-  heads.replaceChildren(back);
-}
-
 function mark() {
   const {selection, note, shown} = project;
-  for (const head of heads.querySelectorAll(".head")) {
+  for (const head of drawn.heads.values()) {
     const number = Number(head.dataset.bar);
     const pressed = String(Boolean(selection) && number >= selection.first && number <= selection.last);
     if (head.getAttribute("aria-pressed") !== pressed) head.setAttribute("aria-pressed", pressed);
@@ -118,31 +153,35 @@ function mark() {
   chosen.hidden = !selection;
   if (selection) {
     const [start] = shown.bars[selection.first - 1] || [0];
-    chosen.style.left = start * scale + "px";
-    chosen.style.width = (end(Math.min(selection.last, shown.bars.length)) - start) * scale + "px";
+    const long = end(Math.min(selection.last, shown.bars.length)) - start;
+    chosen.style.transform = `translateX(${start * scale}px) scaleX(${long * scale})`; // needs no layout
   }
   for (const tone of grid.querySelectorAll(".tone.picked")) tone.classList.remove("picked");
-  if (note !== null) {
-    const tone = grid.querySelector(`.tone[data-tick="${note}"]`);
-    tone?.classList.add("picked");
-    if (tone) bring(note);
-  }
+  if (note !== null) toneAt(note)?.classList.add("picked");
 }
+
+const toneAt = (tick) => grid.querySelector(`.tone[data-tick="${tick}"]`);
 
 // Scrolls so that a tick is in sight.
 export function bring(tick) {
-  const x = tick * scale, from = scroll.scrollLeft;
-  if (x < from + 10 || x > from + scroll.clientWidth - 60) scroll.scrollLeft = Math.max(0, x - 80);
+  const x = tick * scale;
+  if (x >= at + 10 && x <= at + wide - 60) return;
+  go(x - 80);
+  fill();
 }
 
 // ---- Bars and chords in the heads
 
+const barOf = (head) => (head.dataset.bar ? Number(head.dataset.bar) : project.barAt(Number(head.dataset.tick)));
 heads.addEventListener("pointerdown", (event) => {
   const head = event.target.closest(".head, .name");
   if (!head || event.button) return;
-  const number = head.dataset.bar ? Number(head.dataset.bar) : project.barAt(Number(head.dataset.tick));
-  if (event.shiftKey && project.selection) project.select(project.anchor, number);
-  else project.select(number);
+  const number = barOf(head);
+  if (event.pointerType === "touch") holdToExtend(event, number); else project.choose(number, event.shiftKey);
+});
+heads.addEventListener("click", (event) => {
+  const head = event.target.closest(".head, .name");
+  if (head && event.pointerType === "touch" && !held()) project.choose(barOf(head));
 });
 heads.addEventListener("pointermove", (event) => {
   if (!(event.buttons & 1) || event.pointerType !== "mouse" || !project.selection) return;
@@ -151,13 +190,13 @@ heads.addEventListener("pointermove", (event) => {
 });
 heads.addEventListener("dblclick", (event) => {
   const head = event.target.closest(".head, .name");
-  if (head) openChords(head.dataset.bar ? Number(head.dataset.bar) : project.barAt(Number(head.dataset.tick)));
+  if (head) openChords(barOf(head));
 });
 
 // ---- Notes
 
 let drag = null;
-const place = (event) => {
+const placeOf = (event) => {
   const area = grid.getBoundingClientRect();
   return {tick: (event.clientX - area.left) / scale, pitch: high - Math.floor((event.clientY - area.top) / row)};
 };
@@ -165,7 +204,7 @@ const snap = (tick) => Math.round(tick / GRID) * GRID;
 
 grid.addEventListener("pointerdown", (event) => {
   if (event.button) return;
-  const tone = event.target.closest(".tone"), at = place(event);
+  const tone = event.target.closest(".tone"), here = placeOf(event);
   if (tone) {
     if (project.preview) return;
     const note = project.noteAt(Number(tone.dataset.tick)), area = tone.getBoundingClientRect();
@@ -173,30 +212,37 @@ grid.addEventListener("pointerdown", (event) => {
     project.pick(note[0]);
     scroll.focus({preventScroll: true});
     if (note[5]) return;
-    drag = {tone, note, at, lengthen, onset: note[0], duration: note[1], pitch: note[2]};
+    drag = {tone, note, from: placeOf(event), lengthen, onset: note[0], duration: note[1], pitch: note[2]};
     grid.setPointerCapture(event.pointerId);
     event.preventDefault();
-  } else if (adding && !project.preview) {
-    addAt(Math.floor(at.tick / GRID) * GRID, at.pitch);
-  } else {
-    const number = project.barAt(Math.max(0, at.tick));
-    if (event.shiftKey && project.selection) project.select(project.anchor, number);
-    else project.select(number);
-    if (event.pointerType === "mouse") drag = {bars: number};
-  }
+  } else if (event.pointerType === "touch") {
+    holdToExtend(event, project.barAt(Math.max(0, here.tick)));
+  } else pressed(here, event.shiftKey);
 });
+grid.addEventListener("click", (event) => {
+  if (event.pointerType === "touch" && !held() && !event.target.closest(".tone")) pressed(placeOf(event), false);
+  drag = null;
+});
+
+// A place without a note: a new one with the pencil, else its bar.
+function pressed(here, more) {
+  if (adding && !project.preview) { addAt(Math.floor(here.tick / GRID) * GRID, here.pitch); return; }
+  const number = project.barAt(Math.max(0, here.tick));
+  project.choose(number, more);
+  drag = {bars: number};
+}
 grid.addEventListener("pointermove", (event) => {
   if (!drag) return;
-  const at = place(event);
+  const here = placeOf(event);
   if (drag.bars) {
-    if (event.buttons & 1) project.select(drag.bars, project.barAt(Math.max(0, at.tick)));
+    if (event.buttons & 1) project.select(drag.bars, project.barAt(Math.max(0, here.tick)));
     return;
   }
-  const {note} = drag, moved = snap(at.tick - drag.at.tick);
+  const {note} = drag, moved = snap(here.tick - drag.from.tick);
   if (drag.lengthen) drag.duration = Math.max(GRID, note[1] + moved);
   else {
     drag.onset = Math.max(0, Math.min(project.end - GRID, note[0] + moved));
-    drag.pitch = Math.max(0, Math.min(127, note[2] + at.pitch - drag.at.pitch));
+    drag.pitch = Math.max(0, Math.min(127, note[2] + here.pitch - drag.from.pitch));
   }
   set(drag.tone, drag.onset, drag.duration, drag.pitch);
 });
@@ -206,14 +252,14 @@ const drop = () => {
   drag = null;
   if (bars || !note || (onset === note[0] && duration === note[1] && pitch === note[2])) return;
   project.note = onset;
-  project.act({do: "change_note", onset: note[0], to: onset, duration, pitch});
+  project.act({do: "change_note", onset: note[0], to: onset, duration, pitch}).then((done) => { if (!done) draw(true); });
 };
 grid.addEventListener("pointerup", drop);
 grid.addEventListener("pointercancel", () => { drag = null; draw(true); });
 grid.addEventListener("dblclick", (event) => {
   if (event.target.closest(".tone") || project.preview) return;
-  const at = place(event);
-  addAt(Math.floor(at.tick / GRID) * GRID, at.pitch);
+  const here = placeOf(event);
+  addAt(Math.floor(here.tick / GRID) * GRID, here.pitch);
 });
 
 export function addAt(onset, pitch) {
@@ -231,9 +277,9 @@ export function rollCursor(tick, follow) {
   cursor.style.transform = `translateX(${tick * scale}px)`;
   if (follow) {
     const x = tick * scale;
-    if (x < scroll.scrollLeft || x > scroll.scrollLeft + scroll.clientWidth * 0.92) scroll.scrollLeft = Math.max(0, x - scroll.clientWidth * 0.1);
+    if (x < at || x > at + wide * 0.92) { go(x - wide * 0.1); fill(); }
   }
   const note = project.shown.notes.find((n) => n[0] <= tick && tick < n[0] + n[1]);
-  const tone = note ? grid.querySelector(`.tone[data-tick="${note[0]}"]`) : null;
+  const tone = note ? toneAt(note[0]) : null;
   if (tone !== lit) { lit?.classList.remove("sounds"); tone?.classList.add("sounds"); lit = tone; }
 }

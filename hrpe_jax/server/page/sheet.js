@@ -2,6 +2,7 @@
 import {post} from "./api.js";
 import {$, make} from "./dom.js";
 import {openChords} from "./chordfield.js";
+import {held, holdToExtend} from "./touch.js";
 import {project, pitchName} from "./project.js";
 import {TEXT} from "./text.js";
 
@@ -13,13 +14,16 @@ let generation = 0, shownRevision = "", emptyBox = null;
 const host = $("sheet");
 
 const perLine = () => (host.clientWidth < 420 ? 2 : host.clientWidth < 640 ? 3 : 4);
-let lineSize = perLine();
+let lineSize = perLine(), wide = 0; // bars a line; pixels of a line
 
 project.on((what) => {
   if (what === "selection") mark();
   else draw(what === "project");
 });
-new ResizeObserver(() => { if (perLine() !== lineSize && project.now) { lineSize = perLine(); draw(true); } }).observe(host);
+new ResizeObserver(() => {
+  wide = host.querySelector(".stave")?.clientWidth || 0;
+  if (perLine() !== lineSize && project.now) { lineSize = perLine(); draw(true); }
+}).observe(host);
 
 async function draw(whole) {
   const mine = ++generation;
@@ -42,6 +46,7 @@ async function draw(whole) {
   }
   for (const old of parts.splice(count)) old.section.remove();
   shownRevision = stamp;
+  wide = host.querySelector(".stave")?.clientWidth || 0;
   empty();
   mark();
   project.tell("drawn");
@@ -56,53 +61,44 @@ function place(part) {
     if (host.firstChild && !host.querySelector(".part")) host.replaceChildren();
     host.append(old.section);
   }
-  old.marks = part.marks;
+  const stamp = JSON.stringify([part.first, part.lines.map((line) => line.key), part.marks]);
+  if (old.stamp === stamp) return;
+  old.stamp = stamp;
   const before = new Map(old.lines.map((line) => [line.key, line]));
   const lines = part.lines.map(({key, svg}) => {
     if (svg) svgs.set(key, svg);
     const same = before.get(key);
     before.delete(key);
-    return same || {key, box: drawLine(svgs.get(key))};
+    return same || drawLine(key, svgs.get(key));
   });
   old.lines = lines;
-  const boxes = lines.map((line) => line.box);
-  if (boxes.length !== old.section.children.length || boxes.some((box, i) => old.section.children[i] !== box)) old.section.replaceChildren(...boxes);
+  const staves = lines.map((line) => line.box);
+  if (staves.length !== old.section.children.length || staves.some((box, i) => old.section.children[i] !== box)) old.section.replaceChildren(...staves);
   if (svgs.size > 1500) for (const key of [...svgs.keys()].slice(0, 500)) svgs.delete(key);
-  for (const line of lines) if (!line.box.dataset.ready) boxesOf(line.box);
-  const byTick = new Map();
-  for (const [tick, id] of part.marks) byTick.set(id, tick);
-  for (const line of lines) {
-    line.items = [];
-    for (const element of line.box.querySelectorAll("[id]")) if (byTick.has(element.id)) line.items.push([byTick.get(element.id), element]);
-    line.items.sort((a, b) => a[0] - b[0]);
-  }
+  const byTick = new Map(part.marks.map(([tick, id]) => [id, tick]));
+  for (const line of lines) line.items = line.named.filter((one) => byTick.has(one.id)).map((one) => [byTick.get(one.id), one]).sort((a, b) => a[0] - b[0]);
 }
 
-function drawLine(text) {
+// A line of notes, with a button over each bar. All places come from the SVG's own numbers, so that lines
+// that nobody sees yet need not be laid out.
+function drawLine(key, text) {
   const svg = document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
+  const [, , across, tall] = svg.getAttribute("viewBox").split(" ").map(Number);
   svg.removeAttribute("width");
   svg.removeAttribute("height");
   svg.setAttribute("aria-hidden", "true");
-  return make("div", {class: "stave"}, svg);
+  const margin = numbers(svg.querySelector(".page-margin")?.getAttribute("transform"))[0] || 0;
+  const buttons = [...svg.querySelectorAll("g.measure")].map((measure) => {
+    const [left, , right] = numbers(measure.querySelector("g.staff > path")?.getAttribute("d"));
+    return make("button", {class: "bar", type: "button", tabindex: "-1", "data-bar": Number(measure.id.slice(1)) + 1,
+      style: {left: 100 * (margin + left) / across + "%", width: 100 * (right - left) / across + "%", top: "0", height: "100%"}});
+  });
+  for (const button of buttons) boxes.set(Number(button.dataset.bar), button);
+  const box = make("div", {class: "stave", style: {"--tall": tall / across}}, ...buttons, svg);
+  return {key, box, items: [], named: [...svg.querySelectorAll("[id]")], margin, across};
 }
 
-// A button over each bar of a line, from its first to its last staff line.
-function boxesOf(box) {
-  const frame = box.getBoundingClientRect();
-  if (!frame.width) return;
-  const found = [];
-  for (const measure of box.querySelectorAll("g.measure")) {
-    const staff = measure.querySelector("g.staff > path");
-    const area = (staff || measure).getBoundingClientRect();
-    found.push([Number(measure.id.slice(1)) + 1, area.left - frame.left, area.width]);
-  }
-  const wide = frame.width, buttons = found.map(([number, left, width]) => make("button", {
-    class: "bar", type: "button", tabindex: "-1", "data-bar": number,
-    style: {left: 100 * left / wide + "%", width: 100 * width / wide + "%", top: "0", height: "100%"}}));
-  box.prepend(...buttons);
-  box.dataset.ready = "1";
-  for (const button of buttons) boxes.set(Number(button.dataset.bar), button);
-}
+const numbers = (text) => (text?.match(/-?[0-9.]+/g) || []).map(Number);
 
 // Selection, locks, alternatives and the picked note, on what is drawn.
 function mark() {
@@ -156,8 +152,9 @@ host.addEventListener("pointerdown", (event) => {
   const box = event.target.closest(".bar");
   if (!box || event.button) return;
   const number = Number(box.dataset.bar);
-  if (event.shiftKey && project.selection) project.select(project.anchor, number);
-  else { project.select(number); dragFrom = event.pointerType === "mouse" ? number : 0; }
+  if (event.pointerType === "touch") { holdToExtend(event, number); return; } // a tap selects; a finger may scroll
+  project.choose(number, event.shiftKey);
+  dragFrom = event.shiftKey ? 0 : number;
 });
 host.addEventListener("pointermove", (event) => {
   if (!dragFrom || !(event.buttons & 1)) return;
@@ -170,7 +167,8 @@ host.addEventListener("dblclick", (event) => {
   if (box) openChords(Number(box.dataset.bar));
 });
 host.addEventListener("click", (event) => {
-  const harm = event.target.closest(".harm"), head = event.target.closest(".note");
+  const harm = event.target.closest(".harm"), head = event.target.closest(".note"), box = event.target.closest(".bar");
+  if (box && event.pointerType === "touch" && !held()) project.choose(Number(box.dataset.bar));
   if (harm) openChords(Number(harm.closest(".measure").id.slice(1)) + 1);
   else if (head) {
     const tick = tickOf(head);
@@ -227,11 +225,11 @@ export function barBox(number) { return boxes.get(number) || null; }
 export function reveal(number) {
   const box = barBox(number)?.closest(".stave");
   if (!box) return;
-  const top = box.offsetTop - host.scrollTop;
-  if (top < 0 || top + box.offsetHeight > host.clientHeight) host.scrollTo({top: Math.max(0, box.offsetTop - 20)});
+  const top = box.offsetTop - host.scrollTop, tall = box.offsetHeight;
+  if (top < 0 || top + tall > host.clientHeight) host.scrollTo({top: Math.max(0, top + host.scrollTop - 20)});
 }
 
-// The cursor of what plays, and the note that sounds.
+// The cursor of what plays, and the note that sounds. It moves by a transform, which needs no layout.
 const cursor = make("div", {class: "cursor", "aria-hidden": "true"});
 let sounding = null, cursorLine = null;
 export function showCursor(tick, follow) {
@@ -240,12 +238,12 @@ export function showCursor(tick, follow) {
   if (tick === null) { cursor.remove(); cursorLine = null; return; }
   const number = project.barAt(tick), button = barBox(number);
   if (!button) return;
-  const line = button.parentElement, bar = project.shown.bars[number - 1];
-  const own = allLines().find((one) => one.box === line);
-  const left = parseFloat(button.style.left), width = parseFloat(button.style.width);
+  const box = button.parentElement, bar = project.shown.bars[number - 1];
+  const line = allLines().find((one) => one.box === box);
+  const left = parseFloat(button.style.left) / 100, width = parseFloat(button.style.width) / 100;
   let x = left + width * (tick - bar[0]) / bar[1];
   // Between the places of two notes the cursor goes evenly.
-  const items = own?.items || [];
+  const items = line?.items || [];
   let at = -1;
   for (let i = 0; i < items.length && items[i][0] <= tick; i++) at = i;
   if (at >= 0) {
@@ -255,24 +253,18 @@ export function showCursor(tick, follow) {
     const note = project.shown.notes.find((n) => n[0] <= tick && tick < n[0] + n[1]);
     if (note && items[at][1].classList.contains("note")) { sounding = items[at][1]; sounding.classList.add("sounds"); }
   }
-  if (cursorLine !== line) {
-    line.append(cursor);
-    cursorLine = line;
+  if (cursorLine !== box) {
+    box.append(cursor);
+    cursorLine = box;
     if (follow) reveal(number);
   }
-  cursor.style.left = x + "%";
-  cursor.style.top = "8%";
-  cursor.style.height = "88%";
+  cursor.style.transform = `translateX(${x * wide}px)`;
 }
 
-const centres = new WeakMap();
+// The middle of a note head or rest, as a share of the line.
 function centre(element, line) {
-  const wide = line.clientWidth, kept = centres.get(element);
-  if (kept && kept[0] === wide) return kept[1];
-  const head = element.querySelector(".notehead") || element, area = head.getBoundingClientRect(), frame = line.getBoundingClientRect();
-  const x = 100 * (area.left + area.width / 2 - frame.left) / frame.width;
-  centres.set(element, [wide, x]);
-  return x;
+  const sign = (element.querySelector(".notehead") || element).querySelector("use");
+  return (line.margin + (numbers(sign?.getAttribute("transform"))[0] || 0) + 119) / line.across;
 }
 
 export const noteLabel = (note) => TEXT.note(pitchName(note[2]), project.barAt(note[0]));

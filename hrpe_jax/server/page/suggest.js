@@ -10,11 +10,11 @@ import {explain} from "./why.js";
 import {TEXT} from "./text.js";
 
 const host = $("suggest");
-let what = "both", job = null, answer = null, active = -1, last = null, stop = null, parade = false;
+let drawn = "", what = "both", job = null, answer = null, active = -1, last = null, stop = null, parade = false;
 
 project.on((told) => {
   if (told === "project") { forget(); draw(); }
-  else if (told === "selection" || told === "music") draw();
+  else if (told === "selection" || told === "music" || told === "engine") draw();
   else if (told === "compose") ask({kind: "compose"});
   else if (told?.job) ask(told.job);
 });
@@ -158,10 +158,13 @@ export function throwAway() {
 // ---- The panel
 
 function draw() {
+  const {selection, now} = project;
+  // Another selection changes the words above the questions, hardly ever the questions.
+  const stamp = job || answer || !now ? "" : JSON.stringify([Boolean(selection), allLocked(), now.notes.length > 0, now.chords.length > 0, what, project.extending, gettingReady()]);
+  if (stamp && stamp === drawn && !host.querySelector(".why")) { host.firstChild.textContent = heading(); return; }
+  drawn = stamp;
   const inside = host.contains(document.activeElement), focused = inside ? document.activeElement.dataset.key : "";
   host.replaceChildren(...(job ? working() : answer ? alternatives() : asking()));
-  host.classList.toggle("picked", Boolean(project.selection));
-  host.classList.toggle("open", Boolean(answer) || Boolean(job));
   // With alternatives Enter keeps the one that is shown.
   const wanted = answer && active >= 0 && !focused?.startsWith("listen") ? "keep" + active : focused;
   if (inside) (host.querySelector(`[data-key="${wanted}"]`) || host.querySelector("button"))?.focus({preventScroll: true});
@@ -171,29 +174,41 @@ function button(words, does, key, kind = "plain", extra = {}) {
   return make("button", {class: kind, type: "button", text: words, "data-key": key, onclick: does, ...extra});
 }
 
+const allLocked = () => Boolean(project.selection) && project.now.bars.slice(project.selection.first - 1, project.selection.last).every((bar) => bar[3]);
+const heading = () => (project.selection ? TEXT.barsOf(project.selection.first, project.selection.last) : TEXT.suggestions);
+
+// What the model waits for, while it does; all but suggestions works meanwhile.
+function gettingReady() {
+  const {stage, message, done, total} = project.engine;
+  if (stage === "ready" || !message) return "";
+  return stage === "failed" ? message : TEXT.gettingReady(message, done, total);
+}
+const readyLine = () => (gettingReady() ? [make("p", {class: "soft ready", role: "status", text: gettingReady()})] : []);
+
+// Each question is about the bars that are selected when it is clicked.
 function asking() {
   const {selection, now} = project;
   if (!now) return [];
-  const locked = selection && now.bars.slice(selection.first - 1, selection.last).every((bar) => bar[3]);
-  const notes = now.notes.length > 0;
-  const parts = [make("h2", {text: selection ? TEXT.barsOf(selection.first, selection.last) : TEXT.suggestions})];
+  const locked = allLocked(), notes = now.notes.length > 0, bars = () => ({first: project.selection.first, last: project.selection.last});
+  const parts = [make("h2", {text: heading()}), ...readyLine()];
   if (!selection) parts.push(make("p", {class: "soft", text: TEXT.nothing}));
   if (selection) {
     parts.push(make("fieldset", {class: "what"}, make("legend", {class: "vh", text: TEXT.what}), ...["both", "melody", "chords", "rhythm", "pitches"].map((name) =>
       make("label", {}, make("input", {type: "radio", name: "what", value: name, checked: name === what, "data-key": "what-" + name, onchange: () => { what = name; }}), TEXT[name]))));
     parts.push(button(TEXT.suggest, () => suggest(), "suggest", "main ask", {id: "ask", disabled: locked}));
     parts.push(make("div", {class: "pair"},
-      button(locked ? TEXT.unlock : TEXT.lock, lock, "lock"), button(TEXT.editChords, () => openChords(selection.first), "chords"),
-      button(TEXT.clear, () => project.act({do: "clear_bars", first: selection.first, last: selection.last}), "clear"),
+      button(locked ? TEXT.unlock : TEXT.lock, lock, "lock"), button(TEXT.editChords, () => openChords(project.selection.first), "chords"),
+      button(TEXT.clear, () => project.act({do: "clear_bars", ...bars()}), "clear"),
+      button(TEXT.extend, (event) => { project.extending = !project.extending; event.currentTarget.setAttribute("aria-pressed", String(project.extending)); }, "extend", "plain", {id: "extend", "aria-pressed": String(project.extending)}),
       button(TEXT.why, () => explain(host), "why", "plain", {id: "why"})));
   }
   parts.push(make("div", {class: "more"}, make("div", {class: "pair"},
     button(TEXT.composeAll, () => ask({kind: "compose"}), "compose", selection ? "plain" : "main", {id: "compose"}),
     button(TEXT.continueIt, () => ask({kind: "continue", bars: 8}), "continue", "plain", {id: "continue", disabled: !notes && !now.chords.length}),
-    button(TEXT.harmonize, () => ask({kind: "harmonize", first: selection?.first || 1, last: selection?.last || now.bars.length}), "harmonize", "plain", {id: "harmonize", disabled: !notes})),
+    button(TEXT.harmonize, () => ask({kind: "harmonize", ...(project.selection ? bars() : {})}), "harmonize", "plain", {id: "harmonize", disabled: !notes})),
   selection && make("div", {class: "pair"},
-    button(TEXT.insertBar, () => project.act({do: "insert_bars", at: selection.first, count: 1}), "insert"),
-    button(TEXT.deleteBars, () => project.act({do: "delete_bars", first: selection.first, last: selection.last}), "delete"))));
+    button(TEXT.insertBar, () => project.act({do: "insert_bars", at: project.selection.first, count: 1}), "insert"),
+    button(TEXT.deleteBars, () => project.act({do: "delete_bars", ...bars()}), "delete"))));
   return parts;
 }
 
@@ -209,7 +224,7 @@ export function lock() {
 
 function working() {
   return [make("h2", {text: last?.first ? TEXT.barsOf(last.first, last.last) : TEXT.suggestions}),
-    make("div", {class: "working", role: "status"}, make("span", {class: "spin", "aria-hidden": "true"}), TEXT.working[job.kind] || TEXT.working.suggest),
+    make("div", {class: "working", role: "status"}, make("span", {class: "spin", "aria-hidden": "true"}), TEXT.working[job.kind] || TEXT.working.suggest), ...readyLine(),
     button(TEXT.cancel, cancel, "cancel", "plain", {id: "cancel"})];
 }
 

@@ -26,8 +26,9 @@ export async function explain(host) {
         const name = event < 0 ? TEXT.whyBeginning : chords[event].chord + ", " + TEXT.bar(project.barAt(chords[event].tick)).toLowerCase();
         return [make("span", {text: name}), make("meter", {value: weight, max: 1, "aria-label": name}), make("span", {text: Math.round(100 * weight) + "%"})];
       });
+      const plan = planAt(told.answer, bar);
       box.replaceChildren(make("h3", {}, TEXT.whyTitle(chord.chord, bar), make("button", {class: "plain", type: "button", text: TEXT.close, onclick: () => box.remove()})),
-        make("p", {text: TEXT.whyExpected}), make("div", {class: "cells"}, ...rows), make("p", {text: TEXT.whyLooked}), make("div", {class: "cells"}, ...links),
+        ...(plan ? [make("p", {class: "plan", text: plan})] : []), make("p", {text: TEXT.whyExpected}), make("div", {class: "cells"}, ...rows), make("p", {text: TEXT.whyLooked}), make("div", {class: "cells"}, ...links),
         ...(inside.length > 1 ? [make("div", {class: "pair"}, ...inside.map(([one], i) => make("button", {class: i === at ? "main" : "plain", type: "button", text: one.chord, onclick: () => { at = i; draw(); }})))] : []));
     };
     draw();
@@ -35,4 +36,13 @@ export async function explain(host) {
     box.remove();
     toast(problem.message || TEXT.offline);
   }
+}
+
+// What the model knew of the piece at a bar: its section, which time it comes, and the style.
+function planAt({form, style}, bar) {
+  const at = form.findIndex(([, first, bars]) => first <= bar && bar < first + bars);
+  if (at < 0) return style && TEXT.whyStyle(style);
+  const [letter, first, bars] = form[at], name = letter.replace(/'+$/, "");
+  const time = form.slice(0, at + 1).filter(([other]) => other.replace(/'+$/, "") === name).length;
+  return TEXT.whyPlan(letter, time, bar - first + 1, bars, style);
 }
