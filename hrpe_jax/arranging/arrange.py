@@ -250,6 +250,7 @@ class BandOptions:
         humanize: how far times and loudnesses differ from the pattern; 0 for not at all, 1 for as usual.
         seed: of all choices.
         programs: of the parts.
+        style: of the music, such as "folk", by which a band is chosen that fits; "" where it is not known.
     """
 
     band: Band | None = None
@@ -257,6 +258,7 @@ class BandOptions:
     humanize: float = 1.0
     seed: int = 0
     programs: Programs = STYLE_PROGRAMS
+    style: str = ""
 
 
 DEFAULT_BAND = BandOptions()
@@ -273,7 +275,7 @@ def arrange(score: Score, options: BandOptions = DEFAULT_BAND) -> Arrangement:
         The melody as it is, swung where the band swings, and the parts of the band under it. Equal arguments
         give equal arrangements.
     """
-    band = options.band or fitting_band(score)
+    band = options.band or fitting_band(score, options.style)
     style = style_for_meter(band.style, score.meter)[0] if band.style else None
     programs = style.programs if style else _BLOCK_PROGRAMS
     sung = tuple(PlayedNote(n.onset, n.end, n.pitch, n.velocity) for n in score.melody)

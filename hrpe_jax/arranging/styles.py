@@ -207,6 +207,7 @@ def _style(
 NONE, BLOCK = "none", "block"
 PARTS = ("comp", "bass", "drums")
 _ALIASES = {"6/8": "six_eight", "jazz": "swing", "strum": "folk", "bossa_nova": "bossa", "hymns": "hymn"}
+_HYMNS = ("hymns", "chorales")
 _SEVENTHS = 0.5
 """Share of chords with a seventh from which a piece is taken for jazz."""
 
@@ -264,25 +265,42 @@ def read_band(text: str) -> Band:
     return Band(name, None if name in (NONE, BLOCK) else load_style(name), frozenset(left_out))
 
 
-def fitting_band(score: Score) -> Band:
-    """The band that fits a piece, by meter, tempo and harmony."""
-    return Band(name := _fitting(score), load_style(name))
+def fitting_band(score: Score, style: str = "") -> Band:
+    """The band that fits a piece.
+
+    Args:
+        score: whose meter, tempo and harmony count.
+        style: of the music, such as "folk" or "hymns"; "" where it is not known.
+    """
+    return Band(name := _fitting(score, style), load_style(name))
 
 
-def _fitting(score: Score) -> str:
+def _fitting(score: Score, style: str) -> str:
     spans = [span for span in score.chords if not span.chord.is_none]
+    triple = score.meter.numerator % 3 == 0 and score.meter.numerator < 9
     if score.meter.is_compound:
         return "six_eight"
-    if score.meter.numerator % 3 == 0 and score.meter.numerator < 9:
+    if style in _HYMNS:
+        return "hymn_three" if triple else "hymn"
+    if triple:
         return "waltz"
-    if spans and median(span.duration for span in spans) <= score.meter.beat_ticks:
-        return "hymn"
+    if style == "folk":
+        return "folk"
+    if style == "pop":
+        return _popular(score.tempo_bpm)
     rich = sum(len(span.chord.pitch_classes) > 3 for span in spans)
-    if spans and rich >= _SEVENTHS * len(spans):
+    if style == "standards" or (spans and rich >= _SEVENTHS * len(spans) and not _changes_every_beat(score)):
         return "swing" if score.tempo_bpm >= 110 else "bossa" if score.tempo_bpm >= 85 else "ballad"
-    if score.tempo_bpm < 84:
-        return "ballad"
-    return "pop" if score.tempo_bpm < 132 else "rock"
+    return "hymn" if _changes_every_beat(score) else _popular(score.tempo_bpm)
+
+
+def _changes_every_beat(score: Score) -> bool:
+    lengths = [span.duration for span in score.chords if not span.chord.is_none]
+    return bool(lengths) and median(lengths) <= score.meter.beat_ticks
+
+
+def _popular(tempo: float) -> str:
+    return "ballad" if tempo < 84 else "pop" if tempo < 132 else "rock"
 
 
 def style_for_meter(style: Style, meter: Meter) -> tuple[Style, str]:
@@ -297,9 +315,9 @@ def style_for_meter(style: Style, meter: Meter) -> tuple[Style, str]:
     if meter.is_compound:
         other = load_style("six_eight")
     elif meter.numerator % 3 == 0:
-        other = load_style("waltz")
+        other = load_style("hymn_three" if style.name == "hymn" else "waltz")
     elif style.meter.is_compound or style.meter.numerator % 3 == 0:
-        other = load_style("pop")
+        other = load_style("hymn" if style.name == "hymn_three" else "pop")
     else:  # bars of fours, cut or gone on with
         return style, f"{style.name} has no pattern for {meter}: its {style.meter} bars are cut to fit"
     return other, f"{style.name} has no pattern for {meter}: the band plays {other.name}"

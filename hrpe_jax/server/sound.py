@@ -51,7 +51,7 @@ class Sounds:
     def __init__(self) -> None:
         self._plans: OrderedDict[str, _Piece] = OrderedDict()
         self._rendered: OrderedDict[str, bytes] = OrderedDict()
-        self._bands: OrderedDict[tuple[Score, str, str], Arrangement] = OrderedDict()
+        self._bands: OrderedDict[tuple[Score, str, str, str], Arrangement] = OrderedDict()
         self._size = 0
         self._guard = threading.Lock()
         self._rendering = threading.Lock()
@@ -120,7 +120,7 @@ class Sounds:
         return sound
 
     def _band(self, state: State, project: str) -> Arrangement:
-        place = (state.score, state.settings.band, project)
+        place = (state.score, state.settings.band, state.settings.style, project)
         with self._guard:
             found = self._bands.get(place)
         if found is None:
@@ -135,7 +135,8 @@ class Sounds:
 def arrangement_of(state: State, project: str) -> Arrangement:
     """The state played by the band that its settings name, or by one that fits."""
     band = read_band(state.settings.band) if state.settings.band else None
-    return arrange(state.score, BandOptions(band, seed=zlib.crc32(project.encode())))
+    options = BandOptions(band, seed=zlib.crc32(project.encode()), style=state.settings.style)
+    return arrange(state.score, options)
 
 
 def _piece(part: Part, start: int, end: int, tempo: float) -> _Piece:

@@ -116,6 +116,7 @@ def _compose_into(
     from hrpe_jax.sampling.programs import beside, watch
     from hrpe_jax.sampling.write import write_pieces
 
+    wanted = replace(wanted, band=replace(wanted.band, style=options.style or ""))
     files: list[Path] = []
     with beside(lambda: prepare_explanations(composer.model, wanted)), watch(_say_once()):
         alone = controls is not None and controls.num_pieces == 1 and controls.form is None

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hrpe_jax.arranging.arrange import BandOptions, arrange
 from hrpe_jax.arranging.styles import (
     band_names,
     fitting_band,
@@ -71,7 +73,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 def test_names() -> None:
     assert set(band_names()) >= {
-        "none", "block", "ballad", "pop", "rock", "folk", "waltz", "swing", "bossa", "hymn", "six_eight"
+        "none", "block", "ballad", "pop", "rock", "folk", "waltz", "swing", "bossa", "hymn", "hymn_three",
+        "six_eight",
     }  # fmt: skip
     assert read_band("6/8").name == "six_eight"
     assert read_band("Swing - drums - bass").without == {"drums", "bass"}
@@ -102,9 +105,25 @@ def test_the_styles_of_the_package(name: str) -> None:
     ],
 )
 def test_the_band_that_fits(meter: str, tempo: float, chords: str, name: str) -> None:
-    from dataclasses import replace
-
     assert fitting_band(replace(song(chords, meter), tempo_bpm=tempo)).name == name
+
+
+@pytest.mark.parametrize(
+    ("style", "meter", "tempo", "chords", "name"),
+    [
+        ("folk", "4/4", 150, "C F G C", "folk"),
+        ("folk", "6/8", 120, "C F G C", "six_eight"),
+        ("hymns", "4/4", 90, "C F G C", "hymn"),
+        ("chorales", "3/4", 90, "C F G C", "hymn_three"),
+        ("standards", "4/4", 140, "C F G C", "swing"),
+        ("standards", "4/4", 70, "C F G C", "ballad"),
+        ("pop", "4/4", 110, "Dm7 G7 Cmaj7 A7", "pop"),
+    ],
+)
+def test_the_band_that_fits_a_style(style: str, meter: str, tempo: float, chords: str, name: str) -> None:
+    score = replace(song(chords, meter), tempo_bpm=tempo)
+    assert fitting_band(score, style).name == name
+    assert arrange(score, BandOptions(style=style)).band == name
 
 
 @pytest.mark.parametrize(
@@ -114,6 +133,8 @@ def test_the_band_that_fits(meter: str, tempo: float, chords: str, name: str) ->
         ("pop", "2/4", "pop", ""),
         ("six_eight", "12/8", "six_eight", ""),
         ("swing", "3/4", "waltz", "swing has no pattern for 3/4: the band plays waltz"),
+        ("hymn", "3/4", "hymn_three", "hymn has no pattern for 3/4: the band plays hymn_three"),
+        ("hymn_three", "4/4", "hymn", "hymn_three has no pattern for 4/4: the band plays hymn"),
         ("waltz", "4/4", "pop", "waltz has no pattern for 4/4: the band plays pop"),
         ("rock", "6/8", "six_eight", "rock has no pattern for 6/8: the band plays six_eight"),
         ("rock", "5/4", "rock", "rock has no pattern for 5/4: its 4/4 bars are cut to fit"),

@@ -230,11 +230,11 @@ def test_form_key_and_meter(page: Page):
     page.click("#form .add")
     page.until(lambda: len(page.state.bars) == 16)
     page.until(lambda: len(bars(page)) == 16)
-    page.click("#form .block[data-number='2'] button[data-key='-2']")
+    page.click("#form .block[data-number='3'] button[data-key='-3']")
     page.until(lambda: len(page.state.bars) == 15)
-    page.click("#form [data-key='m2']")
+    page.click("#form [data-key='m3']")
     page.click(".menu [role=menuitem]:nth-child(3)")  # to the left
-    page.until(lambda: [s.letter for s in page.state.score.form] == ["B", "A"])
+    page.until(lambda: [s.letter for s in page.state.score.form] == ["A", "B", "A'"])
     # All bars are locked, which keeps the key as it is, and unlocked again.
     page.held(Keys.CONTROL, key="a")
     page.keys("l")
