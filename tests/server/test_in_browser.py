@@ -507,7 +507,7 @@ def test_fingers(page: Page):
     finger.tap("#pencil")
     page.until(lambda: page.find("#pencil").get_attribute("aria-pressed") == "true")
     page.driver.execute_script("document.querySelector('#roll .scroll').scrollTop = 0")
-    finger.tap("#roll .row")
+    finger.tap("#roll .line")
     page.until(lambda: len(page.state.score.melody) == count + 1)
     page.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
     page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -71,7 +71,12 @@ export function ask(question, value = "") {
       const form = make("form", {method: "dialog", onsubmit: () => { answer = input.value; }}, input,
         make("div", {class: "end"}, make("button", {class: "plain", type: "button", text: TEXT.cancel, onclick: close}), make("button", {class: "main", text: "OK"})));
       box.append(form);
-      box.addEventListener("close", () => resolve(answer), {once: true});
+      const closed = () => {
+        if (box.open) return; // a dialog before this one, whose event comes late
+        box.removeEventListener("close", closed);
+        resolve(answer);
+      };
+      box.addEventListener("close", closed);
       queueMicrotask(() => { input.focus(); input.select(); });
     });
   });

@@ -73,7 +73,11 @@ function place(part) {
   });
   old.lines = lines;
   const staves = lines.map((line) => line.box);
-  if (staves.length !== old.section.children.length || staves.some((box, i) => old.section.children[i] !== box)) old.section.replaceChildren(...staves);
+  if (staves.length !== old.section.children.length || staves.some((box, i) => old.section.children[i] !== box)) {
+    const focused = old.section.contains(document.activeElement) ? document.activeElement.dataset.bar : null;
+    old.section.replaceChildren(...staves);
+    if (focused) barBox(Number(focused))?.focus({preventScroll: true});
+  }
   if (svgs.size > 1500) for (const key of [...svgs.keys()].slice(0, 500)) svgs.delete(key);
   const byTick = new Map(part.marks.map(([tick, id]) => [id, tick]));
   for (const line of lines) line.items = line.named.filter((one) => byTick.has(one.id)).map((one) => [byTick.get(one.id), one]).sort((a, b) => a[0] - b[0]);
