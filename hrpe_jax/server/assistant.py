@@ -19,6 +19,7 @@ from hrpe_jax.formats.abc.write import abc_text
 from hrpe_jax.metrics.arrays import Undefined, piece_of
 from hrpe_jax.metrics.registry import METRICS
 from hrpe_jax.server import candidates as ask
+from hrpe_jax.server import new_piece
 from hrpe_jax.server.candidates import Candidate, Musician
 from hrpe_jax.server.edits import act
 from hrpe_jax.server.files import KINDS, export, read_upload
@@ -122,7 +123,9 @@ def _tools(assistant: Assistant) -> list[Callable[..., Any]]:
         ]
         for edit in edits:
             state = act(state, edit)
-        return _sheets(assistant.model(lambda composer: ask.compose(composer, state, _few(count), seed)))
+        return _sheets(
+            assistant.model(lambda composer: new_piece.compose(composer, state, _few(count), seed))
+        )
 
     def suggest(
         sheet: str,

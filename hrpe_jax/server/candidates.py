@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from string import ascii_uppercase
-from typing import Any, Protocol
+from typing import Protocol
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.score.form import OTHER, Section
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.server.actions import Refused
-from hrpe_jax.server.edit_music import bar_text, span_of
+from hrpe_jax.server.edit_music import span_of
 from hrpe_jax.server.edits import act
 from hrpe_jax.server.graft import graft, inside
-from hrpe_jax.server.state import State, known_form, sounding_chords, with_form
+from hrpe_jax.server.state import State, pickup_ticks, sounding_chords
 from hrpe_jax.theory.function import roman_numeral
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
@@ -151,14 +149,13 @@ def suggest(
         style=state.settings.style or None,
         seed=seed,
     )
-    found = [_candidate(state, score, first, last, what) for score in scores]
+    found = [candidate_of(state, score, first, last, what) for score in scores]
     return _chosen(found, wish, count)
 
 
 def _printed(state: State, first: int, last: int) -> tuple[int, int]:
     """Bars as the composer numbers them: a pickup is bar 0."""
-    bars = state.bars
-    pickup = len(bars) > 1 and bars[0][1] < state.score.meter.bar_ticks
+    pickup = bool(pickup_ticks(state))
     return first - pickup, last - pickup
 
 
@@ -195,60 +192,7 @@ def harmonize(
         style=state.settings.style or None,
         seed=seed,
     )
-    return [_candidate(state, score, first, last, "chords") for score in scores]
-
-
-def compose(composer: Musician, state: State, count: int = 4, seed: int = 0) -> list[Candidate]:
-    """A whole piece: the state's bars, form, key, meter, tempo, and what its settings ask for.
-
-    Chords that are there are kept, and so is what is locked; the melody is new. Where the state has one
-    section only, a piece brings the form that it was drawn with.
-    """
-    score = state.score
-    scores = composer.compose(
-        num_pieces=count,
-        key=score.key,
-        meter=score.meter,
-        tempo=score.tempo_bpm,
-        seed=seed,
-        style=state.settings.style or None,
-        range=state.settings.range or None,
-        density=state.settings.density,
-        **_structure(state),
-    )
-    found = [_candidate(state, made, 1, len(state.bars), "both") for made in scores]
-    if known_form(state):
-        return found
-    return [_with_drawn_form(one, made) for one, made in zip(found, scores, strict=True)]
-
-
-def _with_drawn_form(candidate: Candidate, made: Score) -> Candidate:
-    if not made.form:
-        return candidate
-    score = with_form(replace(candidate.state.score, form=()), made.form)
-    return replace(candidate, state=replace(candidate.state, score=score))
-
-
-def _structure(state: State) -> dict[str, Any]:
-    """Bars, form and chords as `Composer.compose` takes them.
-
-    The composer takes the chords of a form once for each section that is new. Where a section comes back with
-    other chords than the first time, the chords are given bar by bar, without the form.
-    """
-    texts = [bar_text(state.score, start, length) for start, length in state.bars]
-    sections = _composed_form(state)
-    form = "".join(f"{section.letter}{section.bars}" for section in sections)
-    if not any(texts):
-        return {"form": form} if form else {"bars": len(texts)}
-    first: dict[str, list[str]] = {}
-    for section in sections:
-        own = texts[section.first_bar : section.end_bar]
-        old = first.setdefault(section.name, own)
-        if any(text not in ("", before) for text, before in zip(own, old, strict=False)):
-            form = ""
-    given = [text for own in first.values() for text in own] if form else texts
-    chords = " | ".join(text or "?" for text in given)
-    return {"chords": chords, "form": form} if form else {"chords": chords}
+    return [candidate_of(state, score, first, last, "chords") for score in scores]
 
 
 def go_on(composer: Musician, state: State, bars: int, count: int = 4, seed: int = 0) -> list[Candidate]:
@@ -266,7 +210,7 @@ def go_on(composer: Musician, state: State, bars: int, count: int = 4, seed: int
     )
     before = len(state.bars)
     grown = act(state, {"do": "add_section", "letter": _new_letter(state), "bars": bars})
-    return [_candidate(grown, score, before + 1, before + bars, "both") for score in scores]
+    return [candidate_of(grown, score, before + 1, before + bars, "both") for score in scores]
 
 
 def second_verse(
@@ -320,7 +264,8 @@ def kept(candidate: Candidate, base: State, now: State) -> State:
     return graft(now, candidate.state.score, start, end, "both")
 
 
-def _candidate(state: State, score: Score, first: int, last: int, what: str) -> Candidate:
+def candidate_of(state: State, score: Score, first: int, last: int, what: str) -> Candidate:
+    """The state with some bars of a score."""
     start, end = span_of(state, first, last)
     new = graft(state, score, start, end, what)
     return Candidate(new, first, last, _about(new, start, end))
@@ -362,28 +307,6 @@ def _about(state: State, start: int, end: int) -> str:
     if spans:
         words.append(f"ends on {roman_numeral(spans[-1].chord, score.key)}")
     return "; ".join(words) or "silence"
-
-
-def _composed_form(state: State) -> list[Section]:
-    """The form as `Composer.compose` takes it; none where it says nothing, or has sections without melody.
-
-    The composer knows one kind of varied return, and no return that is longer than the first time. Such
-    sections, and all X, which are like no other, get letters of their own.
-    """
-    if not all(section.has_melody for section in state.score.form):
-        return []
-    free = iter(letter for letter in ascii_uppercase if letter not in {s.name for s in state.score.form})
-    first: dict[str, int] = {}
-    found = []
-    for section in known_form(state):
-        letter = section.name + "'" * (section.is_varied and section.name in first)
-        if section.bars > first.get(section.name, section.bars) or (section.name == OTHER and OTHER in first):
-            letter = next(free, "")
-            if not letter:
-                return []
-        first.setdefault(letter.rstrip("'"), section.bars)
-        found.append(replace(section, letter=letter))
-    return found
 
 
 def _new_letter(state: State) -> str:

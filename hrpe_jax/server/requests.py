@@ -12,6 +12,7 @@ from hrpe_jax.server import document as documents
 from hrpe_jax.server.actions import Refused
 from hrpe_jax.server.answers import whole
 from hrpe_jax.server.document import Document
+from hrpe_jax.server.new_piece import compose
 from hrpe_jax.server.reasons import explain_chords
 from hrpe_jax.server.state import State
 
@@ -57,7 +58,7 @@ def wanted(
         what, wish, model = str(given.get("what", "both")), str(given.get("wish", "")), like()
         return lambda composer: ask.suggest(composer, state, first, last, what, count, model, wish, seed)
     if kind == "compose":
-        return lambda composer: ask.compose(composer, state, count, seed)
+        return lambda composer: compose(composer, state, count, seed)
     if kind == "continue":
         more = whole(given, "bars", 8, 1, 64)
         return lambda composer: ask.go_on(composer, state, more, count, seed)

@@ -242,13 +242,14 @@ def load_composer(model: str) -> Musician:
 def warm_up() -> Sequence[tuple[str, Callable[[Musician], object]]]:
     """What is compiled before anybody asks for it: a piece, a piece that goes on, suggestions."""
     from hrpe_jax.server import candidates as ask
+    from hrpe_jax.server.new_piece import compose
     from hrpe_jax.server.state import empty_state
 
     state = empty_state(8)
 
     def piece(composer: Musician) -> None:
         nonlocal state
-        state = ask.compose(composer, state, count=4)[0].state
+        state = compose(composer, state, count=4)[0].state
 
     return [
         ("a piece", piece),

@@ -121,6 +121,12 @@ def sounding_chords(score: Score) -> list[ChordSpan]:
     return spans
 
 
+def pickup_ticks(state: State) -> int:
+    """The length of a short first bar; 0 where the first bar is full, or all there is."""
+    (_, length), *others = state.bars
+    return length if others and length < state.score.meter.bar_ticks else 0
+
+
 def known_form(state: State) -> tuple[Section, ...]:
     """The sections of a state; none where one section is all there is, which says nothing."""
     return state.score.form if len(state.score.form) > 1 else ()

@@ -121,6 +121,21 @@ def test_a_piece_brings_its_form_and_keeps_the_one_that_is_there(api: Api):
     assert api.composer.calls[-1][1]["form"] == "A2X3B3C4"
 
 
+def test_a_new_piece_begins_behind_the_pickup(api: Api):
+    tune = b'X:1\nT:Up\nM:4/4\nL:1/4\nK:G\nD|"G"G2 B d|"C"e2 c A|"D7"F A d c|"G"G4|]\n'
+    view = api.call("POST", "/api/import?name=up.abc", content=tune)
+    assert [bar[:2] for bar in view["bars"][:2]] == [[0, 12], [12, 48]]
+    told = api.post(f"/api/projects/{view['id']}/jobs", {"kind": "compose"})
+    asked = api.composer.calls[-1][1]["chords"]
+    assert asked == "G | C | D7 | G"
+    for found in told["candidates"]:
+        assert [bar[:2] for bar in found["bars"]] == [bar[:2] for bar in view["bars"]]
+        assert [bar[2] for bar in found["bars"]] == [bar[2] for bar in view["bars"]]
+        assert found["notes"][0][:3] == view["notes"][0][:3]
+        assert all(note[0] >= 12 for note in found["notes"][1:])
+        assert sum(section[2] for section in found["form"]) == 5
+
+
 def test_one_writes_while_programs_are_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     compiled = threading.Event()
     jobs = Jobs(FakeComposer, [("suggestions", lambda composer: compiled.wait(30))])

@@ -409,8 +409,11 @@ def test_keys_do_everything(page: Page):
         page.held(Keys.SHIFT, key=Keys.ARROW_RIGHT)
     assert page.find("#said").get_attribute("textContent") == "Bars 1 to 4"
     tab_to("#suggest [type=radio]")
-    page.keys(Keys.ARROW_RIGHT)
-    assert page.run("document.querySelector('#suggest [type=radio]:checked').value") == "melody"
+    asked = "document.querySelector('#suggest [type=radio]:checked').value"
+    seen = {page.run(asked)}
+    while page.run(asked) != "melody" or len(seen) < 2:
+        page.keys(Keys.ARROW_RIGHT)
+        seen.add(page.run(asked))
     assert page.find("#suggest h2").text == "Bars 1 to 4"
     tab_to("#ask")
     page.keys(Keys.ENTER)
@@ -481,6 +484,7 @@ class Finger:
 
 
 def test_fingers(page: Page):
+    page.click("#form .add")
     size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     page.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})

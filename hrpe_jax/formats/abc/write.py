@@ -15,6 +15,7 @@ from pathlib import Path
 from hrpe_jax.formats.musicxml.write import plain_text, signature_alter, spelled
 from hrpe_jax.score.notation import Bar, Symbol, write_bars
 from hrpe_jax.score.score import Score
+from hrpe_jax.score.written import cut_pickup
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.spelling import NoteName
@@ -25,8 +26,11 @@ _SIGNS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
 
 
 def write_abc(score: Score, path: str | os.PathLike[str]) -> None:
-    """Writes a score as an ABC file with one tune; its folder must exist. Loudness is not kept."""
-    Path(path).write_text(abc_text(score), encoding="utf-8", newline="\n")
+    """Writes a score as an ABC file with one tune; its folder must exist. Loudness is not kept.
+
+    As in MusicXML, silence before a pickup is left out: see `score.written.cut_pickup`.
+    """
+    Path(path).write_text(abc_text(cut_pickup(score)), encoding="utf-8", newline="\n")
 
 
 def abc_text(score: Score) -> str:

@@ -69,3 +69,11 @@ def test_titles_stay_in_their_line() -> None:
     assert (
         abc_text(replace(Score("", "", Key(0, "major"), Meter(4, 4), 120.0, (), ()))).count("T:Untitled") == 1
     )
+
+
+def test_silence_before_a_pickup_is_left_out(tmp_path: Path) -> None:
+    notes = (Note(36, 12, 67), Note(48, 48, 72))
+    chords = (ChordSpan(48, 48, parse_lead_sheet("C")),)
+    path = tmp_path / "up.abc"
+    write_abc(Score("", "Up", Key(0, "major"), Meter(4, 4), 120.0, notes, chords), path)
+    assert path.read_text(encoding="utf-8").splitlines()[-1] == 'G2 | "C"c8 |]'
