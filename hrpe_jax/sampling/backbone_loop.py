@@ -32,7 +32,7 @@ from hrpe_jax.models import backbone as models
 from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.sampling.logits import Settings, log_probability, pick, restrict, uniforms
-from hrpe_jax.sampling.programs import stored_jit
+from hrpe_jax.sampling.programs import StoredJit, stored_jit
 
 STAGE = 0  # of `row_keys`
 FREE, END, UNKNOWN = -1, -2, -3  # locks that are no harmony: nothing locked, behind the end, not yet said
@@ -291,6 +291,10 @@ def run_backbone(
     nothing = Said(jnp.full((rows, steps), tokens.PAD, jnp.int32), jnp.zeros((rows, steps), jnp.float32))
     _, state, said = jax.lax.while_loop(unfinished, step, (jnp.zeros((), jnp.int32), state, nothing))
     return state, said
+
+
+# Compiled: no two arrays are one buffer.
+empty_cache = StoredJit(models.init_cache, static=(0, 1, 2, 3))
 
 
 @stored_jit(static=(0,), donated=(3,))

@@ -12,7 +12,6 @@ import numpy as np
 
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.models import backbone as models
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.sampling.backbone_loop import (
     BEATS_PER_BAR,
@@ -22,13 +21,14 @@ from hrpe_jax.sampling.backbone_loop import (
     UNKNOWN,
     Plan,
     State,
+    empty_cache,
     features,
     read_backbone,
     run_backbone,
 )
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.planner import PiecePlan, backbone_columns
-from hrpe_jax.sampling.programs import StoredJit, stored_jit
+from hrpe_jax.sampling.programs import stored_jit
 from hrpe_jax.sampling.sizes import drop, grow, left_padded, remember_all, remembered, room, round_up
 
 STEPS = 128  # tokens written by one call of the compiled loop, at most
@@ -299,7 +299,7 @@ def start(
     most = max(_SMALLEST, round_up(request.window, _SMALLEST))
     length = room(longest, most, _SMALLEST) if longest else 0
     slots = room(length + 1, 2 * most, _SMALLEST)
-    cache = _empty(config, len(rows), slots, remembered(config, slots, most))
+    cache = empty_cache(config, len(rows), slots, remembered(config, slots, most))
     if length:
         # Rows end together, so that they share a slot; padding before them is never attended to.
         fills = {"input_ids": tokens.PAD, "quality_code": tokens.NO_QUALITY_CODE}
@@ -332,9 +332,6 @@ def start(
         cache=cache,
     )
     return jax.tree.map(jnp.asarray, state)
-
-
-_empty = StoredJit(models.init_cache, static=(0, 1, 2, 3))  # compiled: no two arrays are one buffer
 
 
 def _harmony(row: Sequence[int]) -> np.ndarray:

@@ -33,11 +33,13 @@ from hrpe_jax.sampling.backbone_loop import (
     Plan,
     State,
     allowed_tokens,
+    empty_cache,
     features,
     read_backbone,
 )
 from hrpe_jax.sampling.chord_evidence import CLASS_OF, CLASSES
 from hrpe_jax.sampling.logits import pick
+from hrpe_jax.sampling.programs import stored_jit
 from hrpe_jax.sampling.sizes import backbone_stage, left_padded, round_up
 
 FILTERS, PARTICLES = 8, 8
@@ -113,7 +115,7 @@ class Drawn:
     effective: float
 
 
-@functools.partial(jax.jit, static_argnames=("config", "steps", "filters", "count"))
+@stored_jit(static=(0, 1, 2, 3))
 def _run(
     config: BackboneModelConfig,
     steps: int,
@@ -124,8 +126,13 @@ def _run(
     first: Rows,
     seed: Any,
     temperature: Any,
-) -> tuple[particles.Cloud, particles.Trace, Array]:
-    """Runs the filters from one row, `first`, in which all begin."""
+) -> tuple[Array, Array, particles.Trace, Array]:
+    """Runs the filters from one row, `first`, in which all begin.
+
+    Returns:
+        The rows' shares of their filters `[filters, count]`, their log probabilities by the chord stage
+        `[rows]`, the trace, and the log evidence of each filter.
+    """
     model = models.Backbone(config)
     beats_of = jnp.asarray(tokens.BEATS).astype(jnp.int32)
     classes, ids = jnp.asarray(CLASS_OF), jnp.arange(tokens.SIZE)
@@ -208,10 +215,7 @@ def _run(
         steps,
         unfinished=lambda states: jnp.any(going(states)),
     )
-    return cloud._replace(states=cloud.states._replace(cache=None)), trace, particles.evidence(cloud)
-
-
-_empty = jax.jit(models.init_cache, static_argnums=(0, 1, 2, 3))
+    return particles.weights(cloud), cloud.states.prior, trace, particles.evidence(cloud)
 
 
 def run_filters(
@@ -266,24 +270,22 @@ def run_filters(
     columns = {
         name: left_padded([values[:-1]], prefix_length, fills.get(name, 0)) for name, values in batch.items()
     }
-    cache = read_backbone(config, params, columns, _empty(config, 1, slots, remembered))
+    cache = read_backbone(config, params, columns, empty_cache(config, 1, slots, remembered))
     first = Rows(
         np.int32(len(prefix) - 1), np.int32(prefix[-1]), np.int32(begin), np.float32(0), np.float32(0), cache
     )  # fmt: skip
-    cloud, trace, evidence = _run(
+    share, prior, trace, evidence = _run(
         config, steps, filters, count, params, padded, first, np.uint32(seed), np.float32(temperature)
     )  # fmt: skip
     effective = np.asarray(trace.effective)
     done = int(np.count_nonzero(effective.any(axis=1)))
     ids = particles.paths(trace, done).T
-    share = np.asarray(particles.weights(cloud), np.float64).reshape(-1)
-    prior = np.asarray(cloud.states.prior, np.float64)
     fit = np.array([_fit(row, begin, padded.evidence) for row in ids])
     return Drawn(
         ids,
         np.repeat(np.arange(filters), count),
-        share,
-        prior + fit,
+        np.asarray(share, np.float64).reshape(-1),
+        np.asarray(prior, np.float64) + fit,
         np.asarray(evidence, np.float64),
         float(effective[:done].mean() / count) if done else 1.0,
     )

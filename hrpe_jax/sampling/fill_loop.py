@@ -7,7 +7,6 @@ kept note, only its length, or nothing.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +25,7 @@ from hrpe_jax.models.melody import MelodyCache
 from hrpe_jax.models.transformer import LayerMemory
 from hrpe_jax.sampling.likelihood import target_scores
 from hrpe_jax.sampling.logits import Settings, pick, restrict, uniforms
+from hrpe_jax.sampling.programs import stored_jit
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 
 TICKS = MAX_BAR_TICKS + 1
@@ -202,7 +202,7 @@ def _allowed(row: Row, gap: Gap) -> tuple[Array, Array]:
     return fits, jnp.where(jnp.any(allowed, axis=1, keepdims=True), allowed, fits)
 
 
-@functools.partial(jax.jit, static_argnames=("config", "rows", "steps"))
+@stored_jit(static=(0, 1, 2))
 def draw_gap(
     config: MelodyModelConfig,
     rows: int,
@@ -278,7 +278,7 @@ def draw_gap(
     return said, row.weight, row.bar >= gap.bars
 
 
-@functools.partial(jax.jit, static_argnames=("config", "rows"))
+@stored_jit(static=(0, 1))
 def weigh(
     config: MelodyModelConfig,
     rows: int,

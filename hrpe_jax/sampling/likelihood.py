@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +13,12 @@ from jax import Array
 
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import melody as codec
-from hrpe_jax.codec import melody_tokens as tokens
 from hrpe_jax.codec.columns import MELODY_FIELDS, MELODY_PADDING, MELODY_ROW_FIELDS
 from hrpe_jax.codec.plan import attributes_of
 from hrpe_jax.data.batches import melody_song
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig
+from hrpe_jax.sampling.programs import stored_jit
 from hrpe_jax.sampling.sizes import melody_stage, round_up
 from hrpe_jax.score.score import Score
 
@@ -58,7 +57,7 @@ def melody_columns_of(score: Score, style: str = "") -> MelodyColumns:
     )
 
 
-@functools.partial(jax.jit, static_argnames=("config", "slots"))
+@stored_jit(static=(0, 1))
 def _pass(
     config: MelodyModelConfig, slots: int, params: Any, batch: dict[str, Array], targets: Array
 ) -> Array:
@@ -117,28 +116,3 @@ def _padded(name: str, values: np.ndarray, rows: int, slots: int) -> Any:
     table = np.full((rows, slots), MELODY_PADDING.get(name, 0), np.int32)
     table[:, : values.shape[-1]] = values
     return table
-
-
-def melody_log_likelihoods(model: Model, scores: Sequence[Score], style: str = "") -> list[float]:
-    """The log likelihood of each score's melody over its chords, without its end (EOS), in nats.
-
-    Args:
-        model: with a melody stage.
-        scores: whose melodies may differ.
-        style: of all of them.
-    """
-    columns = [melody_columns_of(score, style) for score in scores]
-    longest = max(len(each.targets) for each in columns)
-
-    def stacked(values: Sequence[np.ndarray], fill: int) -> np.ndarray:
-        return np.stack([np.pad(x, (0, longest - len(x)), constant_values=fill) for x in values])
-
-    names = columns[0].fields
-    fields = {
-        name: stacked([each.fields[name] for each in columns], MELODY_PADDING.get(name, 0)) for name in names
-    }
-    row = {name: np.array([each.row[name] for each in columns]) for name in columns[0].row}
-    targets = stacked([each.targets for each in columns], tokens.PAD)
-    each = log_probabilities(model, fields, row, targets)
-    counted = (targets != tokens.EOS) & (targets != tokens.PAD)
-    return [float(total) for total in (each * counted).sum(axis=1)]
