@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from experiments.posterior.songs import bars_of
+from hrpe_jax.metrics.two_sample import two_sample
 from hrpe_jax.sampling import fill
 from hrpe_jax.sampling.spans import Span, read_bars
-from hrpe_jax.score.score import Score
+from hrpe_jax.score.score import Score, bar_spans
 
 
 def gap_of(song: Score) -> Span | None:
@@ -24,7 +27,56 @@ def gap_of(song: Score) -> Span | None:
     return span
 
 
-def filled(composer: Any, song: Score, style: str, seed: int) -> dict[str, Any]:
+AROUND = 2
+"""Bars before and behind a gap that belong to the window in which a seam is looked for."""
+
+
+class Windows:
+    """Bars around gaps, and how well a classifier tells them from the songs' own bars."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[Score]] = {name: [] for name in ("own", "suggested", "single", "unfilled")}
+
+    def add(
+        self, composer: Any, song: Score, span: Span, style: str, found: Sequence[fill.Candidate]
+    ) -> None:
+        """Takes the bars around the gap of one song: as they are, with the first suggestion, with a single
+        draw, and all written by the model, so that no seam is inside.
+
+        Args:
+            composer: with a melody stage.
+            song: with the gap.
+            span: the gap.
+            style: that was given.
+            found: its candidates.
+        """
+        first, last = span.first - AROUND, span.last + AROUND
+        single = next((each for each in found if not each.echoes), found[0])
+        whole = Span(first, last, bar_spans(song)[first][0], sum(bar_spans(song)[last - 1]))
+        request = fill.FillRequest(score=song, span=whole, style=style, seed=single.number, candidates=8)
+        unfilled = sorted(fill.fill(composer.model, request), key=lambda each: (each.echoes, each.number))
+        if not unfilled:
+            return
+        scores = (song, found[0].score, single.score, unfilled[0].score)
+        for own, score in zip(self.found.values(), scores, strict=True):
+            own.append(bars_of(replace(score, form=()), first, last))
+
+    def tests(self) -> list[dict[str, Any]]:
+        """The classifier's rows for each kind of window; without any where there are too few songs."""
+        rows = []
+        for name, made in self.found.items():
+            if name == "own":
+                continue
+            test = two_sample(made, self.found["own"], bars=len(made[0].bar_starts()), meter="all")
+            for row in test["rows"]:
+                if row["name"] == "all families" or (name == "suggested" and "control" in row["name"]):
+                    rows.append({"windows": name, **row})
+        return rows
+
+
+def filled(
+    composer: Any, song: Score, style: str, seed: int, windows: Windows | None = None
+) -> dict[str, Any]:
     """The likelihood of what follows a gap, in nats, less that of the song's own bars.
 
     Args:
@@ -32,6 +84,7 @@ def filled(composer: Any, song: Score, style: str, seed: int) -> dict[str, Any]:
         song: with bars in the gap.
         style: that is given.
         seed: of all draws.
+        windows: to which those of this song are added.
     """
     span = gap_of(song)
     if span is None:
@@ -41,6 +94,8 @@ def filled(composer: Any, song: Score, style: str, seed: int) -> dict[str, Any]:
     found = fill.fill(composer.model, request)
     seconds = time.process_time() - began
     own = fill.weight_of_own(composer.model, request)
+    if windows is not None:
+        windows.add(composer, song, span, style, found)
     weights = np.array([each.log_likelihood for each in found])
     runs = [_runs([note.pitch for note in each.notes]) for each in found]
 
@@ -48,10 +103,11 @@ def filled(composer: Any, song: Score, style: str, seed: int) -> dict[str, Any]:
         joined = [run for part in parts for run in part]
         return len(set(joined)) / max(1, len(joined))
 
-    rng = np.random.default_rng(seed)
-    some = rng.permutation(len(found))[:4]
+    # Candidates that nothing was given are single draws of the stage.
+    free = np.flatnonzero([not each.echoes for each in found])
+    some = np.random.default_rng(seed).permutation(free)[:4]
     return {
-        "single": float(weights.mean() - own),
+        "single": float(weights[free].mean() - own),
         "drawn": float(weights[0] - own),
         "four": float(weights[:4].mean() - own),
         "best": float(weights.max() - own),

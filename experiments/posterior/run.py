@@ -25,7 +25,9 @@ absolute difference of four metrics of melody and chords from those of the song:
 Columns of `fill`: bars 9 to 12 of the excerpt, or 5 to 8 of a short one; the log likelihood of the two bars
 behind, less that of the bars that stand there: of one candidate (mean of all), of the one drawn by weight, of
 the four first, and of the best. `distinct` is the share of different runs of four notes among these four, and
-`distinct_single` among four single draws.
+`distinct_single` among four single draws. With --seam a classifier tells windows of eight bars, the gap and
+two bars on either side, from the songs' own (AUC; 0.5: it cannot): with the first suggestion, with a single
+draw, and unfilled: all eight bars written by the model at once.
 """
 
 from __future__ import annotations
@@ -51,7 +53,10 @@ from hrpe_jax.utils.files import replace_file
 def main(args: argparse.Namespace) -> None:
     """Measures, prints the table, and writes the figures."""
     if args.table == "show":
-        show(json.loads(Path(args.file).read_text(encoding="utf-8"))["rows"])
+        if not args.file:
+            raise UserError("show: expected a file that a run wrote")
+        kept = json.loads(Path(args.file).read_text(encoding="utf-8"))
+        show(kept["rows"], kept.get("seam", ()))
         return
     if not args.data:
         raise UserError("--data: expected a prepared data set with styles")
@@ -68,19 +73,25 @@ def main(args: argparse.Namespace) -> None:
         print(json.dumps(speeds(composer, songs[0], args.style)))
         return
     about = {"table": args.table, "style": args.style, "split": args.split, "bars": args.bars}
-    kept = _kept(args.output, about)
-    measure = chords.harmonized if args.table == "harmonize" else gaps.filled
-    rows = []
+    windows = gaps.Windows() if args.seam else None
+    kept = {} if windows else _kept(args.output, about)
+    rows: list[dict[str, Any]] = []
     for number, score in enumerate(songs):
         row = kept.get(score.id)
         if row is None:
-            measured = measure(composer, score, args.style, number)
-            row = {"song": score.id, **measured} if measured else None
+            if args.table == "harmonize":
+                row = chords.harmonized(composer, score, args.style, number)
+            else:
+                row = gaps.filled(composer, score, args.style, number, windows)
+            row = {"song": score.id, **row} if row else None
         if row:
             rows.append(row)
             _keep(args.output, about, rows)
             print(f"{number + 1} of {len(songs)}: {score.id}", file=sys.stderr)
-    show(rows)
+    seam = windows.tests() if windows else []
+    if seam:
+        _keep(args.output, {**about, "seam": seam}, rows)
+    show(rows, seam)
 
 
 def ceiling(args: argparse.Namespace, songs: Sequence[Score]) -> list[dict[str, Any]]:
@@ -128,8 +139,13 @@ def speeds(composer: Any, song: Score, style: str) -> dict[str, Any]:
     return made
 
 
-def show(rows: Sequence[dict[str, Any]]) -> None:
-    """Prints the means over songs as a Markdown table."""
+def show(rows: Sequence[dict[str, Any]], seam: Sequence[dict[str, Any]] = ()) -> None:
+    """Prints the means over songs as Markdown tables.
+
+    Args:
+        rows: of the songs.
+        seam: of the classifier.
+    """
     if not rows:
         raise UserError("no song has such a gap; give longer excerpts with --bars")
     if "accuracy" in rows[0]:
@@ -147,6 +163,11 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
     for kind, of in (("mean", np.mean), ("median", np.median)):
         values = [f"{float(of([row[name] for row in rows])):.3f}" for name in names]
         print("| " + " | ".join([f"{len(rows)}, {kind}", *values]) + " |")
+    if seam:
+        print("\n| windows | test | AUC | 95 % |\n|---|---|---|---|")
+        for row in seam:
+            values = [f"{row['value']:.3f}", f"{row['low']:.2f} to {row['high']:.2f}"]
+            print("| " + " | ".join([row["windows"], row["name"], *values]) + " |")
 
 
 def _mean_of(values: Sequence[float | None]) -> str:
@@ -169,6 +190,7 @@ def parser() -> argparse.ArgumentParser:
     add("--style", default="pop", metavar="NAME", help="whose songs")
     add("--songs", type=int, default=12, metavar="N", help="how many")
     add("--bars", type=int, default=16, metavar="N", help="of each")
+    add("--seam", action="store_true", help="of `fill`: a classifier looks for seams, too")
     add("--raw", type=cli.path, metavar="DIR", help="of `ceiling`: folder with POP909's songs")
     add("--forms", type=cli.path, metavar="DIR", help="of `ceiling`: folder with their form labels")
     add("--output", type=cli.path, metavar="FILE", help="figures as JSON")

@@ -50,6 +50,20 @@ def first_bars_of(score: Score, bars: int) -> Score | None:
     last = min(first + bars, len(spans))
     if last - first < min(bars, 12) or any(length != full for _, length in spans[first:last]):
         return None
+    found = bars_of(score, first, last)
+    bare = len(found.melody) < 2 * (last - first) or all(span.chord.is_none for span in found.chords)
+    return None if bare else found
+
+
+def bars_of(score: Score, first: int, last: int) -> Score:
+    """Some full bars of a score; notes are cut at both ends.
+
+    Args:
+        score: any.
+        first: index of the first bar.
+        last: index behind the last.
+    """
+    spans = bar_spans(score)
     begin, end = spans[first][0], sum(spans[last - 1])
     melody = tuple(
         replace(note, onset=note.onset - begin, duration=min(note.end, end) - note.onset)
@@ -61,8 +75,6 @@ def first_bars_of(score: Score, bars: int) -> Score | None:
         for span in score.chords
         if span.end > begin and span.onset < end
     )
-    if len(melody) < 2 * (last - first) or all(span.chord.is_none for span in chords):
-        return None
     form = crop_form(score.form, first, last - first)
     return replace(score, melody=melody, chords=chords, bar_resets=(), form=form)
 

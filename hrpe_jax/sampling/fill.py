@@ -36,7 +36,8 @@ from hrpe_jax.codec.plan import (
 )
 from hrpe_jax.codec.vocabulary import STATE_BAR, STATE_BAR_TIE
 from hrpe_jax.sampling.controls import MELODY_TOP_P
-from hrpe_jax.sampling.fill_loop import TICKS, Gap, draw_gap, gap_mask, gap_tables, weigh
+from hrpe_jax.sampling.echoes import PROPOSALS, Proposal, given_weight, proposal_of_rows, proposals
+from hrpe_jax.sampling.fill_loop import ANY_PITCH, TICKS, Gap, draw_gap, gap_mask, gap_tables, weigh
 from hrpe_jax.sampling.fill_weights import ending_weight, unlike
 from hrpe_jax.sampling.likelihood import MelodyColumns, melody_columns_of
 from hrpe_jax.sampling.logits import Settings, row_keys
@@ -97,6 +98,7 @@ class Candidate:
             the kept notes left, less what is unlike the piece.
         log_likelihood: of what follows alone.
         number: of the draw.
+        echoes: whether a rhythm from behind the gap was given (`echoes`).
     """
 
     score: Score
@@ -104,6 +106,7 @@ class Candidate:
     log_weight: float
     log_likelihood: float
     number: int
+    echoes: bool = False
 
 
 def fill(model: Model, request: FillRequest) -> list[Candidate]:
@@ -128,8 +131,12 @@ def fill(model: Model, request: FillRequest) -> list[Candidate]:
     # One size serves both the draws and the weighing.
     steps = round_up((bars + BARS_BEHIND) * EVENTS_A_BAR, 64)
     past = _past(config, params, columns, first, steps)
-    gap = _gap(model, request, columns)
     rows = round_up(request.candidates, 8)
+    proposed = [Proposal()]
+    if request.what == "melody" and request.like is None:
+        proposed = proposals(score, request.span, request.kept)
+    numbers = proposal_of_rows(len(proposed), rows)
+    gap = _gap(model, request, columns, proposed, numbers)
     keys = row_keys(np.uint32(request.seed), STAGE, np.arange(rows, dtype=np.int32))
     tied = any(note.end == request.span.begin for note in score.melody)
     state = STATE_BAR_TIE if crossing or tied else STATE_BAR
@@ -146,12 +153,13 @@ def fill(model: Model, request: FillRequest) -> list[Candidate]:
         return []
     scores = [with_notes(score, request.span, notes) for _, notes in found]
     behind = _likelihoods(model, request, scores, past, first, rows, steps)
-    weights = behind + np.asarray(lost, np.float64)[[number for number, _ in found]]
+    given = given_weight(numbers[: request.candidates], np.asarray(lost, np.float64)[: request.candidates])
+    weights = behind + given[[number for number, _ in found]]
     weights -= [unlike(score, notes) for _, notes in found]
     if request.what == "rhythm":
         weights -= MISSING * np.array([abs(wanted - len(notes)) for _, notes in found])
     candidates = [
-        Candidate(each, notes, float(weight), float(likely), number)
+        Candidate(each, notes, float(weight), float(likely), number, bool(numbers[number]))
         for each, (number, notes), weight, likely in zip(scores, found, weights, behind, strict=True)
     ]
     return [candidates[place] for place in by_weight(weights, [number for number, _ in found], request.seed)]
@@ -191,8 +199,14 @@ def _past(config: Any, params: Any, columns: MelodyColumns, first: int, steps: i
     return read_melody(config, params, batch, cache)
 
 
-def _gap(model: Model, request: FillRequest, columns: MelodyColumns) -> Gap:
-    """What the loop knows of the gap."""
+def _gap(
+    model: Model,
+    request: FillRequest,
+    columns: MelodyColumns,
+    proposed: Sequence[Proposal],
+    numbers: np.ndarray,
+) -> Gap:
+    """What the loop knows of the gap; `numbers` are those of the rows' proposals."""
     score, span = request.score, request.span
     lines = np.array(bar_spans(score)[span.first : span.last])
     begins, lengths = lines[:, 0], lines[:, 1]
@@ -205,21 +219,20 @@ def _gap(model: Model, request: FillRequest, columns: MelodyColumns) -> Gap:
     keeps_rhythm = request.what == "pitches"
     if keeps_rhythm:
         fixed = {note.onset for note in request.kept}
-        kept += [(n.onset, min(n.end, span.end), n.pitch) for n in inside if n.onset not in fixed]
-    tables = gap_tables(lengths, begins, kept, False)
-    if keeps_rhythm:
-        fixed_pitches = {note.onset: note.pitch for note in request.kept}
-        for onset, _, _ in kept:
-            bar = int(np.searchsorted(begins, onset, side="right")) - 1
-            if onset >= span.begin and onset not in fixed_pitches:
-                tables["onset"][bar, onset - begins[bar]] = tokens.PITCHES
+        kept += [(n.onset, min(n.end, span.end), ANY_PITCH) for n in inside if n.onset not in fixed]
+    each = [
+        gap_tables(lengths, begins, [*kept, *own.notes], range(span.bars) if keeps_rhythm else own.bars)
+        for own in proposed
+    ]
+    each += [each[0]] * (PROPOSALS - len(each))
     pitches = np.zeros(0, np.int32)
     if request.what == "rhythm":
         pitches = np.full(round_up(max(1, len(inside)), 16), -1, np.int32)
         pitches[: len(inside)] = [note.pitch for note in inside]
 
-    def padded(values: np.ndarray) -> np.ndarray:
-        return np.pad(values, [(0, size - len(values)), *[(0, 0)] * (values.ndim - 1)], mode="edge")
+    def padded(values: np.ndarray, axis: int = 0) -> np.ndarray:
+        widths = [(0, size - values.shape[axis] if place == axis else 0) for place in range(values.ndim)]
+        return np.pad(values, widths, mode="edge")
 
     about = {name: np.int32(value) for name, value in columns.row.items()}
     for name, by in ((LOW, -WIDER), (HIGH, WIDER)):
@@ -232,8 +245,8 @@ def _gap(model: Model, request: FillRequest, columns: MelodyColumns) -> Gap:
         lengths=padded(lengths).astype(np.int32),
         harmony=padded(table).astype(np.int32),
         outline=_outlines(model, request, size),
-        **{name: padded(values) for name, values in tables.items()},
-        closed=np.bool_(keeps_rhythm),
+        proposal=numbers,
+        **{name: padded(np.stack([own[name] for own in each]), axis=1) for name in each[0]},
         pitches=pitches,
         about=about,
     )

@@ -7,6 +7,7 @@ kept note, only its length, or nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -45,12 +46,13 @@ class Gap(NamedTuple):
         lengths: int32 `[bars]`, ticks of each.
         harmony: int32 `[bars, TICKS, 3]`: chord, next chord, ticks until it, at each tick of a bar.
         outline: int32 `[rows, bars + 1, columns]`: the plan, and that of the bar behind the gap.
-        onset: int32 `[bars, TICKS]`: the pitch that must begin there, `ANY_PITCH`, or -1.
-        hold: int32 `[bars, TICKS]`: ticks of this bar that a note still has, which must begin or go on there.
-        room: int32 `[bars, TICKS]`: ticks until the next note that must begin, or the bar's end.
-        left: int32 `[bars, TICKS]`: ticks until the gap ends.
-        no_tie: bool `[bars]`: whether the note before a bar line may not be tied over it.
-        closed: bool scalar: whether no other notes may begin than those of `onset`.
+        proposal: int32 `[rows]`: which of the proposals' tables a row keeps to.
+        onset: int32 `[proposals, bars, TICKS]`: the pitch that must begin there, `ANY_PITCH`, or -1.
+        hold: likewise, ticks of this bar that a note still has, which must begin or go on there.
+        room: likewise, ticks until the next note that must begin, or the bar's end.
+        left: likewise, ticks until the gap ends.
+        no_tie: bool `[proposals, bars]`: whether the note before a bar line may not be tied over it.
+        closed: bool `[proposals, bars]`: whether no other notes may begin than those of `onset`.
         pitches: int32 `[notes]`: pitches that come in this order, -1 behind the last; none for free ones.
         about: int32 by name: key, meter, tempo and attributes.
     """
@@ -61,6 +63,7 @@ class Gap(NamedTuple):
     lengths: Any
     harmony: Any
     outline: Any
+    proposal: Any
     onset: Any
     hold: Any
     room: Any
@@ -150,7 +153,10 @@ def _allowed(row: Row, gap: Gap) -> tuple[Array, Array]:
     bar, clock = jnp.clip(row.bar, 0, gap.lengths.shape[0] - 1), row.clock
 
     def here(table: Any) -> Array:
-        return jnp.asarray(table)[bar, clock][:, None]
+        return jnp.asarray(table)[gap.proposal, bar, clock][:, None]
+
+    def in_bar(table: Any) -> Array:
+        return jnp.asarray(table)[gap.proposal, bar][:, None]
 
     length = jnp.asarray(gap.lengths)[bar][:, None]
     rests = (row.state == grammar.STATE_REST)[:, None]
@@ -173,10 +179,11 @@ def _allowed(row: Row, gap: Gap) -> tuple[Array, Array]:
     goes_on = (hold > 0) & ~begins
     kept = jnp.where(goes_on, duration == longest, kept)
     tie = ((row.state == grammar.STATE_BAR_TIE) | (row.state == grammar.STATE_VEL_TIE))[:, None]
-    may_not = jnp.asarray(gap.no_tie)[bar][:, None] & tie & (hold == 0)
+    may_not = in_bar(gap.no_tie) & tie & (hold == 0)
     kept = kept & ~(may_not & (duration > 0))
-    kept = kept & jnp.where(gap.closed & ~begins, ~pitch, True)
-    kept = kept & jnp.where(gap.closed & rests & (position > 0), position == at + room, True)
+    closed = in_bar(gap.closed)
+    kept = kept & jnp.where(closed & ~begins, ~pitch, True)
+    kept = kept & jnp.where(closed & rests & (position > 0), position == at + room, True)
     low, high = gap.about[LOW], gap.about[HIGH]
     inside = ((low < 0) | (ids >= low)) & ((high < 0) | (ids <= high))
     kept = kept & jnp.where(pitch & ~begins, inside, True)
@@ -194,7 +201,7 @@ def _allowed(row: Row, gap: Gap) -> tuple[Array, Array]:
     # A bar in which the plan has a melody sounds.
     outline = jnp.asarray(gap.outline)[..., COLUMNS.index("breath")]
     planned = jnp.take_along_axis(outline, bar[:, None], axis=1)
-    must_sound = (planned > BREATH_SILENT) & ~row.sounds[:, None] & ~gap.closed & (gap.pitches.shape[0] == 0)
+    must_sound = (planned > BREATH_SILENT) & ~row.sounds[:, None] & ~closed & (gap.pitches.shape[0] == 0)
     wanted_too = kept & ~(line & must_sound)
     both = fits & kept
     best = fits & wanted_too
@@ -302,15 +309,16 @@ def weigh(
 
 
 def gap_tables(
-    lengths: np.ndarray, begins: np.ndarray, kept: list[tuple[int, int, int]], any_pitch: bool
+    lengths: np.ndarray, begins: np.ndarray, kept: list[tuple[int, int, int]], closed: Sequence[int] = ()
 ) -> dict[str, np.ndarray]:
-    """The tables of `Gap` that say what is kept.
+    """The tables of `Gap` that say what is kept, for one proposal.
 
     Args:
         lengths: ticks of the gap's bars.
         begins: tick at which each of them begins.
-        kept: onset, end and pitch of the notes that stay; one may begin before the gap.
-        any_pitch: whether only their rhythm stays.
+        kept: onset, end and pitch of the notes that stay, `ANY_PITCH` where only the rhythm does; one may
+            begin before the gap.
+        closed: bars of the gap in which no other notes begin.
     """
     bars = len(lengths)
     total = int(lengths.sum())
@@ -330,12 +338,15 @@ def gap_tables(
         room[bar] = np.maximum(np.minimum(ahead, length - np.arange(TICKS)), 0)
         for first, end, pitch in kept:
             if begin <= first < begin + length:
-                onset[bar, first - begin] = ANY_PITCH if any_pitch else pitch
+                onset[bar, first - begin] = pitch
             inside = (ticks >= first) & (ticks < end) & (np.arange(TICKS) < length)
             hold[bar, inside] = np.minimum(end, begin + length) - ticks[inside]
             if end == begin:
                 no_tie[bar] = True
-    return {"onset": onset, "hold": hold, "room": room, "left": left, "no_tie": no_tie}
+    shut = np.isin(np.arange(bars), closed)
+    return {
+        "onset": onset, "hold": hold, "room": room, "left": left, "no_tie": no_tie | shut, "closed": shut,
+    }  # fmt: skip
 
 
 def gap_mask(bar_ticks: int) -> np.ndarray:
