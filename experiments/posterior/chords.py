@@ -37,6 +37,18 @@ METRICS: dict[str, Callable[[Score], float]] = {
     "MCTD": melody_chord_tonal_distance,
     "CTD": chord_tonal_distance,
 }
+ROWS = {
+    "tonic": "tonic throughout",
+    "counts": "counts: hidden Markov model",
+    "smoothed": "the same with both experts, each beat",
+    "prior": "filters without the melody, one draw",
+    "no_look": "filters without looking ahead, one draw",
+    "draw": "one draw",
+    "votes": "votes",
+    "safe": "safe answer",
+    "other chording": "another chording of the songs",
+}
+"""What rows of the table are, in its order."""
 _FEW = 2
 """Filters of the rows that are means over single draws: more of them change the mean little."""
 _DRAWS = 8

@@ -27,6 +27,15 @@ def gap_of(song: Score) -> Span | None:
     return span
 
 
+ROWS = {
+    "single": "one candidate",
+    "drawn": "the first suggestion, drawn by weight",
+    "four": "the first four",
+    "best": "the best of 32",
+    "distinct": "different runs of four notes among the first four",
+    "distinct_single": "the same among four single draws",
+}
+"""What rows of the table are, in its order."""
 AROUND = 2
 """Bars before and behind a gap that belong to the window in which a seam is looked for."""
 

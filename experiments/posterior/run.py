@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
         if not args.file:
             raise UserError("show: expected a file that a run wrote")
         kept = json.loads(Path(args.file).read_text(encoding="utf-8"))
-        show(kept["rows"], kept.get("seam", ()))
+        print(tables(kept["rows"], kept.get("seam", ())))
         return
     if not args.data:
         raise UserError("--data: expected a prepared data set with styles")
@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
     if not songs:
         raise UserError(f"--style: no song of {args.style!r} in the {args.split} split of {args.data}")
     if args.table == "ceiling":
-        show(ceiling(args, songs))
+        print(tables(ceiling(args, songs)))
         return
     from hrpe_jax.composer import Composer
 
@@ -91,7 +91,7 @@ def main(args: argparse.Namespace) -> None:
     seam = windows.tests() if windows else []
     if seam:
         _keep(args.output, {**about, "seam": seam}, rows)
-    show(rows, seam)
+    print(tables(rows, seam))
 
 
 def ceiling(args: argparse.Namespace, songs: Sequence[Score]) -> list[dict[str, Any]]:
@@ -139,8 +139,8 @@ def speeds(composer: Any, song: Score, style: str) -> dict[str, Any]:
     return made
 
 
-def show(rows: Sequence[dict[str, Any]], seam: Sequence[dict[str, Any]] = ()) -> None:
-    """Prints the means over songs as Markdown tables.
+def tables(rows: Sequence[dict[str, Any]], seam: Sequence[dict[str, Any]] = ()) -> str:
+    """The means over songs as Markdown tables.
 
     Args:
         rows: of the songs.
@@ -148,26 +148,34 @@ def show(rows: Sequence[dict[str, Any]], seam: Sequence[dict[str, Any]] = ()) ->
     """
     if not rows:
         raise UserError("no song has such a gap; give longer excerpts with --bars")
+    lines = []
     if "accuracy" in rows[0]:
-        heads = list(chords.METRICS)
-        print("| row | root | root and third | " + " | ".join(heads) + " |\n|" + "---|" * (len(heads) + 3))
-        for name in rows[0]["accuracy"]:
-            both = [f"{value:.3f}" for value in np.mean([row["accuracy"][name] for row in rows], axis=0)]
-            away = [_mean_of([row["differences"].get(name, {}).get(head) for row in rows]) for head in heads]
-            print("| " + " | ".join([name, *both, *away]) + " |")
-    names = [name for name, value in rows[0].items() if isinstance(value, (int, float))]
-    if not names:
-        print(f"\n{len(rows)} songs")
-        return
-    print("\n| " + " | ".join(["songs", *names]) + " |\n|" + "---|" * (len(names) + 1))
-    for kind, of in (("mean", np.mean), ("median", np.median)):
-        values = [f"{float(of([row[name] for row in rows])):.3f}" for name in names]
-        print("| " + " | ".join([f"{len(rows)}, {kind}", *values]) + " |")
+        lines += _table([f"{len(rows)} songs", "root", "root and third", *chords.METRICS])
+        for name, title in chords.ROWS.items():
+            if name in rows[0]["accuracy"]:
+                both = [f"{value:.3f}" for value in np.mean([row["accuracy"][name] for row in rows], axis=0)]
+                each = [row["differences"].get(name, {}) for row in rows]
+                away = [_mean_of([row.get(head) for row in each]) for head in chords.METRICS]
+                lines.append(_line([title, *both, *away]))
+    else:
+        lines += _table([f"{len(rows)} songs", "mean", "median"])
+        for name, title in gaps.ROWS.items():
+            values = np.array([row[name] for row in rows])
+            lines.append(_line([title, f"{values.mean():.2f}", f"{np.median(values):.2f}"]))
     if seam:
-        print("\n| windows | test | AUC | 95 % |\n|---|---|---|---|")
+        lines += ["", *_table(["windows", "test", "AUC", "95 %"])]
         for row in seam:
-            values = [f"{row['value']:.3f}", f"{row['low']:.2f} to {row['high']:.2f}"]
-            print("| " + " | ".join([row["windows"], row["name"], *values]) + " |")
+            about = [f"{row['value']:.3f}", f"{row['low']:.2f} to {row['high']:.2f}"]
+            lines.append(_line([row["windows"], row["name"], *about]))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _table(heads: Sequence[str]) -> list[str]:
+    return [_line(heads), "|" + "---|" * len(heads)]
 
 
 def _mean_of(values: Sequence[float | None]) -> str:

@@ -82,7 +82,6 @@ class Rows(NamedTuple):
         event: the last one.
         beats: that are said.
         ahead: float32, the look ahead from here, which the weight holds.
-        prior: float32, log probability of what was drawn, by the chord stage alone.
         cache: of the chord stage, one for each row.
     """
 
@@ -90,7 +89,6 @@ class Rows(NamedTuple):
     event: Any
     beats: Any
     ahead: Any
-    prior: Any
     cache: Any
 
 
@@ -99,20 +97,28 @@ class Drawn:
     """What the filters drew.
 
     Attributes:
+        begin: the beat at which the first event begins.
         tokens: int `[rows, steps]`: chord events of each row, `PAD` behind its last.
+        scores: float64 `[rows, steps]`: log probability of each event by the chord stage, plus its evidence.
         filters: int `[rows]`: the filter of each row.
         share: float64 `[rows]`: its share of its filter.
-        log_weight: float64 `[rows]`: log probability by the chord stage, plus the evidence.
         evidence: float64 `[filters]`: estimates of the log evidence.
         effective: float64: the mean effective number, as a share of the particles.
     """
 
+    begin: int
     tokens: np.ndarray
+    scores: np.ndarray
     filters: np.ndarray
     share: np.ndarray
-    log_weight: np.ndarray
     evidence: np.ndarray
     effective: float
+
+    @property
+    def log_weight(self) -> np.ndarray:
+        """Float64 `[rows]`: log probability by the chord stage, plus the evidence."""
+        total: np.ndarray = self.scores.sum(axis=1)
+        return total
 
 
 @stored_jit(static=(0, 1, 2, 3))
@@ -126,12 +132,12 @@ def _run(
     first: Rows,
     seed: Any,
     temperature: Any,
-) -> tuple[Array, Array, particles.Trace, Array]:
+) -> tuple[Array, particles.Trace, Array]:
     """Runs the filters from one row, `first`, in which all begin.
 
     Returns:
-        The rows' shares of their filters `[filters, count]`, their log probabilities by the chord stage
-        `[rows]`, the trace, and the log evidence of each filter.
+        The rows' shares of their filters `[filters, count]`; the trace, of events and their log probabilities
+        by the chord stage; and the log evidence of each filter.
     """
     model = models.Backbone(config)
     beats_of = jnp.asarray(tokens.BEATS).astype(jnp.int32)
@@ -143,7 +149,7 @@ def _run(
     def going(rows: Rows) -> Array:
         return rows.beats < music.end
 
-    def step(rows: Rows, keys: Array, number: Array) -> tuple[Rows, Array, Array]:
+    def step(rows: Rows, keys: Array, number: Array) -> tuple[Rows, Array, tuple[Array, Array]]:
         everyone = rows.event.shape[0]
         active = going(rows)
         here = jnp.minimum(rows.beats, last)
@@ -200,10 +206,10 @@ def _run(
             jnp.where(active, token, rows.event),
             rows.beats + jnp.where(active, beats_of[token], 0),
             jnp.where(active, chosen(ahead), rows.ahead),
-            rows.prior + jnp.where(active, chosen(logp), 0.0),
             cache._replace(**small),
         )
-        return moved, jnp.where(active, total, 0.0), jnp.where(active, token, tokens.PAD)
+        said = jnp.where(active, token, tokens.PAD), jnp.where(active, chosen(logp), 0.0)
+        return moved, jnp.where(active, total, 0.0), said
 
     rows = filters * count
     everyone = jax.tree.map(lambda x: jnp.broadcast_to(x, (rows, *jnp.shape(x))), first)
@@ -215,7 +221,7 @@ def _run(
         steps,
         unfinished=lambda states: jnp.any(going(states)),
     )
-    return particles.weights(cloud), cloud.states.prior, trace, particles.evidence(cloud)
+    return particles.weights(cloud), trace, particles.evidence(cloud)
 
 
 def run_filters(
@@ -272,33 +278,31 @@ def run_filters(
     }
     cache = read_backbone(config, params, columns, empty_cache(config, 1, slots, remembered))
     first = Rows(
-        np.int32(len(prefix) - 1), np.int32(prefix[-1]), np.int32(begin), np.float32(0), np.float32(0), cache
+        np.int32(len(prefix) - 1), np.int32(prefix[-1]), np.int32(begin), np.float32(0), cache
     )  # fmt: skip
-    share, prior, trace, evidence = _run(
+    share, trace, evidence = _run(
         config, steps, filters, count, params, padded, first, np.uint32(seed), np.float32(temperature)
     )  # fmt: skip
     effective = np.asarray(trace.effective)
     done = int(np.count_nonzero(effective.any(axis=1)))
-    ids = particles.paths(trace, done).T
-    fit = np.array([_fit(row, begin, padded.evidence) for row in ids])
+    drawn_ids, chances = (each.T for each in particles.paths(trace, done))
     return Drawn(
-        ids,
+        begin,
+        drawn_ids,
+        np.asarray(chances, np.float64) + _fit(drawn_ids, begin, padded.evidence),
         np.repeat(np.arange(filters), count),
         np.asarray(share, np.float64).reshape(-1),
-        np.asarray(prior, np.float64) + fit,
         np.asarray(evidence, np.float64),
         float(effective[:done].mean() / count) if done else 1.0,
     )
 
 
-def _fit(row: np.ndarray, begin: int, evidence: np.ndarray) -> float:
-    """The evidence of a row's chords."""
-    said = row[row != tokens.PAD]
-    ends = begin + np.cumsum(tokens.BEATS[said], dtype=np.int64)
-    starts = ends - tokens.BEATS[said]
-    last = len(evidence) - 1
-    own = CLASS_OF[said]
-    return float((evidence[np.minimum(ends, last), own] - evidence[np.minimum(starts, last), own]).sum())
+def _fit(ids: np.ndarray, begin: int, evidence: np.ndarray) -> np.ndarray:
+    """The evidence of each event of rows, `[rows, steps]`; 0 for `PAD`."""
+    ends = begin + np.cumsum(tokens.BEATS[ids], axis=1, dtype=np.int64)
+    starts = ends - tokens.BEATS[ids]
+    last, own = len(evidence) - 1, CLASS_OF[ids]
+    return np.asarray(evidence[np.minimum(ends, last), own] - evidence[np.minimum(starts, last), own])
 
 
 def _padded(values: Any, size: int, fill: Any) -> np.ndarray:

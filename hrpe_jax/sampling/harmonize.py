@@ -2,7 +2,8 @@
 
 Several independent particle filters (`chord_filter`) draw chords from the chord stage under the evidence of
 the melody (`chord_evidence`). What they agree on, beat by beat, are the *votes*. The first answer is the safe
-one, the drawn one that is nearest to the votes; the others come from other filters, by weight, and differ.
+one: of all that can be put together from the draws, the one that is likely and near to the votes. The others
+come from one filter each, by weight, and differ.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ LABELS = 25
 MODEL_VOTES = 0.0
 """Share of the hidden Markov model in the votes; chosen on validation songs."""
 LIKELIER = 8.0
-"""So many nats a beat make up for votes that agree on one chord more a beat."""
+"""So many nats make up for the votes of one beat."""
 LABEL_OF = np.where(
     np.arange(CLASSES) == NONE,
     LABELS - 1,
@@ -191,7 +192,8 @@ def find_chords(model: Model, request: ChordRequest, settings: Settings = DEFAUL
         for number, each in enumerate(smoothed(known).T):
             counted[:, LABEL_OF[number]] += each
         votes = (1 - share) * votes + share * counted
-    answers = _choose(harmonies, drawn, votes, request)
+    safe, weight = _put_together(drawn, votes)
+    answers = _choose(_whole(safe, first, request, beats), weight, harmonies, drawn, votes, request)
     return ChordAnswers(answers, votes, grid, float(np.mean(drawn.evidence)), drawn.effective)
 
 
@@ -261,19 +263,59 @@ def _votes(harmonies: np.ndarray, drawn: Drawn) -> np.ndarray:
     return votes
 
 
+def _put_together(drawn: Drawn, votes: np.ndarray) -> tuple[np.ndarray, float]:
+    """The events that are likeliest and nearest to the votes, out of all rows, and their log weight.
+
+    A row may go on as another one does that stands at the same beat behind the same chord: the score of the
+    other's event is taken for its own. Dynamic programming (Viterbi) finds the best way through.
+    """
+    # By beat: the chord before, the event, and the best score that it has in any row.
+    ways: dict[int, dict[tuple[int, int], float]] = {}
+    for row, scores in zip(drawn.tokens, drawn.scores, strict=True):
+        beat, before = drawn.begin, -1
+        for token, score in zip(row.tolist(), scores.tolist(), strict=True):
+            if token == tokens.PAD:
+                break
+            own = ways.setdefault(beat, {})
+            own[before, token] = max(score, own.get((before, token), -np.inf))
+            beat += int(tokens.BEATS[token])
+            # A chord of the most beats may be said again, so it is another one than a shorter one.
+            before = token if tokens.BEATS[token] == tokens.MAX_BEATS else int(tokens.HARMONY[token])
+    agreed = np.concatenate([np.zeros((1, LABELS)), np.cumsum(votes, axis=0)])
+    last = len(agreed) - 1
+    # By beat and chord before it: value, log weight, and the events that lead there.
+    best: dict[int, dict[int, tuple[float, float, tuple[int, ...]]]] = {drawn.begin: {-1: (0.0, 0.0, ())}}
+    for beat in sorted(ways):
+        for (before, token), score in ways[beat].items():
+            value, weight, said = best[beat][before]
+            end = beat + int(tokens.BEATS[token])
+            label = LABEL_OF[CLASS_OF[token]]
+            value += agreed[min(end, last), label] - agreed[min(beat, last), label] + score / LIKELIER
+            after = token if tokens.BEATS[token] == tokens.MAX_BEATS else int(tokens.HARMONY[token])
+            there = best.setdefault(end, {})
+            if after not in there or value > there[after][0]:
+                there[after] = (value, weight + score, (*said, token))
+    _, weight, said = max(best[max(best)].values(), key=lambda each: each[0])
+    return np.array(said, np.int64), weight
+
+
 def _choose(
-    harmonies: np.ndarray, drawn: Drawn, votes: np.ndarray, request: ChordRequest
+    safe: np.ndarray,
+    weight: float,
+    harmonies: np.ndarray,
+    drawn: Drawn,
+    votes: np.ndarray,
+    request: ChordRequest,
 ) -> list[ChordAnswer]:
     """The safe answer, and one of each filter that differs from all before it."""
     asked = np.arange(request.begin, request.end)
     asked = asked[request.locks[asked] < 0]
-    agreement = np.array([votes[asked, labels_of(row[asked])].mean() for row in harmonies])
 
-    def answer(row: int) -> ChordAnswer:
-        return ChordAnswer(harmonies[row], float(drawn.log_weight[row]), float(agreement[row]))
+    def answer(harmony: np.ndarray, weight: float) -> ChordAnswer:
+        agreement = votes[asked, labels_of(harmony[asked])].mean()
+        return ChordAnswer(harmony, float(weight), float(agreement))
 
-    # Votes are for roots and thirds; of answers that are as near to them the likelier one is played.
-    order = [int(np.argmax(agreement + drawn.log_weight / (LIKELIER * max(1, len(asked)))))]
+    order: list[int] = []
     rng = np.random.default_rng([request.seed, 7])
     picks = []
     for number in range(int(drawn.filters.max()) + 1):
@@ -283,13 +325,13 @@ def _choose(
     # One of each filter first, by weight; then the next of each.
     for turn in zip(*picks, strict=True):
         order += sorted(map(int, turn), key=lambda row: -drawn.log_weight[row])
-    kept: list[ChordAnswer] = []
-    seen: set[bytes] = set()
+    kept = [answer(safe, weight)]
+    seen = {labels_of(safe).tobytes()}
     for row in order:
         said = labels_of(harmonies[row]).tobytes()
         if said not in seen:
             seen.add(said)
-            kept.append(answer(row))
+            kept.append(answer(harmonies[row], drawn.log_weight[row]))
     return kept
 
 
