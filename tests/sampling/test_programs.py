@@ -169,3 +169,11 @@ def test_processes_share_the_folder(tmp_path: Path):
     assert said[0] == said[1]
     (file,) = (tmp_path / "programs").iterdir()
     assert file.name.startswith("logits.row_keys-")
+
+
+def test_every_program_of_sampling_is_stored():
+    """`jax.jit` in another module would compile in every process."""
+    folder = Path(programs.__file__).parent
+    assert [file.name for file in sorted(folder.glob("*.py")) if "jax.jit" in file.read_text()] == [
+        "programs.py"
+    ]
