@@ -5,9 +5,9 @@
     python -m experiments.gallery.answers
 
 The melodies are pieces 1 to 5 of three styles of `experiments/gallery/tunes`, which the package's models
-composed: their first eight bars from where the melody begins, without their chords. None is left out, and one
-seed is used. Sheets go to `experiments/gallery/answers`; its README holds what a musician hears in each, by
-hand, in `answers/sentences.json`.
+composed: their first eight bars from where the melody begins, without their chords; songs that are written
+anew have twelve. None is left out, and one seed is used. Sheets go to `experiments/gallery/answers`. Its
+README has what a musician hears in each; the sentences are written by hand, in `answers/sentences.json`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SENTENCES = FOLDER / "sentences.json"
 STYLES = ("pop", "folk", "standards")
 MELODIES = 5
 REWRITTEN = ("pop-1", "folk-1", "standards-1", "hymns-1", "pop-2")
-BARS, SEED = 8, 5
+HARMONIZED_BARS, REWRITTEN_BARS, SEED = 8, 12, 5
 PAGE = """<meta charset="utf-8"><style>
 #notes {{ width: 960px; background: #fff; font: 15px sans-serif }} svg {{ width: 940px; height: auto }}
 p {{ margin: 10px 0 0 12px }}</style><div id="notes">{parts}</div>"""
@@ -45,14 +45,14 @@ chords. `Composer.harmonize(score, 3, style=...)` gave the three answers; the fi
 """
 REST = """## Bars 5 to 8 written anew
 
-The first line is the piece as it was, the second what `Composer.suggest(score, (5, 8), count=1, style=...)`
+Twelve bars: above the piece as it was, below with what `Composer.suggest(score, (5, 8), count=1, style=...)`
 gave first.
 """
 
 
-def opening(name: str) -> Score:
+def opening(name: str, bars: int) -> Score:
     """The first bars of a tune."""
-    score = first_bars_of(replace(read_score(TUNES / f"{name}.mid"), form=()), BARS)
+    score = first_bars_of(replace(read_score(TUNES / f"{name}.mid"), form=()), bars)
     assert score is not None, name
     return score
 
@@ -63,22 +63,16 @@ def sheet(parts: list[tuple[str, Score]]) -> str:
     return PAGE.format(parts="".join(shown))
 
 
-def answers(composer: Composer) -> dict[str, str]:
-    """Every sheet, by name."""
-    found = {}
-    for style in STYLES:
-        for number in range(1, MELODIES + 1):
-            name = f"{style}-{number}"
-            three = composer.harmonize(opening(name), 3, style=style, seed=SEED)
-            titles = ("safe", "second", "third")
-            found[f"harmonized-{name}"] = sheet(list(zip(titles, three, strict=True)))
-            print(f"harmonized-{name}", flush=True)
-    for name in REWRITTEN:
-        score = opening(name)
-        new = composer.suggest(score, (5, 8), count=1, style=name.partition("-")[0], seed=SEED)[0]
-        found[f"rewritten-{name}"] = sheet([("as it was", score), ("bars 5 to 8 anew", new)])
-        print(f"rewritten-{name}", flush=True)
-    return found
+def answer(composer: Composer, sheet_name: str) -> str:
+    """A sheet."""
+    what, _, name = sheet_name.partition("-")
+    style = name.partition("-")[0]
+    if what == "harmonized":
+        three = composer.harmonize(opening(name, HARMONIZED_BARS), 3, style=style, seed=SEED)
+        return sheet(list(zip(("safe", "second", "third"), three, strict=True)))
+    score = opening(name, REWRITTEN_BARS)
+    new = composer.suggest(score, (5, 8), count=1, style=style, seed=SEED)[0]
+    return sheet([("as it was", score), ("bars 5 to 8 anew", new)])
 
 
 def text_of(said: dict[str, str], names: list[str]) -> str:
@@ -104,19 +98,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="pretrained", help="workdir or released model")
     parser.add_argument("--text", action="store_true", help="write the README again, and no sheets")
+    parser.add_argument("--only", default="", metavar="NAME", help="sheets whose name begins so")
     args = parser.parse_args()
+    names = [f"harmonized-{style}-{number}" for style in STYLES for number in range(1, MELODIES + 1)]
+    names += [f"rewritten-{name}" for name in REWRITTEN]
     FOLDER.mkdir(exist_ok=True)
     if not args.text:
+        composer = Composer.load(args.model)
+        pages = {name: answer(composer, name) for name in names if name.startswith(args.only)}
         with browser() as window, tempfile.TemporaryDirectory() as room:
-            for name, page in answers(Composer.load(args.model)).items():
+            for name, page in pages.items():
                 file = Path(room) / f"{name}.html"
                 file.write_text(page, encoding="utf-8")
                 window.resize(1000, 1400)
                 window.open(file)
                 window.screenshot(FOLDER / f"{name}.png", "#notes")
     said = json.loads(SENTENCES.read_text(encoding="utf-8")) if SENTENCES.is_file() else {}
-    names = [f"harmonized-{style}-{number}" for style in STYLES for number in range(1, MELODIES + 1)]
-    names += [f"rewritten-{name}" for name in REWRITTEN]
     FOLDER.joinpath("README.md").write_text(text_of(said, names), encoding="utf-8")
 
 

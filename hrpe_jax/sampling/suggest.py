@@ -233,7 +233,7 @@ def _melodies(model: Model, score: Score, spans: Sequence[Span], options: Sugges
         raise UserError("--rewrite: no other notes were found that keep to what stays; keep less of it")
     return [
         Suggestion(
-            _as_elsewhere(each, spans, options),
+            replace(_as_elsewhere(each, spans, options), form=score.form),
             tuple(spans),
             "melody",
             weight,
