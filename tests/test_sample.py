@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from hrpe_jax import sample
 from hrpe_jax.checkpoints.release import write_released
 from hrpe_jax.utils import cli
 from hrpe_jax.utils.files import lock_folder
+from hrpe_jax.workflows.sample import output_folder
 from tests.sampling.tiny import tiny_model
 
 
@@ -88,6 +91,23 @@ def test_help_starts_nothing():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--chords" in done.stdout
+
+
+def test_twenty_at_once_have_a_folder_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    together = threading.Barrier(20)
+
+    def write(number: int) -> str:
+        together.wait(60)
+        with output_folder(None) as folder:
+            (folder / "piece-01.json").write_text(str(number))
+            return str(folder)
+
+    with ThreadPoolExecutor(20) as threads:
+        names = list(threads.map(write, range(20)))
+    assert sorted(names) == sorted(["pieces", *(f"pieces-{number}" for number in range(2, 21))])
+    assert [(tmp_path / name / "piece-01.json").read_text() for name in names] == [str(n) for n in range(20)]
+    assert [path.name for path in tmp_path.rglob(".*")] == []  # no lock is left
 
 
 def test_two_at_once_do_not_write_into_one_folder(

@@ -10,7 +10,10 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.readers.find import find_songs
 from hrpe_jax.readers.read import read_songs
 from hrpe_jax.readers.song import Song
+from hrpe_jax.sampling.chord_input import read_chords
 from hrpe_jax.theory.chord import parse_lead_sheet, to_lead_sheet
+from hrpe_jax.theory.key import Key
+from hrpe_jax.theory.meter import Meter
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
 EIGHT = "C F G C Am F G7 C"
@@ -104,7 +107,8 @@ def test_melodies_of_musicxml() -> None:
     if not CASES.is_dir():
         pytest.skip("the reported files are not here")
     for path in sorted((CASES / "xml_melody_part").glob("*.musicxml")):
-        assert pitches(songs("xml_melody_part", path.name)[0]) == FLUTE, path.name
+        (song,) = songs("xml_melody_part", path.name)
+        assert (pitches(song), chords(song)) == (FLUTE, "C F G C"), path.name
     assert pitches(songs("xml_melody_second", "xml_melody_second.musicxml")[0])[:4] == FLUTE[:4]
 
 
@@ -130,6 +134,33 @@ def test_meters_and_tempos_of_musicxml() -> None:
     assert songs("xml_late_tempo", "xml_late_tempo.musicxml")[0].score.tempo_bpm == 120
     marks = {"e": 60, "h": 120, "qd": 90, "ca": 80, "32": 60}
     assert {name: songs("xml_tempo", f"tempo_{name}.musicxml")[0].score.tempo_bpm for name in marks} == marks
+
+
+@pytest.mark.parametrize(
+    ("case", "key", "expected"),
+    [
+        ("chords_enharmonic", "C", "C#m F#"),
+        ("chords_m_plus_7", None, "Cm+7"),  # as typed; which chord that is stands in `test_typed_chords`
+        ("chords_solfege", None, "C F C F"),
+    ],
+)
+def test_chords_of_the_command_line(case: str, key: str | None, expected: str) -> None:
+    path = CASES / case / "input.txt"
+    if not path.is_file():
+        pytest.skip("the reported files are not here")
+    typed = path.read_text(encoding="utf-8").split('"')[1]
+    timed, _ = read_chords(typed, Meter(4, 4), None if key is None else Key.parse(key))
+    assert " ".join(to_lead_sheet(chord) for chord, _ in timed if chord is not None) == expected
+
+
+def test_every_case_is_tried() -> None:
+    """A case that comes later must get its line here, with what is right or why something else is."""
+    if not CASES.is_dir():
+        pytest.skip("the reported files are not here")
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert [
+        path.parent.name for path in CASES.glob("*/case.json") if f'"{path.parent.name}"' not in source
+    ] == []
 
 
 def test_typed_chords() -> None:
