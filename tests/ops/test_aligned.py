@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,10 +62,6 @@ def kernel(
         parts.append([np.asarray(x)[0] for x in heard])
     fields = [np.concatenate(x).tolist() for x in zip(*parts, strict=True)]
     return [list(zip(*row, strict=True)) for row in zip(*fields, strict=True)]
-
-
-def test_example() -> None:
-    assert doctest.testmod(aligned, extraglobs={"jnp": jnp}).failed == 0
 
 
 @st.composite

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,10 +50,6 @@ def found(events: list[int], beats: list[int], capacity: int, cuts: tuple[int, .
         parts.append([np.asarray(x)[0] for x in heard])
     fields = [np.concatenate(x).tolist() for x in zip(*parts, strict=True)]
     return [list(zip(*row, strict=True)) for row in zip(*fields, strict=True)]
-
-
-def test_example() -> None:
-    assert doctest.testmod(phrases).failed == 0
 
 
 _events = st.lists(st.integers(0, 5), min_size=LENGTH, max_size=LENGTH)

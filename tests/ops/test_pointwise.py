@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,22 +25,30 @@ def plain_gate(gate: Array, up: Array) -> Array:
     return gate / (1 + jnp.exp(-gate)) * up
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def _value_and_gradients(f: Callable[..., Array], weights: Array, *arguments: Array) -> Any:
+    def total(*args: Array) -> tuple[Array, Array]:
+        out = f(*args)
+        return jnp.sum(out * weights), out
+
+    return jax.grad(total, argnums=(0, 1), has_aux=True)(*arguments)
+
+
 def same_with_gradients(ours: Callable[..., Array], plain: Callable[..., Array], *arguments: Array) -> None:
-    weights = jnp.asarray(np.random.default_rng(1).normal(size=ours(*arguments).shape), jnp.float32)
-
-    def total(f: Callable[..., Array]) -> Callable[..., Array]:
-        return lambda *args: jnp.sum(f(*args) * weights)
-
-    np.testing.assert_allclose(ours(*arguments), plain(*arguments), rtol=1e-5, atol=1e-5)
-    both = (jax.grad(total(f), argnums=(0, 1))(*arguments) for f in (ours, plain))
-    for got, wanted in zip(*both, strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+    weights = jnp.asarray(np.random.default_rng(1).normal(size=arguments[0].shape), jnp.float32)
+    (got, value), (wanted, plain_value) = (
+        _value_and_gradients(f, weights, *arguments) for f in (ours, plain)
+    )
+    np.testing.assert_allclose(value, plain_value, rtol=1e-5, atol=1e-5)
+    for slope, plain_slope in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(slope, plain_slope, rtol=1e-4, atol=1e-4)
 
 
-shapes = st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 9))
+# Few shapes, many draws: every new shape compiles anew.
+shapes = st.sampled_from([(1, 1, 1), (3, 5, 9), (2, 1, 4)])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=40)
 @given(shapes, st.integers(0, 9), st.sampled_from([1e-3, 1.0, 30.0]))
 def test_norm(shape: tuple[int, int, int], seed: int, size: float) -> None:
     rng = np.random.default_rng(seed)
@@ -46,7 +56,7 @@ def test_norm(shape: tuple[int, int, int], seed: int, size: float) -> None:
     same_with_gradients(pointwise.rms_norm, plain_norm, *(jnp.asarray(a, jnp.float32) for a in (x, scale)))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=40)
 @given(shapes, st.integers(0, 9), st.sampled_from([0.1, 1.0, 10.0]))
 def test_gate(shape: tuple[int, int, int], seed: int, size: float) -> None:
     rng = np.random.default_rng(seed)
@@ -56,7 +66,7 @@ def test_gate(shape: tuple[int, int, int], seed: int, size: float) -> None:
 
 def test_extreme_gates_have_finite_gradients() -> None:
     gate = jnp.asarray([-1e4, -90.0, 0.0, 90.0, 1e4])
-    slope = jax.grad(lambda x: jnp.sum(pointwise.swiglu(x, jnp.ones(5))))(gate)
+    slope = jax.jit(jax.grad(lambda x: jnp.sum(pointwise.swiglu(x, jnp.ones(5)))))(gate)
     np.testing.assert_allclose(slope, [0.0, 0.0, 0.5, 1.0, 1.0], atol=1e-6)
 
 

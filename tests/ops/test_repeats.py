@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,10 +58,6 @@ def found(events: list[int], context: list[int], capacity: int, cuts: tuple[int,
     return [list(zip(*event, strict=True)) for event in zip(*fields, strict=True)]
 
 
-def test_example() -> None:
-    assert doctest.testmod(repeats).failed == 0
-
-
 _symbols = st.lists(st.integers(0, 2), min_size=30, max_size=30)
 
 
@@ -117,13 +111,15 @@ def test_what_is_beyond_the_capacity_is_forgotten() -> None:
 def test_a_fresh_song_and_a_forgotten_row_know_nothing() -> None:
     twice, nowhere = jnp.asarray([PHRASE + PHRASE] * 2), jnp.zeros((2, 16), int)
     fresh = jnp.zeros((2, 16), bool).at[1, 8].set(True)
-    state, follows = repeats.follow(repeats.empty(2, 16), twice, nowhere, nowhere + 1, fresh)
+    state, follows = follow(repeats.empty(2, 16), twice, nowhere, nowhere + 1, fresh=fresh)
     assert follows.clock.tolist() == [[*range(1, 17)], [*range(1, 9)] * 2]
     assert follows.event[0, 9, 0] == 4
     assert follows.agree[1, 8:11].tolist() == [[0, 0]] * 3
     assert follows.event[1, 11, 0] == PHRASE[2]  # after the first 1 of this song
     blank = repeats.forget(state, jnp.asarray([True, False]))
-    _, follows = repeats.follow(blank, twice[:, :1], nowhere[:, :1], nowhere[:, :1], jnp.zeros((2, 1), bool))
+    _, follows = follow(
+        blank, *(np.array(x)[:, :1] for x in (twice, nowhere, nowhere)), fresh=np.zeros((2, 1), bool)
+    )
     assert follows.event[:, 0, 0].tolist() == [repeats.NOTHING, PHRASE[1]]
     assert follows.clock[:, 0].tolist() == [0, 8]
 

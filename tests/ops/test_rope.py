@@ -6,8 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hrpe_jax.ops import rope
 
@@ -16,7 +14,7 @@ def test_equals_complex_rotation() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 3, 5, 8)).astype(np.float32)
     positions = rng.integers(0, 1000, (2, 5))
-    got = rope.rotate(jnp.asarray(x), rope.rotation(jnp.asarray(positions), 8))
+    got = np.asarray(jax.jit(lambda x, at: rope.rotate(x, rope.rotation(at, 8)))(x, positions))
     for b, h, i in np.ndindex(2, 3, 5):
         for pair in range(4):
             angle = positions[b, i] * 10000.0 ** (-2 * pair / 8)
@@ -25,16 +23,22 @@ def test_equals_complex_rotation() -> None:
             np.testing.assert_allclose(got[b, h, i, [pair, pair + 4]], expected, atol=1e-5)
 
 
-@given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 500))
-def test_inner_product_depends_on_the_difference_only(m: int, n: int, offset: int) -> None:
-    q = jnp.linspace(-1, 1, 16)[None, None, None]
-    k = jnp.cos(jnp.arange(16.0))[None, None, None]
+def test_inner_product_depends_on_the_difference_only() -> None:
+    m, n, offset = np.random.default_rng(0).integers(0, 501, (3, 1000))
+    m[:2], n[1:3], offset[2:4] = 0, 500, 500
+    q, k = np.linspace(-1, 1, 16, dtype=np.float32), np.cos(np.arange(16, dtype=np.float32))
 
-    def product(i: int, j: int) -> float:
-        turns = [rope.rotation(jnp.asarray([[p]]), 16) for p in (i, j)]
-        return float(jnp.sum(rope.rotate(q, turns[0]) * rope.rotate(k, turns[1])))
+    @jax.jit
+    def products(i: jax.Array, j: jax.Array) -> jax.Array:
+        q_turned, k_turned = (
+            rope.rotate(jnp.broadcast_to(x, (1, 1, len(at), 16)), rope.rotation(at[None], 16))
+            for x, at in ((q, i), (k, j))
+        )
+        return jnp.sum(q_turned * k_turned, axis=-1)
 
-    assert product(m, n) == pytest.approx(product(m + offset, n + offset), abs=2e-5)
+    here = products(m, n)
+    np.testing.assert_allclose(products(m + offset, n + offset), here, rtol=1e-6, atol=2e-5)
+    assert np.ptp(here) > 1
 
 
 @pytest.mark.parametrize("width", [6, 32, 80])
@@ -43,7 +47,7 @@ def test_far_and_negative_positions_are_as_exact_as_near_ones(width: int) -> Non
     edges = [0, 1, rope.STEP - 1, rope.STEP, rope.STEP**2 - 1, rope.STEP**2, rope.STEP**3 - 1]
     far = np.concatenate([edges, *(rng.integers(0, rope.STEP**power, 50) for power in (1, 2, 3))])
     positions = np.concatenate([far, -far])
-    turn = rope.rotation(jnp.asarray(positions), width)
+    turn = jax.jit(rope.rotation, static_argnums=1)(positions, width)
     angles = positions[:, None] * 10000.0 ** (-np.arange(0, width, 2) / width)
     np.testing.assert_allclose(turn.cos, np.cos(angles), atol=4e-7)
     np.testing.assert_allclose(turn.sin, np.sin(angles), atol=4e-7)
@@ -75,6 +79,7 @@ def test_cyclic_rotation_sees_differences_of_the_code_only() -> None:
     codes, present = jnp.asarray([[0, 3, 7, 11, 4]]), jnp.asarray([[True, True, False, True, True]])
     turn = rope.rotation(jnp.arange(5)[None], 16)
 
+    @jax.jit
     def products(codes: jax.Array, present: jax.Array) -> jax.Array:
         both = rope.cyclic_rotation(turn, codes, present)
         return jnp.einsum("bhqd,bhkd->bhqk", rope.rotate(q, both), rope.rotate(k, both))

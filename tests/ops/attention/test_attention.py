@@ -92,8 +92,9 @@ def test_reference_equals_loops() -> None:
     q, k, v, queries, keys, features = draw(5, 7, groups=2)
     rng = np.random.default_rng(2)
     bias = rng.normal(size=(BATCH, HEADS, 5, 7)).astype(np.float32)
-    got = reference(q, k, v, queries, keys, window=3, bias=jnp.asarray(bias), features=features)
-    u, w = np.asarray(features.query), np.asarray(features.key)
+    attend = jax.jit(functools.partial(reference, window=3))
+    got = attend(q, k, v, queries, keys, bias=bias, features=features)
+    got, q, k, v, queries, keys, (u, w) = jax.tree.map(np.asarray, (got, q, k, v, queries, keys, features))
     for b, h, i in np.ndindex(BATCH, HEADS, 5):
         seen = [
             j
@@ -181,13 +182,18 @@ def test_blocks_agree_on_any_songs(shape: tuple[int, int], window: int | None, s
 def test_the_future_changes_nothing(name: str) -> None:
     q, k, v, queries, keys, features = draw(6, 9)
 
-    def before(k: jax.Array, v: jax.Array, w: jax.Array) -> jax.Array:
-        out = FUSED[name](q, k, v, queries, keys, features=Features(features.query, w))
-        return out[:, :, :3]
+    @jax.jit
+    def before(k: jax.Array, v: jax.Array, w: jax.Array) -> tuple[jax.Array, Any]:
+        def total(k: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+            out = FUSED[name](q, k, v, queries, keys, features=Features(features.query, w))[:, :, :3]
+            return jnp.sum(out), out
 
-    moved = before(k.at[:, :, 6:].add(1.0), v.at[:, :, 6:].add(1.0), features.key.at[:, :, 6:].add(1.0))
-    np.testing.assert_array_equal(before(k, v, features.key), moved)
-    slopes = jax.grad(lambda k, v: jnp.sum(before(k, v, features.key)), argnums=(0, 1))(k, v)
+        slopes, out = jax.grad(total, argnums=(0, 1), has_aux=True)(k, v)
+        return out, slopes
+
+    out, slopes = before(k, v, features.key)
+    later = (np.arange(9) >= 6).astype(np.float32)[:, None]
+    np.testing.assert_array_equal(out, before(k + later, v + later, features.key + later)[0])
     for slope in slopes:
         assert not np.any(slope[:, :, 6:])
         assert np.any(slope[:, :, :6])
@@ -306,8 +312,8 @@ def test_padding_may_hold_anything(name: str) -> None:
         out = attention(q, k, v, queries, keys, features=features, implementation=name)
         return jnp.sum(out**2 * (segments > 0)[:, None, :, None]), out
 
-    clean = jax.grad(loss, (0, 1, 2), has_aux=True)(q, k, v, features)
-    found = jax.grad(loss, (0, 1, 2), has_aux=True)(q, *dirty, spoiled)
+    slopes = jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))
+    clean, found = slopes(q, k, v, features), slopes(q, *dirty, spoiled)
     for a, b in zip(jax.tree.leaves(clean), jax.tree.leaves(found), strict=True):
         np.testing.assert_array_equal(a, b)
 
