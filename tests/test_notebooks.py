@@ -70,6 +70,7 @@ def test_stored_without_outputs_and_opened_by_a_badge(name: str):
     assert len(parameters) == 1
 
 
+@pytest.mark.slow  # a kernel of its own compiles what its cells compute one by one
 def test_understanding_hrpe(model: Path, tmp_path: Path):
     said = execute("understand_hrpe", tmp_path, {"MODEL": str(model)})
     assert "the same in all twelve keys" in said
