@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -20,14 +23,41 @@ from hrpe_jax.theory.chord import QUALITIES, Chord
 ROWS, LENGTH, WIDTH = 2, 7, 8
 
 
-@pytest.mark.parametrize("seed", range(3))
+@functools.cache
+def whole(rank: int) -> Any:
+    """Targets' scores and gradients, from the scores of the whole vocabulary."""
+    head = chord_embedding.ChordEmbedding(WIDTH, residual_rank=rank)
+
+    def loss(params, hidden, ids, tonic, targets, pointer, mask):
+        scores = target_scores(head.apply(params, hidden, ids, tonic, pointer, method="logits"), targets)
+        return (scores.log_likelihood * mask).sum() + 0.1 * scores.even.sum(), scores
+
+    return jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))
+
+
 @pytest.mark.parametrize("points", [False, True])
 @pytest.mark.parametrize(("positions", "rank"), [(1, 2), (4, 2), (6, 2), (14, 2), (14, 0)])
 def test_targets_score_the_same_in_parts(
-    positions: int, rank: int, points: bool, seed: int, monkeypatch: pytest.MonkeyPatch
+    positions: int, rank: int, points: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A few positions at a time, or (rank 0) by factors: as from all scores written out."""
     monkeypatch.setattr(chord_embedding, "CPU_POSITIONS", positions)
+    head = chord_embedding.ChordEmbedding(WIDTH, residual_rank=rank)
+
+    def loss(params, hidden, ids, tonic, targets, pointer, mask):
+        scores = head.apply(params, hidden, ids, tonic, targets, pointer, method="target_scores")
+        return (scores.log_likelihood * mask).sum() + 0.1 * scores.even.sum(), scores
+
+    parts = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))
+    for seed in range(3):
+        arguments = draw_scored(head, points, seed)
+        wanted, found = whole(rank)(*arguments), parts(*arguments)
+        np.testing.assert_array_equal(found[0][1].is_top, wanted[0][1].is_top)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5), found, wanted)
+
+
+def draw_scored(head: chord_embedding.ChordEmbedding, points: bool, seed: int) -> tuple[Any, ...]:
+    """Parameters, states, inputs, tonics, targets, a pointer (or none), and which positions count."""
     rng = np.random.default_rng(seed)
     possible = np.flatnonzero(tokens.VALID)
     events = possible[possible >= tokens.NO_CHORD0]
@@ -44,24 +74,10 @@ def test_targets_score_the_same_in_parts(
     targets = jnp.asarray(targets)
     tonic = jnp.asarray(rng.integers(0, 12, (ROWS, LENGTH)))
     hidden = jnp.asarray(rng.normal(size=(ROWS, LENGTH, WIDTH)), jnp.float32)
-    head = chord_embedding.ChordEmbedding(WIDTH, residual_rank=rank)
-    begin = nn.unbox(head.init(jax.random.key(0), ids, tonic, method="embed"))
-    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), begin)
-    mask = rng.random((ROWS, LENGTH)) < 0.7  # some positions count, as in a loss
-
-    def whole(params, hidden):
-        scores = target_scores(head.apply(params, hidden, ids, tonic, pointer, method="logits"), targets)
-        return (scores.log_likelihood * mask).sum() + 0.1 * scores.even.sum(), scores
-
-    def parts(params, hidden):
-        scores = head.apply(params, hidden, ids, tonic, targets, pointer, method="target_scores")
-        return (scores.log_likelihood * mask).sum() + 0.1 * scores.even.sum(), scores
-
-    wanted, found = (
-        jax.jit(jax.value_and_grad(f, (0, 1), has_aux=True))(params, hidden) for f in (whole, parts)
-    )
-    np.testing.assert_array_equal(found[0][1].is_top, wanted[0][1].is_top)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5), found, wanted)
+    shapes = jax.eval_shape(lambda: nn.unbox(head.init(jax.random.key(0), ids, tonic, method="embed")))
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), shapes)
+    mask = jnp.asarray(rng.random((ROWS, LENGTH)) < 0.7)  # some positions count, as in a loss
+    return params, hidden, ids, tonic, targets, pointer, mask
 
 
 def test_even_is_the_mean_over_what_is_possible() -> None:
@@ -79,11 +95,12 @@ def test_a_candidate_lifts_its_chord() -> None:
     token = jnp.asarray([[tokens.chord_id(Chord(9, "min7"), 4), tokens.chord_id(None, 2)]])
     head = chord_embedding.ChordEmbedding(WIDTH, residual_rank=2)
     tonic, hidden = jnp.zeros((1, 2), int), jnp.asarray(rng.normal(size=(1, 2, WIDTH)), jnp.float32)
-    params = head.init(jax.random.key(0), token, tonic, method="embed")
+    params = jax.jit(functools.partial(head.init, method="embed"))(jax.random.key(0), token, tonic)
     candidates = jnp.stack([token, jnp.full_like(token, repeats.NOTHING)], axis=-1)
     trust, chord_trust = (jnp.broadcast_to(jnp.asarray(x), (1, 2, 2)) for x in ([2.0, 9.0], [0.5, 9.0]))
     pointer = Pointer(candidates, trust, chord_trust)
-    plain, pointed = (head.apply(params, hidden, token, tonic, p, method="logits") for p in (None, pointer))
+    score = jax.jit(functools.partial(head.apply, method="logits"))
+    plain, pointed = (score(params, hidden, token, tonic, p) for p in (None, pointer))
     lifted = np.asarray(pointed - plain)[0]
     same = np.asarray(
         [

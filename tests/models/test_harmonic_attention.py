@@ -71,9 +71,10 @@ def test_it_is_the_attention_of_the_backbone() -> None:
         (batch["quality_code"], batch["function_code"]),
         (batch["quality_code"] != tokens.NO_QUALITY_CODE) & (batch["segment_ids"] > 0),
     )
-    found = layer.apply({"params": attention}, x, codes, batch["positions"], batch["segment_ids"])
+    attend = jax.jit(layer.apply)
+    found = attend({"params": attention}, x, codes, batch["positions"], batch["segment_ids"])
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
-    plain = layer.apply({"params": attention}, x, codes._replace(present=codes.present & False))
+    plain = attend({"params": attention}, x, codes._replace(present=codes.present & False))
     assert float(jnp.abs(plain - found).max()) > 1e-3  # codes and borders of songs do count
 
 
@@ -90,13 +91,16 @@ def test_an_nnx_module_computes_the_same() -> None:
             getattr(module, name)[...] = value
 
     def loss_of_module(module: Any) -> Any:
-        return jnp.sum(module(x, codes) ** 2)
+        out = module(x, codes)
+        return jnp.sum(out**2), out
 
     def loss(params: Any) -> Any:
-        return jnp.sum(LAYER.apply({"params": params}, x, codes) ** 2)
+        out = LAYER.apply({"params": params}, x, codes)
+        return jnp.sum(out**2), out
 
-    np.testing.assert_allclose(module(x, codes), LAYER.apply({"params": params}, x, codes), rtol=1e-6)
-    by_nnx, by_linen = nnx.grad(loss_of_module)(module), jax.grad(loss)(params)
+    by_nnx, out_of_nnx = nnx.jit(nnx.grad(loss_of_module, has_aux=True))(module)
+    by_linen, out = jax.jit(jax.grad(loss, has_aux=True))(params)
+    np.testing.assert_allclose(out_of_nnx, out, rtol=1e-6)
     for name in ("query", "out"):
         np.testing.assert_allclose(by_nnx[name][...], by_linen[name], rtol=1e-5)
     found = by_nnx["tables"]["lag_0_1_cyclic"][...]
@@ -135,11 +139,11 @@ def test_it_fits_into_a_model_and_its_parameters_are_plain() -> None:
 
     _, codes = draw()
     numbers = jnp.zeros((2, 9), int)
-    params = Model().init(jax.random.key(0), numbers, codes)["params"]
+    params = jax.jit(Model().init)(jax.random.key(0), numbers, codes)["params"]
     kept = jax.tree.leaves(params["attention"], is_leaf=lambda leaf: isinstance(leaf, nn.meta.AxisMetadata))
     assert len(kept) == 4 + 4
     assert all(isinstance(leaf, jax.Array) for leaf in kept)
-    assert Model().apply({"params": params}, numbers, codes).shape == (2, 9, 7)
+    assert jax.jit(Model().apply)({"params": params}, numbers, codes).shape == (2, 9, 7)
 
 
 def test_what_does_not_fit_is_said() -> None:
@@ -157,5 +161,6 @@ def test_over_motions_a_transposition_behind_a_silence_changes_nothing() -> None
     moved = codes._replace(cyclic=codes.cyclic.at[:, 5:].add(2) % 12)
     for lags, motions, same in (((), ((0, 0), (0, 1)), True), (((0, 0), (0, 1)), (), False)):
         layer = HarmonicAttention(width=16, heads=2, codes=(4, 3), lags=lags, motions=motions)
-        here, there = (layer.apply(variables(layer), x, which) for which in (codes, moved))
+        attend, params = jax.jit(layer.apply), variables(layer)
+        here, there = (attend(params, x, which) for which in (codes, moved))
         assert bool(jnp.array_equal(here, there)) == same

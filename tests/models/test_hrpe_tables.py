@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,7 @@ from hrpe_jax.models.config import HarmonyConfig
 from hrpe_jax.models.harmonic_attention import PERIOD, SHUFFLED, HarmonicTables, symmetric
 from hrpe_jax.ops import hrpe
 from hrpe_jax.theory.tonal_space import chord_distances
-from tests.models.test_backbone import LENGTH, config, draw_batch, noisy_params, run, shown
+from tests.models.test_backbone import LENGTH, begun_params, config, draw_batch, noisy_params, run, shown
 
 HEADS, WIDTH, SIZES = 2, 12, (9, 10)
 
@@ -27,11 +26,10 @@ def harmony(**fields: Any) -> HarmonyConfig:
 def drawn(harmonic: HarmonyConfig, seed: int = 0) -> tuple[tuple[hrpe.Relation, ...], ...]:
     """The relations of tables filled with random numbers."""
     module = HarmonicTables(harmonic, HEADS, WIDTH, SIZES)
-    params = jax.tree.map(jnp.asarray, module.init(jax.random.key(0)))
-    leaves, tree = jax.tree.flatten(params)
+    leaves, tree = jax.tree.flatten(jax.eval_shape(module.init, jax.random.key(0)))
     rng = np.random.default_rng(seed)
     filled = [jnp.asarray(rng.normal(size=leaf.shape), jnp.float32) for leaf in leaves]
-    result: tuple[tuple[hrpe.Relation, ...], ...] = module.apply(jax.tree.unflatten(tree, filled))  # type: ignore[assignment]
+    result: tuple[tuple[hrpe.Relation, ...], ...] = jax.jit(module.apply)(jax.tree.unflatten(tree, filled))
     return result
 
 
@@ -39,7 +37,7 @@ def drawn(harmonic: HarmonyConfig, seed: int = 0) -> tuple[tuple[hrpe.Relation, 
 def test_variants_begin_as_rope_bit_for_bit(variant: str) -> None:
     batch = draw_batch()
     model, plain = Backbone(config(variant=variant)), Backbone(config(variant="none"))
-    params = nn.unbox(jax.jit(model.init)(jax.random.key(0), batch)["params"])
+    params = begun_params(model)
     without = jax.tree.map(lambda x: x, params)
     del without["stack"]["blocks"]["attention"]["tables"]
     np.testing.assert_array_equal(run(plain, without, batch)[0], run(model, params, batch)[0])

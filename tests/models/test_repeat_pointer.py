@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +25,11 @@ FOUND = Expectation(
 )
 
 
+def run(function: Any, *arguments: Any, method: str) -> Any:
+    """An `init` or `apply` of a module, compiled whole."""
+    return jax.jit(functools.partial(function, method=method))(*arguments)
+
+
 def test_point() -> None:
     logits = jnp.zeros((1, 3, 4))
     expected, trust = [[[2, 1], [-1, -1], [0, -1]]], [[[1.5, 4.0], [9.0, 9.0], [-2.0, 3.0]]]
@@ -39,8 +47,8 @@ def test_agreements_are_told_apart_up_to_hundreds() -> None:
 def test_where_nothing_agrees_the_expected_event_is_not_seen() -> None:
     repeat_pointer, rng = RepeatPointer(WIDTH), np.random.default_rng(0)
     expected = [jnp.asarray(rng.normal(size=(1, 6, 2, WIDTH)), jnp.float32) for _ in range(2)]
-    params = repeat_pointer.init(jax.random.key(0), expected[0], FOUND, method="embed")
-    first, second = (repeat_pointer.apply(params, x, FOUND, method="embed") for x in expected)
+    params = run(repeat_pointer.init, jax.random.key(0), expected[0], FOUND, method="embed")
+    first, second = (run(repeat_pointer.apply, params, x, FOUND, method="embed") for x in expected)
     changed = np.abs(np.asarray(first - second)).max(axis=-1)[0]
     assert changed[0] == 0
     assert changed[1:].min() > 1e-3
@@ -48,8 +56,8 @@ def test_where_nothing_agrees_the_expected_event_is_not_seen() -> None:
 
 def test_trust_depends_on_the_state_and_on_all_that_was_found() -> None:
     repeat_pointer = RepeatPointer(WIDTH)
-    params = repeat_pointer.init(jax.random.key(0), jnp.zeros((1, 6, 2, WIDTH)), FOUND, method="embed")
-    nothing = repeat_pointer.apply(params, jnp.zeros((1, 6, WIDTH)), FOUND, method="trust")
+    params = run(repeat_pointer.init, jax.random.key(0), jnp.zeros((1, 6, 2, WIDTH)), FOUND, method="embed")
+    nothing = run(repeat_pointer.apply, params, jnp.zeros((1, 6, WIDTH)), FOUND, method="trust")
     np.testing.assert_array_equal(nothing, np.zeros((1, 6, 2, 1)))
-    trust = repeat_pointer.apply(params, jnp.ones((1, 6, WIDTH)), FOUND, method="trust")
+    trust = run(repeat_pointer.apply, params, jnp.ones((1, 6, WIDTH)), FOUND, method="trust")
     assert len(set(np.asarray(trust)[0, :, 0, 0].tolist())) == 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from typing import Any
 
 import jax
@@ -39,6 +38,7 @@ def names(ids: Any) -> list[str]:
     return [to_lead_sheet(tokens.id_chord(int(x))) if x >= tokens.NO_CHORD0 else "" for x in ids]
 
 
+@jax.jit
 def found(batch: dict[str, jax.Array]) -> tuple[Any, Any]:
     state = transposed_search.empty(SEARCH, 1)
     assert state is not None
@@ -50,19 +50,19 @@ def found(batch: dict[str, jax.Array]) -> tuple[Any, Any]:
     return again, began
 
 
-def test_the_docstring_runs() -> None:
-    result = doctest.testmod(transposed_search)
-    assert result.attempted >= 7
-    assert not result.failed
-
-
 def test_a_chord_and_the_one_before_make_the_chord_again() -> None:
     rng = np.random.default_rng(0)
     events = np.flatnonzero(tokens.VALID & (tokens.KIND == tokens.KIND_EVENT))
     batch = with_codes(rng.choice(events, (3, 40)), 0)
-    ids, motion = batch["input_ids"], motions(batch)
-    moved = transposed_search.as_motions(ids, motion)
-    again = transposed_search.from_motions(moved[:, 1:], ids[:, :-1])
+    ids = batch["input_ids"]
+
+    @jax.jit
+    def there_and_back() -> tuple[hrpe.Codes, jax.Array]:
+        motion = motions(batch)
+        moved = transposed_search.as_motions(ids, motion)
+        return motion, transposed_search.from_motions(moved[:, 1:], ids[:, :-1])
+
+    motion, again = there_and_back()
     # The root after a silence comes from nowhere; all else is kept.
     known = np.asarray(motion.present[:, 1:] | (ids[:, 1:] < tokens.CHORD0))
     np.testing.assert_array_equal(np.asarray(again)[known], np.asarray(ids[:, 1:])[known])
@@ -76,7 +76,7 @@ def test_a_progression_is_found_in_another_key() -> None:
     again, began = found(batch)
     assert names(again.event[0, :, 0])[-1] == "A7"
     assert again.agree[0, -1].tolist() == [1, 0]
-    literal = repeats.follow(
+    literal = jax.jit(repeats.follow)(
         repeats.empty(1, 32), batch["input_ids"], batch["bar_phase"],
         jnp.asarray(tokens.BEATS)[batch["input_ids"]], batch["positions"] == 0,
     )[1]  # fmt: skip
