@@ -318,6 +318,18 @@ def test_results_page_is_written_from_the_results() -> None:
     assert front_page(text, json.loads(read(ROOT / "experiments/results/pop909.json"))) == text
 
 
+def test_the_tables_of_posterior_sampling_are_those_of_their_records() -> None:
+    sys.path.insert(0, str(ROOT))
+    from experiments.posterior.run import tables
+
+    page = read(ROOT / "docs/research/posterior.md")
+    records = sorted((ROOT / "experiments/posterior/figures").glob("*.json"))
+    assert records
+    for file in records:
+        record = json.loads(read(file))
+        assert tables(record["rows"], record.get("seam", ())) in page, file.name
+
+
 def test_the_tables_of_tunes_are_those_of_their_record() -> None:
     sys.path.insert(0, str(ROOT))
     from experiments.tunes.run import as_lines, show

@@ -154,7 +154,7 @@ def tables(rows: Sequence[dict[str, Any]], seam: Sequence[dict[str, Any]] = ()) 
         for name, title in chords.ROWS.items():
             if name in rows[0]["accuracy"]:
                 both = [f"{value:.3f}" for value in np.mean([row["accuracy"][name] for row in rows], axis=0)]
-                each = [row["differences"].get(name, {}) for row in rows]
+                each = [row.get("differences", {}).get(name, {}) for row in rows]
                 away = [_mean_of([row.get(head) for row in each]) for head in chords.METRICS]
                 lines.append(_line([title, *both, *away]))
     else:
