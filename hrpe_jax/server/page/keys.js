@@ -8,7 +8,7 @@ import {barBox, reveal, stepped} from "./sheet.js";
 import * as alternatives from "./suggest.js";
 import {TEXT} from "./text.js";
 
-let copied = null;
+let copied = null, follows = 0;
 
 document.addEventListener("keydown", (event) => {
   if (!project.now || $("dialog").open || event.defaultPrevented) return;
@@ -90,8 +90,9 @@ function across(event, way) {
   }
   const to = Math.max(1, Math.min(count, (way < 0 ? selection.first : selection.last) + way));
   project.select(to);
-  if (!player.playing) player.seek(project.shown.bars[to - 1][0]);
   show(to);
+  cancelAnimationFrame(follows); // the cursor comes in a frame of its own
+  follows = requestAnimationFrame(() => { if (!player.playing && project.shown.bars[to - 1]) player.seek(project.shown.bars[to - 1][0]); });
 }
 
 // Changes the picked note, as it is when the changes before have been made.
