@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hrpe_jax.metrics.arrays import Music, Piece, Undefined, piece_of, sung
-from hrpe_jax.metrics.structure import Content, bar_ids, cosine_ssm
+from hrpe_jax.metrics.structure import Content, bar_ids, cosine_ssm, run_of_equals
 from hrpe_jax.score.form import Section
 
 
@@ -126,15 +126,6 @@ def _returning_bars(piece: Piece) -> list[tuple[int, int]]:
     return pairs
 
 
-def loop_length(ids: np.ndarray, lag: int) -> int:
-    """How many bars in a row, at most, equal the bar `lag` before; empty bars break it. `ids`: `bar_ids`."""
-    best = current = 0
-    for index in range(lag, len(ids)):
-        current = current + 1 if ids[index] >= 0 and ids[index] == ids[index - lag] else 0
-        best = max(best, current)
-    return best
-
-
 def is_stuck(music: Music, times: int = 4) -> float:
     """Whether a bar, or two bars, are heard so many times in a row without any change.
 
@@ -149,7 +140,7 @@ def is_stuck(music: Music, times: int = 4) -> float:
         times: how often they are heard.
     """
     ids = bar_ids(sung(music), "pitches")
-    return float(loop_length(ids, 1) >= times - 1 or loop_length(ids, 2) >= 2 * (times - 1))
+    return float(run_of_equals(ids, 1) >= times - 1 or run_of_equals(ids, 2) >= 2 * (times - 1))
 
 
 def prime_taken_up(music: Music, prime_bars: int, of: Content = "pitches") -> float:

@@ -55,6 +55,15 @@ def bar_ids(piece: Piece, of: Content) -> np.ndarray:
     return ids
 
 
+def run_of_equals(ids: np.ndarray, lag: int) -> int:
+    """How many bars in a row, at most, equal the bar `lag` before; empty bars break it. `ids`: `bar_ids`."""
+    best = current = 0
+    for index in range(lag, len(ids)):
+        current = current + 1 if ids[index] >= 0 and ids[index] == ids[index - lag] else 0
+        best = max(best, current)
+    return best
+
+
 def bar_chords(piece: Piece) -> np.ndarray:
     """The chord that sounds on each beat of each bar, int64 `[bars, beats]`; `EMPTY` where none does."""
     beats = np.arange(piece.meter.beats_per_bar) * piece.meter.beat_ticks
