@@ -128,6 +128,24 @@ def grow(cache: Cache, slots: int, remembered: int | None = None) -> Cache:
     return cache._replace(positions=sides[0], segments=sides[1], codes=sides[2], past=past, repeats=song)
 
 
+def spread(cache: Cache, count: int) -> Cache:
+    """Each row of an unrolled model's cache so many times, one behind the other.
+
+    Args:
+        cache: whose `past` is a list.
+        count: 2 or more.
+    """
+
+    def each(x: Array) -> Array:
+        return jnp.repeat(x, count, axis=0)
+
+    def layer(x: Array) -> Array:
+        return each(x if x.ndim == 4 else x[None])  # see `empty_cache`: one row has no axis of its own
+
+    kept = jax.tree.map(each, cache._replace(past=None, slot=None))
+    return kept._replace(past=jax.tree.map(layer, cache.past), slot=cache.slot)
+
+
 def drop(cache: Cache, count: Any) -> Cache:
     """The cache without its first ``count`` events; codes that lags need stay in the margin."""
 

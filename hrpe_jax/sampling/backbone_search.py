@@ -12,6 +12,7 @@ import numpy as np
 
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec import backbone_tokens as tokens
+from hrpe_jax.models import cache as caches
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.sampling.backbone_loop import (
     BEATS_PER_BAR,
@@ -219,12 +220,14 @@ def _draw(
     stop, count = stretch.stop, request.candidates
     if not stretch.chosen:
         keys, count = keys.reshape(len(pieces), count)[:, 0], 1
-    rows = [piece for piece in pieces for _ in range(count)]
-    firsts = np.arange(len(rows), dtype=np.int32) // count * count
-    plan = plan_of(request, count * len(pieces))
-    state = start(config, params, request, plan, rows)
-    drawn: list[list[int]] = [[] for _ in rows]
-    chances: list[list[float]] = [[] for _ in rows]
+    rows = count * len(pieces)
+    firsts = np.arange(rows, dtype=np.int32) // count * count
+    plan = plan_of(request, rows)
+    state = start(config, params, request, plan_of(request, len(pieces)), pieces)
+    if count > 1:
+        state = spread(state, count)
+    drawn: list[list[int]] = [[] for _ in range(rows)]
+    chances: list[list[float]] = [[] for _ in range(rows)]
     slot = int(state.cache.slot)
     most = max(_SMALLEST, round_up(request.window, _SMALLEST))
     while True:
@@ -246,7 +249,7 @@ def _draw(
         ids, likelihood = np.asarray(said.ids), np.asarray(said.log_probability)
         steps = int((ids != tokens.PAD).any(axis=0).sum())
         slot += steps
-        for row in range(len(rows)):
+        for row in range(rows):
             here = ids[row] != tokens.PAD
             drawn[row] += ids[row, here].tolist()
             chances[row] += likelihood[row, here].tolist()
@@ -332,6 +335,18 @@ def start(
         cache=cache,
     )
     return jax.tree.map(jnp.asarray, state)
+
+
+@stored_jit(static=(1,))
+def spread(state: State, count: int) -> State:
+    """Each row `count` times, one behind the other: candidates that have said the same.
+
+    Args:
+        state: from `start`.
+        count: candidates of a row.
+    """
+    rows = jax.tree.map(lambda leaf: jnp.repeat(leaf, count, axis=0), state._replace(cache=None))
+    return rows._replace(cache=caches.spread(state.cache, count))
 
 
 def _harmony(row: Sequence[int]) -> np.ndarray:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,15 +33,18 @@ from hrpe_jax.theory.meter import Meter
 
 CONTRASTS = 5
 """How often chords are drawn at most, until every new letter has chords of its own."""
-TAKES = 4
+TAKES = 8
 """Progressions of a piece, each with a plan of its own for its melody; the form is that of the piece."""
 CANDIDATES = 16
 """Melodies of a piece, over all takes."""
+LEADS = 4
+"""Chords that lead to the end of a take, of which one is kept, where the user asks for 16 and a piece has
+several takes: their endings are chosen with their melodies."""
 MOST_BARS = 64
 """Longer pieces have one candidate: their end is a small part of them."""
-SHARPNESS = 2.0
-"""Power of the critic's weight: sixteen candidates spread too little for the plain weight to reach songs."""
-MISS = 2.5
+SHARPNESS = 4.0
+"""Power of the critic's weight: so few candidates spread too little for the plain weight to reach songs."""
+MISS = 4.0
 """Nats that a candidate loses for each step by which its ending misses the plan (`misses`)."""
 _CHOICE = 9  # of the random numbers of a piece
 
@@ -89,6 +92,8 @@ def draw_candidates(model: Model, controls: Controls, numbers: Sequence[int]) ->
     sung = controls.stage != "backbone"
     several = plans is not None and sung and controls.bars <= MOST_BARS
     takes, count = (TAKES, CANDIDATES) if several else (1, 1)
+    if several and controls.chords is None:
+        controls = replace(controls, candidates=max(1, controls.candidates * LEADS // 16))
     own = [number + take * CONTRASTS * MAX_PIECES for number in numbers for take in range(takes)]
     shared = None if plans is None else [plan for plan in plans for _ in range(takes)]
     draws = [number + take * MAX_PIECES for number in numbers for take in range(count)]

@@ -52,7 +52,7 @@ from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import Score
 
 _BEATS = chord_ids.MAX_BEATS_PER_BAR
-FEW, ROOM = 16, 512
+FEW, ROOM = 16, 256
 """For so few rows a small cache saves less time than it takes to load the program for the next larger one."""
 
 

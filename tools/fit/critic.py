@@ -1,6 +1,6 @@
 """Trains the critics of a released model (`metrics.critic`) and puts them into its folder.
 
-    python tools/fit/critic.py --model=hrpe_jax/pretrained --data=DIR [--style=pop ...] [--pieces=60]
+    python tools/fit/critic.py --model=hrpe_jax/pretrained --data=DIR [--style=pop ...] [--pieces=40]
 
 DIR is the prepared data set that the model was trained on, with styles; only its training songs are used. Of
 each style so many pieces of 16 bars are drawn, with all their candidates, and told from the songs. Prints by
@@ -112,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--model", required=True, metavar="DIR", help="a released model")
     options.add_argument("--data", required=True, metavar="DIR", help="it was trained on")
     options.add_argument("--style", action="append", metavar="NAME", help="these alone (default: all)")
-    options.add_argument("--pieces", type=int, default=60, help="of each style")
+    options.add_argument("--pieces", type=int, default=40, help="of each style")
     return options
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from hrpe_jax.utils import cli
 
-PAIRS = ((0.0, 1.5), (1.0, 1.5), (2.0, 1.5), (2.0, 2.5), (3.0, 3.0))
+PAIRS = ((0.0, 2.5), (1.0, 2.5), (2.0, 2.5), (4.0, 2.5), (4.0, 4.0), (6.0, 6.0))
 """Sharpness, and nats for each missed step of an ending; without sharpness only endings count."""
 FIGURES = {
     "last note is the tonic, over a tonic chord": "tonic over tonic",
