@@ -6,7 +6,8 @@
 composes the pieces of every row of `ROWS` (200 of each, seed 0; unselected), keeps them in --pieces as JSON,
 so that a run that was stopped goes on and measures can be taken again, and measures them as `evaluate
 --tables=faults,classifier` does, beside the validation and test songs of --data. --rows=default16,waltz takes
-some of the rows. Tables are printed in Markdown; --show prints those of an output again.
+some of the rows, --count=60 fewer pieces. Tables are printed in Markdown; --show prints those of an output
+again.
 
 Rows:
     default16, default32   what `sample` writes when nothing is asked for, 16 and 32 bars
@@ -72,7 +73,7 @@ CLASSIFIED = {"default16": 16, "default32": 32, "tempo75": 16, "cool": 16, "cool
 """Rows that a classifier is shown, and the bars of the excerpts."""
 
 
-def composed(model: Any, name: str, folder: Path, songs: Sequence[Score]) -> list[Score]:
+def composed(model: Any, name: str, folder: Path, songs: Sequence[Score], count: int = PIECES) -> list[Score]:
     """The pieces of a row: from its folder, or composed and written there.
 
     Args:
@@ -80,21 +81,22 @@ def composed(model: Any, name: str, folder: Path, songs: Sequence[Score]) -> lis
         name: of the row.
         folder: where its pieces are, or go.
         songs: real songs, whose openings are primes.
+        count: pieces of the row.
     """
     options = ROWS[name]
-    wanted = PRIMES if name == "prime" else PIECES
+    wanted = min(PRIMES, count) if name == "prime" else count
     files = sorted(folder.glob("*.json"))
     if len(files) >= wanted:
         return [score_from_values(json.loads(file.read_text())["score"]) for file in files[:wanted]]
     composer = model()
     if name == "prime":
-        openings = [found for song in songs if (found := opening(song, PRIME_BARS))][:PRIMES]
+        openings = [found for song in songs if (found := opening(song, PRIME_BARS))][:wanted]
         pieces = [
             composer.compose(prime=prime, num_pieces=1, seed=seed, **options)[0]
             for seed, prime in enumerate(openings)
         ]
     else:
-        pieces = composer.compose(num_pieces=PIECES, seed=0, **options)
+        pieces = composer.compose(num_pieces=count, seed=0, **options)
     folder.mkdir(parents=True, exist_ok=True)
     for number, score in enumerate(pieces, 1):
         score = replace(score, id=f"piece-{number:03d}")
@@ -207,7 +209,7 @@ def main(args: argparse.Namespace) -> None:
         for name in args.rows.split(",") if args.rows else ROWS:
             if name not in ROWS:
                 raise UserError(f"--rows={name}: expected some of {', '.join(ROWS)}")
-            pieces = composed(model, name, Path(args.pieces) / name, songs)
+            pieces = composed(model, name, Path(args.pieces) / name, songs, args.count)
             result["rows"][name] = measured(name, pieces, songs)
             result["rows"] = {row: result["rows"][row] for row in ROWS if row in result["rows"]}
             replace_file(output, as_lines(result).encode())
@@ -229,6 +231,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--pieces", help="folder of the pieces")
     options.add_argument("--output", required=True, help="JSON file of all figures")
     options.add_argument("--rows", default="", help="some of the rows; all by default")
+    options.add_argument("--count", type=int, default=PIECES, metavar="N", help="pieces of each row")
     options.add_argument("--show", action="store_true", help="print the tables of --output")
     return options
 
