@@ -148,8 +148,8 @@ def chord_features(piece: Piece) -> Features:
     found |= _shares("root moves up by", np.diff(label % 12) % 12, 12, tuple(map(str, range(12))))
     found |= {f"bars {lag} apart equal in chords": _try(harmony.chord_return, piece, lag=lag) for lag in LAGS}
     found |= {
-        f"longest vamp of {bars} bars": _try(harmony.longest_vamp, piece, length=bars)
-        for bars in harmony.VAMPS
+        f"longest vamp of {bars} bars": _try(recurrence.longest_vamp, piece, length=bars)
+        for bars in recurrence.VAMPS
     }
     beats = bar_chords(piece)
     found |= {f"beats {lag} bars apart equal in chords": _mean(beats[lag:] == beats[:-lag]) for lag in LAGS}

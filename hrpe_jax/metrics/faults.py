@@ -98,7 +98,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("chords", "chords change on the bar line", harmony.changes_on_bar_line, {}),
     *(Fault("chords", f"chords of the bar {lag} before", harmony.chord_return, {"lag": lag})
       for lag in (4, 8)),
-    Fault("chords", "a vamp: one, two or four bars come round", harmony.is_vamp, {}, _BOTH),
+    Fault("chords", "a vamp: one, two or four bars come round", recurrence.is_vamp, {}, _BOTH),
     Fault("harmony", "melody a semitone over a chord tone", harmony.semitone_share, {}),
     Fault("harmony", "chord tones, by duration", harmony.chord_tone_ratio, {"counting": "duration"}),
     Fault("harmony", "chord tones on strong beats", harmony.chord_tone_ratio, {"counting": "strong"}),

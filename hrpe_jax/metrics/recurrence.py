@@ -143,6 +143,44 @@ def is_stuck(music: Music, times: int = 4) -> float:
     return float(run_of_equals(ids, 1) >= times - 1 or run_of_equals(ids, 2) >= 2 * (times - 1))
 
 
+VAMPS = {1: 6, 2: 8, 4: 12}
+"""By the bars of a pattern how many bars of it are a vamp."""
+
+
+def longest_vamp(music: Music, length: int) -> float:
+    """For how many bars the chords of so many bars come round without a change.
+
+    Formula: length + the most bars in a row with the same chord on each beat as the bar `length` before; 0
+        where no bar has them
+    Range: 0, or above length to the bars of the piece; not defined without chords.
+    Direction: closest to real music.
+    Source: this project.
+
+    Args:
+        music: the chords.
+        length: bars of what comes round.
+    """
+    piece = piece_of(music)
+    if not len(piece.chord):
+        raise Undefined(piece.no_chords)
+    found = run_of_equals(bar_ids(piece, "chords"), length)
+    return float(found + length if found else 0)
+
+
+def is_vamp(music: Music) -> float:
+    """Whether the chords are stuck: those of one, two or four bars come round without a change.
+
+    Formula: 1 where `longest_vamp` of 1 bar is 6 bars or more, of 2 bars 8, or of 4 bars 12, else 0
+    Range: 0 or 1; the mean over pieces is a share. Not defined without chords.
+    Direction: closest to real music.
+    Source: this project.
+
+    Args:
+        music: the chords.
+    """
+    return float(any(longest_vamp(music, length) >= bars for length, bars in VAMPS.items()))
+
+
 def prime_taken_up(music: Music, prime_bars: int, of: Content = "pitches") -> float:
     """How many bars of a continuation repeat a bar of what it goes on from.
 

@@ -29,6 +29,7 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.columns import BACKBONE_PLAN
 from hrpe_jax.codec.vocabulary import CLASS_FOLLOWS
 from hrpe_jax.models import backbone as models
+from hrpe_jax.models import cache as caches
 from hrpe_jax.models.cache import Cache
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.sampling.logits import Settings, log_probability, pick, restrict, uniforms
@@ -309,3 +310,15 @@ def read_backbone(config: BackboneModelConfig, params: Any, batch: dict[str, Arr
     """
     read: Any = models.Backbone(config).apply({"params": params}, batch, cache)[1]
     return read
+
+
+@stored_jit(static=(1,))
+def spread(state: State, count: int) -> State:
+    """Each row `count` times, one behind the other: candidates that have said the same.
+
+    Args:
+        state: of the rows.
+        count: candidates of a row.
+    """
+    rows = jax.tree.map(lambda leaf: jnp.repeat(leaf, count, axis=0), state._replace(cache=None))
+    return rows._replace(cache=caches.spread(state.cache, count))

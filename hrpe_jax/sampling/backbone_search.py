@@ -12,7 +12,6 @@ import numpy as np
 
 from hrpe_jax.codec import backbone
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.models import cache as caches
 from hrpe_jax.models.config import BackboneModelConfig
 from hrpe_jax.sampling.backbone_loop import (
     BEATS_PER_BAR,
@@ -26,6 +25,7 @@ from hrpe_jax.sampling.backbone_loop import (
     features,
     read_backbone,
     run_backbone,
+    spread,
 )
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.planner import PiecePlan, backbone_columns
@@ -335,18 +335,6 @@ def start(
         cache=cache,
     )
     return jax.tree.map(jnp.asarray, state)
-
-
-@stored_jit(static=(1,))
-def spread(state: State, count: int) -> State:
-    """Each row `count` times, one behind the other: candidates that have said the same.
-
-    Args:
-        state: from `start`.
-        count: candidates of a row.
-    """
-    rows = jax.tree.map(lambda leaf: jnp.repeat(leaf, count, axis=0), state._replace(cache=None))
-    return rows._replace(cache=caches.spread(state.cache, count))
 
 
 def _harmony(row: Sequence[int]) -> np.ndarray:

@@ -202,13 +202,13 @@ def test_vamps() -> None:
     def chords(*names: str) -> Score:
         return sheet([UP] * len(names), list(names))
 
-    assert harmony.longest_vamp(chords("C", "G", "C", "G", "C", "F"), 2) == 5
-    assert harmony.longest_vamp(chords("C", "G", "F"), 1) == 0
-    assert harmony.is_vamp(chords(*["C"] * 5, "G")) == 0
-    assert harmony.is_vamp(chords(*["C"] * 6, "G")) == 1
-    assert harmony.is_vamp(chords(*["C", "G"] * 4)) == 1
-    assert harmony.is_vamp(chords(*["C", "G"] * 3, "F", "G")) == 0
-    assert harmony.is_vamp(chords(*["C", "G", "A:min", "F"] * 3)) == 1
+    assert recurrence.longest_vamp(chords("C", "G", "C", "G", "C", "F"), 2) == 5
+    assert recurrence.longest_vamp(chords("C", "G", "F"), 1) == 0
+    assert recurrence.is_vamp(chords(*["C"] * 5, "G")) == 0
+    assert recurrence.is_vamp(chords(*["C"] * 6, "G")) == 1
+    assert recurrence.is_vamp(chords(*["C", "G"] * 4)) == 1
+    assert recurrence.is_vamp(chords(*["C", "G"] * 3, "F", "G")) == 0
+    assert recurrence.is_vamp(chords(*["C", "G", "A:min", "F"] * 3)) == 1
     with pytest.raises(Undefined, match="never changes"):
         harmony.changes_on_bar_line(sheet([UP] * 2))
 
@@ -253,7 +253,7 @@ PITCHLESS = (
     harmony.semitone_share,
     harmony.changes_on_bar_line,
     lambda piece: harmony.chord_return(piece, 2),
-    harmony.is_vamp,
+    recurrence.is_vamp,
     lambda piece: phrasing.cadence_share(piece, 0, "end"),
     lambda piece: phrasing.final_note(piece, ("triad", "chord", "held")),
 )
