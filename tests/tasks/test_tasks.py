@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from hrpe_jax.tasks import build_task
 from hrpe_jax.tasks.backbone import root_quality, root_quality_of
 from hrpe_jax.workflows.load_config import load_config
 
-SMALL = {"width": 32, "layers": 2, "heads": 2, "head_width": 16, "mlp_width": 48, "residual_rank": 4}
+SMALL = {"width": 32, "layers": 1, "heads": 2, "head_width": 16, "mlp_width": 48, "residual_rank": 4}
 CONFIGS: dict[str, ModelConfig] = {
     "backbone": BackboneModelConfig(**SMALL, dropout=0.0, harmony=HarmonyConfig(lags=((0, 0), (0, 1)))),
     "melody": MelodyModelConfig(
@@ -53,6 +54,14 @@ def first_segment(batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
     return {name: value[0] for name, value in batch.items()}
 
 
+@functools.cache
+def begun(stage: str) -> tuple[Any, Any, Any]:
+    """A task, its first parameters, and the loss of a segment after a carry, compiled."""
+    task = build_task(stage, CONFIGS[stage])
+    params = jax.jit(task.init_params)(jax.random.key(0))
+    return task, params, jax.jit(lambda c, s: task.segment_loss(params, c, s, jax.random.key(1), False))
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_axes_name_every_dimension(stage: str) -> None:
     task = build_task(stage, CONFIGS[stage])
@@ -67,10 +76,9 @@ def test_axes_name_every_dimension(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_learns_a_batch_by_heart(fake_dataset, stage: str) -> None:
-    task = build_task(stage, CONFIGS[stage])
+    task, params, _ = begun(stage)
     segment = first_segment(batch_of(fake_dataset, stage))
     carry = task.init_carry(3)
-    params = jax.jit(task.init_params)(jax.random.key(0))
     optimizer = optax.adam(1e-2)
 
     def mean(params: object) -> jax.Array:
@@ -93,10 +101,8 @@ def test_learns_a_batch_by_heart(fake_dataset, stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_rows_add_up(fake_dataset, stage: str) -> None:
     """Loss and metrics of a batch are the sums over its rows."""
-    task = build_task(stage, CONFIGS[stage])
+    task, _, call = begun(stage)
     segment = first_segment(batch_of(fake_dataset, stage))
-    params = jax.jit(task.init_params)(jax.random.key(0))
-    call = jax.jit(lambda c, s: task.segment_loss(params, c, s, jax.random.key(1), False))
     whole = call(task.init_carry(3), segment)
     rows = [call(task.init_carry(1), {n: x[i : i + 1] for n, x in segment.items()}) for i in range(3)]
     for got, parts in ((whole[0], [r[0] for r in rows]), (whole[2], [r[2] for r in rows])):
@@ -107,22 +113,17 @@ def test_rows_add_up(fake_dataset, stage: str) -> None:
 
 def test_backbone_reports_events_only(fake_dataset) -> None:
     """The prefix is trained on but not reported."""
-    task = build_task("backbone", CONFIGS["backbone"])
+    task, _, call = begun("backbone")
     segment = first_segment(batch_of(fake_dataset, "backbone"))
-    params = jax.jit(task.init_params)(jax.random.key(0))
-    (_, weight), _, metrics = jax.jit(lambda s: task.segment_loss(params, None, s, jax.random.key(1), False))(
-        segment
-    )
+    (_, weight), _, metrics = call(task.init_carry(3), segment)
     starts = (segment["positions"] == 0) & (segment["weights"] > 0)
     assert float(weight - metrics["nll"][1]) == 2 * int(starts.sum())
     assert 0 < float(metrics["chord_nll"][1]) <= float(metrics["nll"][1])
 
 
 def test_reset_rows_start_afresh(fake_dataset) -> None:
-    task = build_task("melody", CONFIGS["melody"])
+    task, _, call = begun("melody")
     batch = first_segment(batch_of(fake_dataset, "melody"))
-    params = jax.jit(task.init_params)(jax.random.key(0))
-    call = jax.jit(lambda c, s: task.segment_loss(params, c, s, jax.random.key(1), False))
     fresh, carry, _ = call(task.init_carry(3), batch | {"reset": jnp.ones(3, bool)})
     again, _, _ = call(carry, batch | {"reset": jnp.ones(3, bool)})
     going_on, _, _ = call(carry, batch | {"reset": jnp.zeros(3, bool)})
@@ -132,7 +133,7 @@ def test_reset_rows_start_afresh(fake_dataset) -> None:
 
 def test_root_quality_sums_over_inversions_and_durations() -> None:
     logits = jnp.asarray(np.random.default_rng(0).normal(size=backbone_tokens.SIZE))
-    got = np.exp(root_quality(logits))
+    got = np.exp(jax.jit(root_quality)(logits))
     tokens = np.arange(backbone_tokens.SIZE)
     # 0 is anything but an event, 1 no chord; written anew here from the meaning tables.
     chords = 2 + backbone_tokens.ROOT.astype(int) * 32 + backbone_tokens.QUALITY

@@ -39,13 +39,13 @@ def test_the_step_compared_with_torch_is_a_training_step(monkeypatch: pytest.Mon
     monkeypatch.syspath_prepend(str(ROOT / "tools" / "bench"))
     bench = importlib.import_module("step")
     task = bench.PlainTask(ModelConfig(width=16, layers=2, heads=2, head_width=8, mlp_width=24, dropout=0.0))
-    params = task.init_params(jax.random.key(0))
+    params = jax.jit(task.init_params)(jax.random.key(0))
     ids = jnp.asarray(np.random.default_rng(0).integers(0, bench.VOCABULARY, (2, 9)))
 
     def loss(params: Any) -> jax.Array:
         (total, count), _, _ = task.segment_loss(params, None, {"ids": ids}, jax.random.key(0), True)
         return total / count
 
-    value, slopes = jax.value_and_grad(loss)(params)
+    value, slopes = jax.jit(jax.value_and_grad(loss))(params)
     assert float(value) == pytest.approx(np.log(bench.VOCABULARY), rel=0.02)
     assert all(np.any(leaf) for leaf in jax.tree.leaves(slopes))

@@ -1,7 +1,7 @@
 """Run as a script, on eight host devices: the same steps on several meshes, and one training that moves.
 
-Arguments: WORKDIR, and "all" or "some" (of the meshes: compiling takes its time). Prints one JSON object: for
-each task and mesh, the losses of three steps and the norms of their gradients. WORKDIR holds afterwards a
+Arguments: WORKDIR, and which meshes ("all", "some" or "none": compiling takes time). Prints a JSON object:
+for each task and mesh, the losses of three steps and the norms of their gradients. WORKDIR holds afterwards a
 training of the dummy that was stopped three times and went on on other devices each time.
 """
 
@@ -52,7 +52,9 @@ MESHES: dict[str, dict[str, dict[str, Any]]] = {
         "8, sharded": {"data": 8, "fsdp": True},
     },
 }
-SOME = {"melody": {name: MESHES["melody"][name] for name in ("1", "4, sharded, in two parts")}}
+SOME: dict[str, Any] = {
+    "melody": {name: MESHES["melody"][name] for name in ("1", "4, sharded, in two parts")}
+}
 MOVES = [  # devices, and the step before which the training is stopped there
     (MeshConfig(data=1), 3),
     (MeshConfig(data=8, fsdp=True), 6),
@@ -109,6 +111,6 @@ if __name__ == "__main__":
     move(sys.argv[1])
     stages = {
         stage: {name: three_steps(stage, **mesh) for name, mesh in meshes.items()}
-        for stage, meshes in (MESHES if sys.argv[2] == "all" else SOME).items()
+        for stage, meshes in {"all": MESHES, "some": SOME, "none": {}}[sys.argv[2]].items()
     }
     print(json.dumps(stages))

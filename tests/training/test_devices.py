@@ -19,14 +19,14 @@ from tests.training.test_loop import read_lines
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module", params=[["some"], pytest.param(["all"], marks=pytest.mark.slow)], ids="".join)
+@pytest.fixture(scope="module")
 def moved(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, dict[str, Any]], str]:
     """The workdir of the training that moved, the figures of every mesh, and what was said."""
     workdir = tmp_path_factory.mktemp("moved")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.training.devices", str(workdir), *request.param],
+        [sys.executable, "-m", "tests.training.devices", str(workdir), request.param],
         cwd=ROOT,
         env={**os.environ, "JAX_PLATFORMS": "cpu"},
         capture_output=True,
@@ -37,6 +37,8 @@ def moved(
     return workdir, json.loads(done.stdout), done.stderr
 
 
+@pytest.mark.slow  # compiles a step of a whole model for each mesh; .ci/run runs some
+@pytest.mark.parametrize("moved", ["some", "all"], indirect=True)
 def test_every_mesh_computes_the_same(moved: Any) -> None:
     for stage, figures in moved[1].items():
         one = np.asarray(figures.pop("1"))
@@ -46,6 +48,7 @@ def test_every_mesh_computes_the_same(moved: Any) -> None:
             np.testing.assert_allclose(found, one, rtol=2e-4, err_msg=f"{stage} on {name}")
 
 
+@pytest.mark.parametrize("moved", ["none"], indirect=True)
 def test_a_training_moves_between_devices(moved: Any, whole: Path) -> None:
     workdir, _, said = moved
     for step in (4, 7, 9):
