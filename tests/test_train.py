@@ -26,12 +26,13 @@ from hrpe_jax.workflows.load_config import find_config
 ROOT = Path(__file__).parents[1]
 command = importlib.import_module("hrpe_jax.train")  # `hrpe_jax.train` is the function
 MODEL = {"width": 16, "layers": 1, "heads": 2, "head_width": 8, "mlp_width": 32, "residual_rank": 4}
+LAGS = {"harmony": {"lags": ((0, 0), (0, 1))}}
 STAGE = {"steps": 6, "log_every": 2, "eval_every": 4, "eval_batches": 1, "checkpoint_every": 3}
 CONFIG = {
     "stages": {
         "backbone": {
             **STAGE,
-            "model": MODEL,
+            "model": {**MODEL, **LAGS},
             "batch": {"rows": 2, "length": 64},
             "optimizer": {"warmup_steps": 2},
         },

@@ -40,7 +40,8 @@ _SETTINGS = (
 _OLD = 64
 """So many files are kept, the last used: each is 1 to 4 MB."""
 _COMPILER = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
-"""Options of XLA's CPU compiler: it takes two thirds of its time for programs that are as quick."""
+"""Options of XLA's CPU compiler: it takes two thirds of its time for programs that are as quick. What
+``XLA_FLAGS`` say comes first."""
 _WATCHING: list[Callable[[str], None]] = []
 
 
@@ -101,7 +102,10 @@ class StoredJit:
         if found is None:
             for tell in _WATCHING:
                 tell(module)
-            found = _jit(self._function, self._options, os.urandom(4).hex()).lower(*args).compile(_COMPILER)
+            flags = os.environ.get("XLA_FLAGS", "")
+            options = {name: value for name, value in _COMPILER.items() if name not in flags}
+            named = _jit(self._function, self._options, os.urandom(4).hex())
+            found = named.lower(*args).compile(options)
             _write(path, found)
         return found
 

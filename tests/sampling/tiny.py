@@ -21,12 +21,12 @@ from hrpe_jax.tasks import build_task
 SHAPE: dict[str, Any] = {"width": 16, "layers": 2, "heads": 2, "head_width": 8, "mlp_width": 24}
 SEGMENT, MEMORY = 12, 8  # so short that a few bars fill several segments
 
-BACKBONE = BackboneStageConfig(model=BackboneModelConfig(**SHAPE, residual_rank=2))
+BACKBONE = BackboneStageConfig(model=BackboneModelConfig(**SHAPE, residual_rank=2), batch=BatchConfig(rows=2))
 MELODY = MelodyStageConfig(
     model=MelodyModelConfig(
         **SHAPE, memory=MEMORY, harmony=MelodyHarmonyConfig(codes="melody", variant="lagged")
     ),
-    batch=BatchConfig(length=SEGMENT),
+    batch=BatchConfig(rows=2, length=SEGMENT),
 )
 PLANNED_BACKBONE = replace(
     BACKBONE, model=replace(BACKBONE.model, plan=True, phrases=(2,), repeats=64, residual_rank=0)
