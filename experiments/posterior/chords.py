@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.analysis.harmonize import find_melody_chords
+from hrpe_jax.analysis.harmony_hmm import find_melody_chords
 from hrpe_jax.codec.backbone import harmony_of_beats
 from hrpe_jax.metrics.arrays import Undefined
 from hrpe_jax.metrics.harmony import (

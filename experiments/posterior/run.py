@@ -13,7 +13,7 @@ in Markdown and kept in --output, song by song; a run that is broken off goes on
 Rows of `harmonize`, each against the song's own chords, beat by beat (root; root and third), and the mean
 absolute difference of four metrics of melody and chords from those of the song:
     tonic        the tonic chord throughout
-    counts       `analysis.harmonize`: a hidden Markov model over counts, its likeliest path
+    counts       `analysis.harmony_hmm`: a hidden Markov model over counts, its likeliest path
     smoothed     the same model over the evidence of both experts, the likeliest chord of every beat
     prior        the filters without the melody, one draw
     no_look      the filters without looking ahead, one draw

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from hrpe_jax.analysis.harmonize import find_melody_chords, too_little
+from hrpe_jax.analysis.harmony_hmm import find_melody_chords, too_little
 from hrpe_jax.codec import backbone_tokens
 from hrpe_jax.codec.melody import decode_piece
 from hrpe_jax.data.shards import SPLITS, Dataset, open_dataset, read_manifest

@@ -1,7 +1,7 @@
 """What a melody says of the chords under it: for every beat the evidence for each kind of chord.
 
 Two experts say how well a beat's notes fit a chord: the melody stage (how likely it finds them over the
-chord) and the counts of `analysis.harmonize` (which pitch classes sound over which chord). Their log
+chord) and the counts of `analysis.harmony_hmm` (which pitch classes sound over which chord). Their log
 likelihoods are added with the weights below. The melody stage reads the melody once for each of 24 triads,
 as if that sounded all the time, so all of it is one parallel pass.
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hrpe_jax.analysis.harmonize import BAR, ELSEWHERE, MIDDLE, harmonies, melody_chroma
+from hrpe_jax.analysis.harmony_hmm import BAR, ELSEWHERE, MIDDLE, harmonies, melody_chroma
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec import melody_tokens
@@ -64,7 +64,7 @@ class Evidence:
 
     Attributes:
         grid: the beats.
-        places: of the beats in their bars, as `analysis.harmonize` counts them, int `[beats]`.
+        places: of the beats in their bars, as `analysis.harmony_hmm` counts them, int `[beats]`.
         table: float32 `[beats, CLASSES]`: how well the notes of a beat fit each class.
         listed: class of each state of the hidden Markov model; the last state is any other chord.
         heard: float64 `[beats, states]`: the table for these states.

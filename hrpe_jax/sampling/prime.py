@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 
-from hrpe_jax.analysis.harmonize import find_melody_chords
+from hrpe_jax.analysis.harmony_hmm import find_melody_chords
 from hrpe_jax.codec import backbone, melody
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.melody_tokens import BAR, EOS, REST

@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.server import candidates as ask
-from hrpe_jax.server import document as documents
+from hrpe_jax.server import project as documents
+from hrpe_jax.server import suggestions as ask
 from hrpe_jax.server.answers import (
     BadBody,
     Merged,
@@ -30,17 +30,17 @@ from hrpe_jax.server.answers import (
     too_large,
     whole,
 )
-from hrpe_jax.server.document import Conflict, Document
 from hrpe_jax.server.edit_music import parse_bar
-from hrpe_jax.server.files import KINDS, export, file_name, read_upload
 from hrpe_jax.server.guard import Access, Guard, TooLarge
 from hrpe_jax.server.jobs import CANCELLED, FAILED, Busy, Job, Jobs
-from hrpe_jax.server.notation import Engraver
 from hrpe_jax.server.openapi import describe
+from hrpe_jax.server.project import Conflict, Document
 from hrpe_jax.server.requests import changed, wanted
+from hrpe_jax.server.sheet import Engraver
 from hrpe_jax.server.sound import Sounds
 from hrpe_jax.server.state import State, empty_state
 from hrpe_jax.server.store import NotFound, Store
+from hrpe_jax.server.transfer import KINDS, export, file_name, read_upload
 from hrpe_jax.server.view import choices, document_view, job_view
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.key import Key

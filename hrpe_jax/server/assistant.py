@@ -18,15 +18,15 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.formats.abc.write import abc_text
 from hrpe_jax.metrics.arrays import Undefined, piece_of
 from hrpe_jax.metrics.registry import METRICS
-from hrpe_jax.server import candidates as ask
 from hrpe_jax.server import new_piece
-from hrpe_jax.server.candidates import Candidate, Musician
+from hrpe_jax.server import suggestions as ask
 from hrpe_jax.server.edits import act
-from hrpe_jax.server.files import KINDS, export, read_upload
-from hrpe_jax.server.notation import Engraver
-from hrpe_jax.server.reasons import explain_chords
+from hrpe_jax.server.explanations import explain_chords
+from hrpe_jax.server.sheet import Engraver
 from hrpe_jax.server.state import State, empty_state
 from hrpe_jax.server.store import Store
+from hrpe_jax.server.suggestions import Candidate, Musician
+from hrpe_jax.server.transfer import KINDS, export, read_upload
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer

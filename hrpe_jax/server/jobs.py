@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.server.candidates import Candidate, Musician
 from hrpe_jax.server.state import State
+from hrpe_jax.server.suggestions import Candidate, Musician
 
 MAX_WAITING = 8
 _KEPT = 40

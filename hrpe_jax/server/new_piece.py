@@ -8,10 +8,10 @@ from typing import Any
 
 from hrpe_jax.score.form import OTHER, Section
 from hrpe_jax.score.score import Score
-from hrpe_jax.server.candidates import Candidate, Musician, candidate_of
 from hrpe_jax.server.edit_music import bar_text
 from hrpe_jax.server.edits import act
 from hrpe_jax.server.state import State, known_form, pickup_ticks, with_form
+from hrpe_jax.server.suggestions import Candidate, Musician, candidate_of
 
 
 def compose(composer: Musician, state: State, count: int = 4, seed: int = 0) -> list[Candidate]:

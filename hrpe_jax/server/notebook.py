@@ -13,7 +13,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.server.candidates import Musician
+from hrpe_jax.server.suggestions import Musician
 
 if TYPE_CHECKING:
     from hrpe_jax.server.serve import Running

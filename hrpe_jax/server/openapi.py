@@ -8,9 +8,9 @@ import typing
 from typing import Any
 
 from hrpe_jax.server.actions import Action, parameters
-from hrpe_jax.server.candidates import WHAT, WISHES
 from hrpe_jax.server.edits import actions
-from hrpe_jax.server.files import KINDS
+from hrpe_jax.server.suggestions import WHAT, WISHES
+from hrpe_jax.server.transfer import KINDS
 from hrpe_jax.utils.version import __version__
 
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hrpe_jax.errors import UserError, cut
-from hrpe_jax.server import candidates as ask
-from hrpe_jax.server import document as documents
+from hrpe_jax.server import project as documents
+from hrpe_jax.server import suggestions as ask
 from hrpe_jax.server.actions import Refused
 from hrpe_jax.server.answers import whole
-from hrpe_jax.server.document import Document
+from hrpe_jax.server.explanations import explain_chords
 from hrpe_jax.server.new_piece import compose
-from hrpe_jax.server.reasons import explain_chords
+from hrpe_jax.server.project import Document
 from hrpe_jax.server.state import State
 
 

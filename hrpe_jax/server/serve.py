@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrpe_jax.errors import UserError, WrongUse
-from hrpe_jax.server.candidates import Musician
-from hrpe_jax.server.files import READ_SECONDS, read_upload
 from hrpe_jax.server.guard import MAX_UPLOAD_BYTES, Access
 from hrpe_jax.server.jobs import Jobs
 from hrpe_jax.server.store import Store
+from hrpe_jax.server.suggestions import Musician
+from hrpe_jax.server.transfer import READ_SECONDS, read_upload
 from hrpe_jax.utils import cli
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def load_composer(model: str) -> Musician:
 
 def warm_up() -> Sequence[tuple[str, Callable[[Musician], object]]]:
     """What is compiled before anybody asks for it: a piece, a piece that goes on, suggestions."""
-    from hrpe_jax.server import candidates as ask
+    from hrpe_jax.server import suggestions as ask
     from hrpe_jax.server.new_piece import compose
     from hrpe_jax.server.state import empty_state
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hrpe_jax.errors import UserError
-from hrpe_jax.server.document import Document, DocumentError, document_text, read_document
+from hrpe_jax.server.project import Document, DocumentError, document_text, read_document
 from hrpe_jax.server.state import State
 
 DEFAULT_FOLDER = "~/hrpe_jax"

@@ -9,13 +9,13 @@ from typing import Any
 from hrpe_jax.arranging.styles import band_names
 from hrpe_jax.codec.columns import STYLES
 from hrpe_jax.formats.page.html import pretty
-from hrpe_jax.server.candidates import WHAT, WISHES
-from hrpe_jax.server.document import Document
 from hrpe_jax.server.edit_music import bar_text
 from hrpe_jax.server.edit_piece import MAX_TEMPO, MIN_TEMPO
-from hrpe_jax.server.files import KINDS
 from hrpe_jax.server.jobs import Job
+from hrpe_jax.server.project import Document
 from hrpe_jax.server.state import State, sounding_chords
+from hrpe_jax.server.suggestions import WHAT, WISHES
+from hrpe_jax.server.transfer import KINDS
 from hrpe_jax.theory.chord import to_lead_sheet
 from hrpe_jax.theory.function import function_code, roman_numeral
 from hrpe_jax.theory.key import Key, Mode

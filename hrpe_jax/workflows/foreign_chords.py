@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hrpe_jax.analysis.harmonize import find_melody_chords, too_little
+from hrpe_jax.analysis.harmony_hmm import find_melody_chords, too_little
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import melody
 from hrpe_jax.data.loader import eval_batches

@@ -315,12 +315,12 @@ def test_import_and_export(api: Api, tmp_path: Path):
 
 
 def test_a_file_that_takes_too_long(api: Api, monkeypatch: pytest.MonkeyPatch):
-    from hrpe_jax.server import files
+    from hrpe_jax.server import transfer
     from hrpe_jax.server.edits import act
     from hrpe_jax.server.state import empty_state
 
     score = act(empty_state(), {"do": "add_note", "onset": 0, "duration": 12, "pitch": 60}).score
-    monkeypatch.setattr(files, "READ_SECONDS", 1e-4)
+    monkeypatch.setattr(transfer, "READ_SECONDS", 1e-4)
     answer = api.call("POST", "/api/import?name=x.mid", status=400, content=midi_bytes(score))
     assert "seconds to read" in answer["problem"]
 

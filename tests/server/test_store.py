@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hrpe_jax.server.document import change
+from hrpe_jax.server.project import change
 from hrpe_jax.server.state import empty_state
 from hrpe_jax.server.store import NotFound, Store, StoreError
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrpe_jax.analysis import harmonize
+from hrpe_jax.analysis import harmony_hmm
 from hrpe_jax.analysis.fitted import write_fitted
-from hrpe_jax.analysis.harmonize import beats
+from hrpe_jax.analysis.harmony_hmm import beats
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import Chord
 from hrpe_jax.theory.key import Key
@@ -63,9 +63,9 @@ def test_counted_tables_find_the_chords_again(
     write_fitted(tmp_path / "made.json", {mode: tool.fit(mode, songs) for mode in ("major", "minor")})
     assert "12 songs, 100.0% of the time are" in capsys.readouterr().out
     tables = json.loads((tmp_path / "made.json").read_text())
-    harmonies = {mode: harmonize.Harmony.of(each) for mode, each in tables.items()}
+    harmonies = {mode: harmony_hmm.Harmony.of(each) for mode, each in tables.items()}
     assert np.argmax(harmonies["major"].begin) == harmonies["major"].chords.index((0, "maj"))
-    monkeypatch.setattr(harmonize, "harmonies", lambda: harmonies)
+    monkeypatch.setattr(harmony_hmm, "harmonies", lambda: harmonies)
     said = tool.agreement(songs)
     assert said == "24 songs: root 100.0 %, root and third 100.0 %; the tonic throughout 25.0 %"
     assert "cc written 8 / found" not in tool.effect(songs)

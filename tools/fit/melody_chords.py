@@ -1,4 +1,4 @@
-"""Counts the tables of `analysis.harmonize` in training songs that have melody and chords.
+"""Counts the tables of `analysis.harmony_hmm` in training songs that have melody and chords.
 
     python tools/fit/melody_chords.py --input=FOLDER --splits=FILE [--input=... --splits=...]
         [--output=hrpe_jax/analysis/fitted/melody_chords.json] [--measure=test]
@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from hrpe_jax.analysis.fitted import write_fitted
-from hrpe_jax.analysis.harmonize import beats, find_melody_chords, melody_chroma
+from hrpe_jax.analysis.harmony_hmm import beats, find_melody_chords, melody_chroma
 from hrpe_jax.metrics.arrays import Undefined
 from hrpe_jax.metrics.registry import BY_NAME
 from hrpe_jax.score.score import ChordSpan, Score

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from hrpe_jax.score.score import Note
 from hrpe_jax.server.actions import Refused
-from hrpe_jax.server.document import (
+from hrpe_jax.server.edit_music import bar_text
+from hrpe_jax.server.edits import act, actions
+from hrpe_jax.server.project import (
     Conflict,
     Document,
     DocumentError,
@@ -24,8 +26,6 @@ from hrpe_jax.server.document import (
     restore_version,
     undo,
 )
-from hrpe_jax.server.edit_music import bar_text
-from hrpe_jax.server.edits import act, actions
 from hrpe_jax.server.state import State, empty_state
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrpe_jax.analysis.harmonize import beats, find_melody_chords, harmonies, melody_chroma, too_little
+from hrpe_jax.analysis.harmony_hmm import beats, find_melody_chords, harmonies, melody_chroma, too_little
 from hrpe_jax.score.score import Note, Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
