@@ -75,7 +75,7 @@ def test_a_copy_without_weights_says_what_to_do(
 ):
     monkeypatch.setattr(models, "PRETRAINED_FOLDER", tmp_path)
     monkeypatch.chdir(tmp_path)
-    assert cli.run(sample.main, sample.parser(), []) == 2
+    assert cli.run(sample.main, sample.parser(), []) == 1
     said = capsys.readouterr().err
     assert "this copy of hrpe_jax comes without weights" in said
     assert "--model=runs/quickstart" in said

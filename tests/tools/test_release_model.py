@@ -43,7 +43,7 @@ def test_the_card_says_what_the_records_say(given: list[str], tmp_path: Path, ca
     assert model.seen is not None
     assert sum(model.seen["meters"].values()) == 3
     card = (out / "README.md").read_text()
-    assert "| backbone: training | 2 min on 3 abaci; 7 steps of 4,096 events;" in card
+    assert "| backbone: training | 2 min on 3 abaci; 7 steps of 512 events;" in card
     assert "GPL-3.0" in card
     assert "Not measured yet" in card
     assert "--config=configs/own_music.py --workdir=RUN" in card
