@@ -78,7 +78,7 @@ def test_a_copy_without_weights_says_what_to_do(
     assert cli.run(sample.main, sample.parser(), []) == 1
     said = capsys.readouterr().err
     assert "this copy of hrpe_jax comes without weights" in said
-    assert "--model=runs/quickstart" in said
+    assert "give its workdir, runs/quickstart" in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
