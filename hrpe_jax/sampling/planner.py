@@ -270,6 +270,8 @@ def _with_melody(
         attributes = table.draw(asked, rng, meter=meter, key=key, bars=controls.bars).attributes
         if controls.attributes.lowest is None and attributes.lowest is not None:
             low, high = attributes.lowest - WIDER, (attributes.highest or 0) + WIDER
+            if controls.continued is not None:
+                low, high = _around([note.pitch for note in controls.continued.score.melody], low, high)
             attributes = replace(attributes, lowest=low, highest=high)
         if attributes.tempo is None:
             attributes = replace(attributes, tempo=table.default_tempo.get(asked.style))
@@ -290,6 +292,15 @@ def _with_melody(
         known = described(bars[: prime.bars], ids, clocks, meter.bar_ticks)
         bars[: melody_end(ids)] = known[: melody_end(ids)]
     return replace(plan, outline=bars, attributes=attributes)
+
+
+def _around(pitches: Sequence[int], low: int, high: int) -> tuple[int, int]:
+    """A range moved as little as can be until it holds these pitches, and as wide as they are at least."""
+    if not pitches:
+        return low, high
+    width = max(high - low, max(pitches) - min(pitches))
+    low = min(max(low, max(pitches) - width), min(pitches))
+    return low, low + width
 
 
 def _as_asked(bars: np.ndarray, form: Form) -> np.ndarray:

@@ -93,6 +93,23 @@ def test_after_a_prime_its_theme_returns() -> None:
     assert column(plan, "back")[4] == 4
 
 
+@pytest.mark.parametrize(
+    ("first", "range_of_piece"), [(60, (59, 77)), (48, (48, 66)), (80, (65, 83)), (57, (57, 75))]
+)
+def test_a_continuation_stays_in_the_register_of_its_prime(
+    first: int, range_of_piece: tuple[int, int]
+) -> None:
+    """The range that is drawn, 60 to 76 and a semitone more on both sides, is moved and not widened."""
+    notes = tuple(Note(bar * 48, 24, first + bar) for bar in range(4))
+    spans = (ChordSpan(0, 192, Chord(0, "maj", 0)),)
+    score = Score("", "", Key(0, "major"), Meter(4, 4), 80.0, notes, spans)
+    controls = controls_of(prime=score, bars=8, num_pieces=1)
+    plans = plan_melodies(MODEL, controls, [0], plan_pieces(MODEL, controls, [0]), [encode_ids(score)])
+    assert plans is not None
+    (plan,) = plans
+    assert (plan.attributes.lowest, plan.attributes.highest) == range_of_piece
+
+
 def test_an_unknown_style_is_said_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"--style: 'popp': no such style; did you mean 'pop'"):
         plans_of(style="popp")
