@@ -29,7 +29,7 @@ PIECES = "--seed=7 --bars=16 --formats=mid,musicxml,html"
 COMMANDS: dict[str, tuple[str, str]] = {
     "key": ('--key="Eb major" --bars=16 --seed=7', "page"),
     "chords": (
-        '--chords="| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |" --key="G major" --bars=8 --seed=1',
+        '--chords="| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |" --key="G major" --bars=8 --seed=4',
         "notes",
     ),
     "form": ("--form=AABA --bars=16 --meter=4/4 --seed=2", "page"),
@@ -80,10 +80,15 @@ def main() -> None:
     """Makes everything."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="pretrained", help="workdir or released model")
-    model = parser.parse_args().model
-    compose(model, HERE / "pieces", PIECES)
+    parser.add_argument("--only", choices=COMMANDS, help="this picture alone")
+    args = parser.parse_args()
+    model, only = args.model, args.only
+    if not only:
+        compose(model, HERE / "pieces", PIECES)
     with browser() as window, tempfile.TemporaryDirectory() as room:
         for name, (arguments, what) in COMMANDS.items():
+            if only not in (None, name):
+                continue
             compose(model, Path(room) / name, arguments)
             photograph(window, Path(room) / name, what, HERE / f"{name}.png")
             print(f"{name}.png: python -m hrpe_jax.sample {arguments}")
