@@ -483,6 +483,14 @@ class Finger:
         self._send("touchEnd")
 
 
+def at_rest(page: Page, selector: str) -> bool:
+    """Whether an element has stopped scrolling."""
+    where = f"document.querySelector('{selector}').scrollTop"
+    before = page.run(where)
+    time.sleep(0.3)
+    return bool(page.run(where) == before)
+
+
 def test_fingers(page: Page):
     page.click("#form .add")
     size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
@@ -499,7 +507,9 @@ def test_fingers(page: Page):
     finger.swipe("#sheet .bar[data-bar='3']", -160)
     page.until(lambda: page.run("document.querySelector('#sheet').scrollTop") > 40)
     assert page.run(title) == "Bars 2 to 3"
+    page.until(lambda: at_rest(page, "#sheet"))  # a tap while it still moves only stops it
     page.run("document.querySelector('#sheet').scrollTo(0, 0)")
+    page.until(lambda: at_rest(page, "#sheet"))
     finger.tap("#sheet .bar[data-bar='1']")
     page.until(lambda: page.run(title) == "Bar 1")
     finger.tap("#extend")
