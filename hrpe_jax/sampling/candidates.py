@@ -38,8 +38,9 @@ TAKES = 8
 CANDIDATES = 16
 """Melodies of a piece, over all takes."""
 LEADS = 4
-"""Chords that lead to the end of a take, of which one is kept, where the user asks for 16 and a piece has
-several takes: their endings are chosen with their melodies."""
+"""A take has so many times fewer candidates of its last chords, since melodies choose endings too."""
+FEW = 16
+"""So few progressions are all drawn again where one has to be: one of another shape would be compiled."""
 MOST_BARS = 64
 """Longer pieces have one candidate: their end is a small part of them."""
 SHARPNESS = 4.0
@@ -93,7 +94,7 @@ def draw_candidates(model: Model, controls: Controls, numbers: Sequence[int]) ->
     several = plans is not None and sung and controls.bars <= MOST_BARS
     takes, count = (TAKES, CANDIDATES) if several else (1, 1)
     if several and controls.chords is None:
-        controls = replace(controls, candidates=max(1, controls.candidates * LEADS // 16))
+        controls = replace(controls, candidates=max(1, controls.candidates // LEADS))
     own = [number + take * CONTRASTS * MAX_PIECES for number in numbers for take in range(takes)]
     shared = None if plans is None else [plan for plan in plans for _ in range(takes)]
     draws = [number + take * MAX_PIECES for number in numbers for take in range(count)]
@@ -172,10 +173,12 @@ def contrasting_chords(
         same = [row for row, plan in enumerate(plans) if lacks_contrast(chords[row], plan.form)]
         if not same:
             break
-        again = [numbers[row] + attempt * MAX_PIECES for row in same]
-        drawn, costs = write_chords(model, controls, again, [plans[row] for row in same])
-        for row, ids, cost in zip(same, drawn, costs, strict=True):
-            chords[row], nats[row] = ids, cost
+        rows = range(len(plans)) if len(plans) <= FEW else same
+        again = [numbers[row] + attempt * MAX_PIECES for row in rows]
+        drawn, costs = write_chords(model, controls, again, [plans[row] for row in rows])
+        for row, ids, cost in zip(rows, drawn, costs, strict=True):
+            if row in same:
+                chords[row], nats[row] = ids, cost
     return chords, nats
 
 

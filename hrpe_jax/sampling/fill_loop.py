@@ -20,10 +20,10 @@ from hrpe_jax.codec import melody_tokens as tokens
 from hrpe_jax.codec import vocabulary as grammar
 from hrpe_jax.codec.columns import ATTRIBUTES, HIGH, LOW
 from hrpe_jax.codec.plan import BACK, BREATH_SILENT, COLUMNS
+from hrpe_jax.models import cache as caches
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.models.melody import MelodyCache
-from hrpe_jax.models.transformer import LayerMemory
 from hrpe_jax.sampling.likelihood import target_scores
 from hrpe_jax.sampling.logits import Settings, pick, restrict, uniforms
 from hrpe_jax.sampling.programs import stored_jit
@@ -100,20 +100,8 @@ class Row(NamedTuple):
 
 def spread(cache: MelodyCache, rows: int) -> MelodyCache:
     """The cache of one row as that of many; inside a compiled function."""
-
-    def repeated(x: Array) -> Array:
-        return jnp.broadcast_to(x, (rows, *x.shape[1:]))
-
-    def layer(memory: LayerMemory) -> LayerMemory:
-        keys, values = (jnp.broadcast_to(x[None], (rows, *x.shape)) for x in (memory.keys, memory.values))
-        return LayerMemory(keys=keys, values=values)
-
-    events = cache.events
-    past = [layer(memory) for memory in events.past]
-    kept = events._replace(past=None, slot=None)
-    spread_events = jax.tree.map(repeated, kept)._replace(past=past, slot=events.slot)
-    bars = None if cache.bars is None else jax.tree.map(repeated, cache.bars)
-    return MelodyCache(spread_events, repeated(cache.last_pitch), bars)
+    last, bars = jax.tree.map(lambda x: jnp.repeat(x, rows, axis=0), (cache.last_pitch, cache.bars))
+    return MelodyCache(caches.spread(cache.events, rows), last, bars)
 
 
 def _features(row: Row, place: Array, gap: Gap) -> dict[str, Array]:

@@ -238,7 +238,8 @@ def melody_plan(scores: Sequence[Score], request: Request) -> Plan:
     """What the sampler is told of pieces with these chords."""
     meters = sorted({score.meter.bar_ticks for score in scores})
     masks: Any = np.stack([mask_table(ticks) for ticks in meters])
-    masks = np.pad(masks, ((0, round_up(len(meters), 1) - len(meters)), (0, 0), (0, 0), (0, 0)))
+    # Takes of a piece may have two meters; one of them alone is no reason to compile another program.
+    masks = np.pad(masks, ((0, round_up(len(meters), 2) - len(meters)), (0, 0), (0, 0), (0, 0)))
 
     def column(values: Any) -> np.ndarray:
         return np.fromiter(values, np.int32, len(scores))
