@@ -263,6 +263,11 @@ def _votes(harmonies: np.ndarray, drawn: Drawn) -> np.ndarray:
     return votes
 
 
+def _chord_of(token: int) -> int:
+    """What may follow an event depends on this: its chord; one of the most beats may be said again."""
+    return token if tokens.BEATS[token] == tokens.MAX_BEATS else int(tokens.HARMONY[token])
+
+
 def _put_together(drawn: Drawn, votes: np.ndarray) -> tuple[np.ndarray, float]:
     """The events that are likeliest and nearest to the votes, out of all rows, and their log weight.
 
@@ -279,8 +284,7 @@ def _put_together(drawn: Drawn, votes: np.ndarray) -> tuple[np.ndarray, float]:
             own = ways.setdefault(beat, {})
             own[before, token] = max(score, own.get((before, token), -np.inf))
             beat += int(tokens.BEATS[token])
-            # A chord of the most beats may be said again, so it is another one than a shorter one.
-            before = token if tokens.BEATS[token] == tokens.MAX_BEATS else int(tokens.HARMONY[token])
+            before = _chord_of(token)
     agreed = np.concatenate([np.zeros((1, LABELS)), np.cumsum(votes, axis=0)])
     last = len(agreed) - 1
     # By beat and chord before it: value, log weight, and the events that lead there.
@@ -291,7 +295,7 @@ def _put_together(drawn: Drawn, votes: np.ndarray) -> tuple[np.ndarray, float]:
             end = beat + int(tokens.BEATS[token])
             label = LABEL_OF[CLASS_OF[token]]
             value += agreed[min(end, last), label] - agreed[min(beat, last), label] + score / LIKELIER
-            after = token if tokens.BEATS[token] == tokens.MAX_BEATS else int(tokens.HARMONY[token])
+            after = _chord_of(token)
             there = best.setdefault(end, {})
             if after not in there or value > there[after][0]:
                 there[after] = (value, weight + score, (*said, token))
