@@ -22,8 +22,9 @@ from hrpe_jax.codec import backbone_tokens as bt  # noqa: E402
 from hrpe_jax.codec import melody_tokens as mt  # noqa: E402
 
 # First calls compile, which a deadline would take for slowness. Before a commit fewer examples do than
-# Hypothesis draws by itself; HYPOTHESIS_PROFILE=thorough draws them all.
-settings.register_profile("quick", deadline=None, max_examples=40)
+# Hypothesis draws by itself, and the same in each run, so that a change fails for what it changed.
+# HYPOTHESIS_PROFILE=thorough draws more, and others each time.
+settings.register_profile("quick", deadline=None, max_examples=40, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 # GPUs and TPUs round the factors of float32 products unless told not to; a CPU does not.

@@ -72,14 +72,14 @@ def pickup_shift(score: Score) -> int:
     """Ticks of whole beats at the beginning in which nothing sounds: what a pickup bar leaves out.
 
     Returns:
-        0 where the first bar is not a full one, has a chord, or its first half has a note.
+        0 where the first bar is not a full one, is the last, has a chord, or its first half has a note.
     """
     bars = score.bar_starts()
     length = bars[1] if len(bars) > 1 else score.end
     chord = next((span.onset for span in score.chords if not span.chord.is_none), score.end)
     note = score.melody[0].onset if score.melody else 0
     full = score.meter.bar_ticks
-    if length != full or chord < full or not full // 2 <= note < full:
+    if length != full or score.end <= full or chord < full or not full // 2 <= note < full:
         return 0
     return note // score.meter.beat_ticks * score.meter.beat_ticks
 

@@ -37,6 +37,7 @@ def test_an_empty_beginning_is_a_pickup_bar():
         replace(SCORE, chords=(ChordSpan(0, 96, Chord(0, "maj")),)),
         replace(SCORE, melody=(Note(12, 12, 60), *SCORE.melody)),
         replace(SCORE, melody=(), chords=()),
+        replace(SCORE, melody=(Note(36, 5, 67),), chords=()),  # no bar that it would lead to
     ],
 )
 def test_other_beginnings_stay(changed: Score):
