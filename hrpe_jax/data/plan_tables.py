@@ -3,6 +3,7 @@
     attributes.json   tempo, range, density and entry of training pieces, together (`data.attribute_table`)
     outline.json      what melodies do with the bars of their form, as counts (`data.outline_model`)
     endings.json      how pieces end, as counts (`data.outline_model`)
+    chords.json       how often melodies were sung over a chord (`data.chord_counts`)
     critic.json       how real a piece of each style looks (`metrics.critic`)
 
 Each may be missing; what it would draw is then unknown to the model.
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hrpe_jax.data import attribute_table, outline_model
+from hrpe_jax.data import attribute_table, chord_counts, outline_model
 from hrpe_jax.data.attribute_table import AttributeTable, read_table, table_of_records
 from hrpe_jax.data.batches import melody_outline
+from hrpe_jax.data.chord_counts import ChordCounts, fit_chord_counts, read_chord_counts
 from hrpe_jax.data.outline_model import (
     EndingModel,
     OutlineModel,
@@ -44,12 +46,14 @@ class PlanTables:
         attributes: of training pieces.
         outlines: what bars do.
         endings: how pieces end.
+        chords: over which melodies were sung.
         critics: by style, how real a piece looks.
     """
 
     attributes: AttributeTable | None = None
     outlines: OutlineModel | None = None
     endings: EndingModel | None = None
+    chords: ChordCounts | None = None
     critics: Mapping[str, Critic] = field(default_factory=dict)
 
     def files(self) -> Iterator[tuple[str, str]]:
@@ -60,12 +64,20 @@ class PlanTables:
             yield outline_model.FILE, self.outlines.to_json()
         if self.endings is not None:
             yield outline_model.ENDINGS_FILE, self.endings.to_json()
+        if self.chords is not None:
+            yield chord_counts.FILE, self.chords.to_json()
         if self.critics:
             yield critic.FILE, critic.to_json(self.critics)
 
 
 NO_TABLES = PlanTables()
-PLAN_FILES = (attribute_table.FILE, outline_model.FILE, outline_model.ENDINGS_FILE, critic.FILE)
+PLAN_FILES = (
+    attribute_table.FILE,
+    outline_model.FILE,
+    outline_model.ENDINGS_FILE,
+    chord_counts.FILE,
+    critic.FILE,
+)
 
 
 def read_plan_tables(folder: Path) -> PlanTables:
@@ -76,10 +88,12 @@ def read_plan_tables(folder: Path) -> PlanTables:
     """
     attributes, outlines = folder / attribute_table.FILE, folder / outline_model.FILE
     endings, critics = folder / outline_model.ENDINGS_FILE, folder / critic.FILE
+    chords = folder / chord_counts.FILE
     return PlanTables(
         read_table(attributes) if attributes.is_file() else None,
         read_outline_model(outlines) if outlines.is_file() else None,
         read_ending_model(endings) if endings.is_file() else None,
+        read_chord_counts(chords) if chords.is_file() else None,
         read_critics(critics) if critics.is_file() else {},
     )
 
@@ -96,10 +110,12 @@ def plan_tables_of(dataset: Dataset) -> PlanTables:
     if not len(records):
         return NO_TABLES
     pieces = [records[number] for number in range(len(records))]
+    songs = dataset.records("melody", "train")
     return PlanTables(
         table_of_records(pieces),
         fit_outlines((str(record.get("style", "")), record_outline(record)) for record in pieces),
         fit_endings(pieces),
+        fit_chord_counts(songs[number] for number in range(len(songs))),
     )
 
 

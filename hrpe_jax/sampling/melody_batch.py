@@ -24,8 +24,10 @@ from hrpe_jax.codec.columns import ATTRIBUTES, MELODY_FIELDS, MELODY_PADDING
 from hrpe_jax.codec.melody_tokens import tempo_bin
 from hrpe_jax.codec.plan import COLUMNS, by_event
 from hrpe_jax.data.batches import melody_song
+from hrpe_jax.data.chord_counts import ChordCounts
 from hrpe_jax.models.cache import capacity
 from hrpe_jax.models.config import MelodyModelConfig
+from hrpe_jax.sampling.chord_beats import avoid_table, beat_table
 from hrpe_jax.sampling.form_input import Form
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.melody_loop import (
@@ -69,6 +71,7 @@ class Request:
         opening: the music of the prefix, whose bars may be short; None for none.
         segment: events of a segment in training.
         plans: what is planned of each piece, or None where nothing is.
+        heard: over which chords training melodies were sung; None where nobody counted.
     """
 
     bars: int
@@ -79,6 +82,7 @@ class Request:
     opening: Score | None
     segment: int
     plans: Sequence[PiecePlan] | None = None
+    heard: ChordCounts | None = None
 
 
 def melodies(
@@ -114,6 +118,11 @@ def melodies(
     scores, tables = [score_by_chords[ids] for ids in chords], [table_by_chords[ids] for ids in chords]
     if request.plans is not None:  # rows that only fill the shape have that of the first
         request = replace(request, plans=[*request.plans, *[request.plans[0]] * (rows - count)])
+    styles = [""] * rows if request.plans is None else [plan.attributes.style for plan in request.plans]
+    avoid = [
+        avoid_table(table, score.key, style, request.heard)
+        for table, score, style in zip(tables, scores, styles, strict=True)
+    ]
     plan = melody_plan(scores, request)
     keys = row_keys(np.uint32(seed), STAGE, np.pad(np.asarray(numbers, np.int32), (0, rows - count)))
     size = rows // shares(rows)
@@ -123,7 +132,7 @@ def melodies(
         running.append(
             _calls(
                 config, params, request, plan_of_rows(plan, part), scores[part], tables[part],
-                min(count - first, size), keys[part], settings, steps,
+                avoid[part], min(count - first, size), keys[part], settings, steps,
             )
         )  # fmt: skip
     with ExitStack() as stack:
@@ -174,6 +183,7 @@ def _calls(
     plan: Plan,
     scores: Sequence[Score],
     tables: Sequence[np.ndarray],
+    avoid: Sequence[np.ndarray],
     wanted: int,
     keys: jax.Array,
     settings: Settings,
@@ -198,7 +208,7 @@ def _calls(
             state = _with_cache(state, events)
             slots = capacity(state.cache.events)
         limit = min(slots - slot, segment - in_segment, steps or segment)
-        window = window_of(state, tables, scores, request)
+        window = window_of(state, tables, avoid, scores, request)
         state, said = run_melody(
             config, segment, params, plan, window, state, np.int32(limit), keys, settings
         )
@@ -280,34 +290,26 @@ def _sections(form: Form) -> Sections:
     return Sections(source, fresh, sounds)
 
 
-def beat_table(score: Score) -> np.ndarray:
-    """What the chords say on each beat of a score: chord, next chord, ticks until it; int32 `[beats, 3]`.
-
-    Where nothing follows, the next chord is none and as far away as the model can be told, and a beat more.
-    """
-    grid, harmony = backbone.harmony_of_beats(score)
-    starts = backbone.run_starts(harmony)
-    runs = np.searchsorted(starts, np.arange(len(harmony)), "right")
-    following = np.append(harmony[starts], chord_ids.NO_CHORD0)[runs]
-    far = MAX_TICKS_TO_NEXT + score.meter.beat_ticks
-    when = np.append(grid.ticks[starts], grid.ticks[-1] + far)[runs]
-    return np.stack([harmony, following, np.minimum(when - grid.ticks[:-1], far)], axis=-1).astype(np.int32)
-
-
 def window_of(
-    state: State, tables: Sequence[np.ndarray], scores: Sequence[Score], request: Request
+    state: State,
+    tables: Sequence[np.ndarray],
+    avoid: Sequence[np.ndarray],
+    scores: Sequence[Score],
+    request: Request,
 ) -> Window:
     """The beats that a call may reach: no event begins more than one bar, and a silent bar takes two.
 
     Args:
         state: where the rows are.
         tables: of the beats of each.
+        avoid: what avoid notes lose on them.
         scores: with the chords.
         request: what is asked of the pieces.
     """
     size = (request.segment // 2 + 2) * _BEATS
     harmony = np.empty((len(tables), size, 3), np.int32)
     harmony[:] = chord_ids.NO_CHORD0, chord_ids.NO_CHORD0, MAX_TICKS_TO_NEXT + 72
+    nats = np.zeros((len(tables), size), np.float32)
     now = np.maximum(np.asarray(state.clock.bars) - 1, 0)
     for row, (table, score) in enumerate(zip(tables, scores, strict=True)):
         # Bars are regular from the prefix's last one on: counted from the end, short ones do not matter.
@@ -315,7 +317,8 @@ def window_of(
         begin = max(len(table) - (request.bars - int(now[row])) * per_bar, 0)
         part = table[begin : begin + size]
         harmony[row, : len(part)] = part
-    return Window(harmony, now.astype(np.int32))
+        nats[row, : len(part)] = avoid[row][begin : begin + size]
+    return Window(harmony, nats, now.astype(np.int32))
 
 
 def _with_cache(state: State, events: Any) -> State:

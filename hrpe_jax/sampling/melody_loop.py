@@ -22,6 +22,7 @@ from hrpe_jax.codec.plan import BACK, BREATH_SILENT, COLUMNS
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.models.melody import MelodyCache
+from hrpe_jax.sampling.chord_beats import avoided
 from hrpe_jax.sampling.logits import Settings, log_probability, pick, restrict, uniforms
 from hrpe_jax.sampling.programs import StoredJit, stored_jit
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
@@ -86,10 +87,12 @@ class Window(NamedTuple):
     Attributes:
         harmony: int32 `[rows, beats, 3]`: chord, next chord (one-beat backbone ids), ticks until that from
             where the beat begins.
+        avoid: float32 `[rows, beats]`: nats that a pitch a semitone over a chord tone loses.
         bar: int32 `[rows]`: number of the bar at which the window begins, from 0.
     """
 
     harmony: Any
+    avoid: Any
     bar: Any
 
 
@@ -189,6 +192,13 @@ def hear(clock: Clock, event: Any, xp: Any = jnp) -> Clock:
     )
 
 
+def beat_of(clock: Clock, plan: Plan, window: Window) -> Array:
+    """The beat of the window that a clock shows, int32 `[rows]`."""
+    bar = jnp.maximum(clock.bars - 1 - window.bar, 0)
+    beat = bar * (plan.bar_ticks // plan.beat_ticks) + clock.clock // plan.beat_ticks
+    return jnp.minimum(beat, window.harmony.shape[1] - 1)
+
+
 def features(event: Array, place: Array, clock: Clock, plan: Plan, window: Window) -> dict[str, Array]:
     """The model's inputs for one event, as in the training records.
 
@@ -202,9 +212,7 @@ def features(event: Array, place: Array, clock: Clock, plan: Plan, window: Windo
     Returns:
         int32 `[rows, 1]` for what changes with the event, `[rows]` for key, meter and tempo.
     """
-    bar = jnp.maximum(clock.bars - 1 - window.bar, 0)
-    beat = bar * (plan.bar_ticks // plan.beat_ticks) + clock.clock // plan.beat_ticks
-    beat = jnp.minimum(beat, window.harmony.shape[1] - 1)
+    beat = beat_of(clock, plan, window)
     now = jnp.take_along_axis(window.harmony, beat[:, None, None], axis=1)[:, 0]
     chord, following = now[:, 0], now[:, 1]
     ticks = jnp.minimum(now[:, 2] - clock.clock % plan.beat_ticks, MAX_TICKS_TO_NEXT)
@@ -328,7 +336,9 @@ def run_melody(
         recently = None
         if settings.repetition_penalty is not None:
             recently = jnp.any(state.recent[:, :, None] == jnp.arange(tokens.SIZE), axis=1)
-        scores = restrict(logits, allowed_events(state.clock, plan), settings, recently)
+        beat = beat_of(state.clock, plan, window)
+        wanted = logits - avoided(window.harmony[..., 0], window.avoid, beat)
+        scores = restrict(wanted, allowed_events(state.clock, plan), settings, recently)
         token = pick(places[number], scores)
         place, record = state.place + 1, state.record
         if record is not None:

@@ -115,6 +115,9 @@ def melody_calls(
         opening=None if prime is None else prime.score,
         segment=model.stage("melody").config.batch.length,
         plans=plans,
+        heard=None
+        if controls.chords is None
+        else model.tables.chords,  # the model draws chords that it knows
     )
     return melody_batch.melodies(
         config,

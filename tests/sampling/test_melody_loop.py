@@ -24,10 +24,11 @@ from hrpe_jax.data.batches import melody_song
 from hrpe_jax.models.melody import Melody, init_memory
 from hrpe_jax.sampling import melody_batch as driver
 from hrpe_jax.sampling import melody_loop as loop
+from hrpe_jax.sampling.chord_beats import beat_table
 from hrpe_jax.sampling.controls import chord_tokens
 from hrpe_jax.sampling.form_input import read_form
 from hrpe_jax.sampling.logits import Settings
-from hrpe_jax.sampling.melody_batch import Request, beat_table, melodies, melody_plan, score_of
+from hrpe_jax.sampling.melody_batch import Request, melodies, melody_plan, score_of
 from hrpe_jax.sampling.melody_loop import Window, run_melody
 from hrpe_jax.sampling.planner import PiecePlan
 from hrpe_jax.sampling.prime import Prime
@@ -88,7 +89,7 @@ def replay(score: Score, ids: np.ndarray, planned: PiecePlan | None = None) -> d
     padded[: len(ids)] = ids
     plans = None if planned is None else [planned]
     plan = melody_plan([score], request(10_000, tempo=score.tempo_bpm, plans=plans))
-    made = _replay(padded, plan, Window(table[None], np.zeros(1, np.int32)))
+    made = _replay(padded, plan, Window(table[None], np.zeros((1, BEATS), np.float32), np.zeros(1, np.int32)))
     return {name: np.asarray(value).reshape(1, -1)[:, : len(ids)] for name, value in made.items()}
 
 

@@ -164,8 +164,10 @@ def lower_sampling(stage: str, config: StageConfig, device: Any, pieces: int) ->
         most = config.model.memory + config.batch.length
         events = jax.eval_shape(lambda c: grow(c, most), start.cache.events)
         start = start._replace(cache=start.cache._replace(events=events))
+        beats = (config.batch.length // 2 + 2) * 18
         window = melody_loop.Window(
-            jax.ShapeDtypeStruct((pieces, (config.batch.length // 2 + 2) * 18, 3), np.int32),
+            jax.ShapeDtypeStruct((pieces, beats, 3), np.int32),
+            jax.ShapeDtypeStruct((pieces, beats), np.float32),
             np.zeros(pieces, np.int32),
         )
         function, static = run_melody, (unrolled, config.batch.length)
