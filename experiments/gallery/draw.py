@@ -29,7 +29,7 @@ PIECES = "--seed=7 --bars=16 --formats=mid,musicxml,html"
 COMMANDS: dict[str, tuple[str, str]] = {
     "key": ('--key="Eb major" --bars=16 --seed=7', "page"),
     "chords": (
-        '--chords="| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |" --key="G major" --bars=8 --seed=4',
+        '--chords="| Am7 D7 | Gmaj7 | C:maj/3 ? | ii V I |" --key="G major" --bars=8 --seed=5',
         "notes",
     ),
     "form": ("--form=AABA --bars=16 --meter=4/4 --seed=2", "page"),
