@@ -19,7 +19,14 @@ import numpy as np
 import pytest
 
 from hrpe_jax.checkpoints import manager
-from hrpe_jax.checkpoints.format import DIGESTS, checkpoint_folder, find_damage, load_stage, whole_steps
+from hrpe_jax.checkpoints.format import (
+    DIGESTS,
+    checkpoint_folder,
+    find_damage,
+    load_stage,
+    read_json,
+    whole_steps,
+)
 from hrpe_jax.errors import UserError
 from tests.training import dummy
 from tests.training.test_loop import read_lines, same_params
@@ -222,3 +229,18 @@ def load_at(workdir: Path, step: int) -> Any:
     path = checkpoint_folder(workdir, "melody") / str(step)
     with ocp.StandardCheckpointer() as checkpointer:
         return [checkpointer.restore(path / name) for name in ("params", "train", "carry")]
+
+
+def test_the_next_api_of_orbax_reads_checkpoints_of_this_one(whole: Path) -> None:
+    """Orbax 1.0 makes its v1 API the only one; folders that were written before must not need it twice."""
+    v1 = pytest.importorskip("orbax.checkpoint.experimental.v1", reason="this Orbax has no v1 API")
+    folder = checkpoint_folder(whole, "melody") / "12"
+    trained = load_stage(whole, "melody")
+    targets = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), trained.params)
+    items = v1.load_checkpointables(folder, {"params": targets, "progress": None, "record": None})
+    saved = jax.tree.leaves(items["params"])
+    assert len(saved) == len(jax.tree.leaves(trained.params))
+    for own, other in zip(saved, jax.tree.leaves(trained.params), strict=True):
+        np.testing.assert_array_equal(own, other)
+    for name in ("progress", "record"):
+        assert items[name] == read_json(folder.parent, 12, name)
