@@ -24,11 +24,15 @@ ActionChains = webdriver.ActionChains
 Store = pytest.importorskip("hrpe_jax.server.store").Store
 
 
+KEYS_OF = {"More like this": "like", "Higher": "higher", "Other rhythm": "rhythm"}
+"""Of buttons in the panel of suggestions."""
+
+
 class Page:
     """A window of the studio."""
 
-    def __init__(self, driver: Any, store: Any, url: str) -> None:
-        self.driver, self.store, self.url = driver, store, url
+    def __init__(self, driver: Any, store: Any, url: str, composer: Any) -> None:
+        self.driver, self.store, self.url, self.composer = driver, store, url, composer
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(f"return {script}", *arguments)
@@ -81,7 +85,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     from tests.server.fake import FakeComposer
 
     store = Store(tmp_path_factory.mktemp("projects"))
-    running = start(store, Jobs(FakeComposer), access_for("127.0.0.1"), listen("127.0.0.1", 0))
+    composer = FakeComposer()
+    running = start(store, Jobs(lambda: composer), access_for("127.0.0.1"), listen("127.0.0.1", 0))
     options = webdriver.ChromeOptions()
     options.binary_location = str(browsers.program("chromium"))
     for argument in (
@@ -99,7 +104,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     service = webdriver.ChromeService(str(browsers.program("chromedriver")))
     driver = webdriver.Chrome(options=options, service=service)
     try:
-        window = Page(driver, store, running.url)
+        window = Page(driver, store, running.url, composer)
         driver.get(running.url)
         window.until(lambda: window.run("document.body.dataset.ready === '1'"))
         yield window
@@ -160,6 +165,14 @@ def test_from_an_empty_page_to_a_piece(page: Page, tmp_path: Path):
     page.click("#suggest [value=melody]")
     page.click("#ask")
     page.until(lambda: len(page.driver.find_elements(By.CSS_SELECTOR, ".card")) == 4)
+
+    # One wish does not hold on to the one before: each begins from what was asked for.
+    for words, what in (("More like this", "vary"), ("Higher", "melody"), ("Other rhythm", "rhythm")):
+        asked = len(page.composer.calls)
+        page.click(f"#suggest .pair button[data-key='{KEYS_OF[words]}']")
+        page.until(lambda asked=asked: len(page.composer.calls) > asked)
+        assert page.composer.calls[-1][1]["what"] == what, words
+        page.until(lambda: len(page.driver.find_elements(By.CSS_SELECTOR, ".card")) == 4)
     page.click(".card[data-number='2'] .does .plain, .card[data-number='2'] .does .main")
     page.until(lambda: page.state.score.melody != piece.score.melody)
     inside = [n for n in page.state.score.melody if 96 <= n.onset < 144]

@@ -10,7 +10,7 @@ import {explain} from "./why.js";
 import {TEXT} from "./text.js";
 
 const host = $("suggest");
-let drawn = "", what = "both", job = null, answer = null, active = -1, last = null, stop = null, parade = false;
+let drawn = "", what = "both", job = null, answer = null, active = -1, begun = null, last = null, stop = null, parade = false;
 
 project.on((told) => {
   if (told === "project") { forget(); draw(); }
@@ -23,7 +23,7 @@ player.on((told) => { if (told !== "tick") for (const button of host.querySelect
 function forget() {
   answer = null;
   active = -1;
-  last = null;
+  begun = last = null;
   parade = false;
 }
 
@@ -39,9 +39,9 @@ export function suggest(extra = {}) {
   return ask({kind: "suggest", first: selection.first, last: selection.last, what, ...extra});
 }
 
-// Asks for more of what was asked last, another way.
+// Asks for more of what was asked first, another way: one wish does not hold on to the one before.
 function refine(extra) {
-  const asked = {...last, ...extra};
+  const from = begun, asked = {...from, ...extra};
   delete asked.seed;
   if (extra.what === undefined && last?.kind !== "suggest") { delete asked.wish; delete asked.like; }
   if (last && last.kind !== "suggest" && (extra.wish || extra.what || extra.like)) {
@@ -49,15 +49,16 @@ function refine(extra) {
     if (view.bars.length !== project.now.bars.length) return keep(Math.max(0, active)).then((kept) => kept && ask({kind: "suggest", first: view.first, last: view.last, what: "both", ...extra, like: undefined}));
     return ask({kind: "suggest", first: view.first, last: view.last, what: "both", ...extra});
   }
-  return ask(asked);
+  return ask(asked, from);
 }
 
-export async function ask(asked) {
+export async function ask(asked, from = asked) {
   if (job) await cancel();
   player.stop();
   project.show(null);
   answer = null;
   active = -1;
+  begun = from;
   last = asked;
   job = {kind: asked.kind, id: null};
   const mine = job, id = project.id, controller = new AbortController();
@@ -233,7 +234,7 @@ function alternatives() {
   const cards = answer.candidates.map((view, i) => card(view, i));
   const way = (words, extra, key) => button(words, () => refine(extra), key);
   return [make("h2", {text: TEXT.alternatives(answer.candidates.length)}),
-    make("div", {class: "pair"}, button(TEXT.listenAll, () => paradeFrom(0), "all"), button(TEXT.again, () => refine({wish: "", like: undefined}), "again", "plain", {id: "again"}), button(TEXT.throwAway, throwAway, "throw", "plain", {id: "throw"})),
+    make("div", {class: "pair"}, button(TEXT.listenAll, () => paradeFrom(0), "all"), button(TEXT.again, () => refine({}), "again", "plain", {id: "again"}), button(TEXT.throwAway, throwAway, "throw", "plain", {id: "throw"})),
     make("div", {class: "cards"}, ...cards),
     make("div", {class: "pair"}, way(TEXT.likeThis, {like: {job: answer.id, candidate: Math.max(0, active)}, wish: ""}, "like"), way(TEXT.lessBusy, {wish: "less busy", ...(whole ? {} : {what: "melody"})}, "less"),
       way(TEXT.busier, {wish: "busier", ...(whole ? {} : {what: "melody"})}, "busier"), way(TEXT.higher, {wish: "higher", ...(whole ? {} : {what: "melody"})}, "higher"), way(TEXT.lower, {wish: "lower", ...(whole ? {} : {what: "melody"})}, "lower"),
