@@ -15,10 +15,10 @@ from hrpe_jax.sampling.compose import Piece, compose_pieces
 from hrpe_jax.sampling.controls import read_controls
 from hrpe_jax.sampling.notices import notices
 from hrpe_jax.sampling.options import DEFAULT_CANDIDATES, DEFAULT_SILENT_BARS, ComposeOptions
-from hrpe_jax.sampling.spans import Bars
+from hrpe_jax.sampling.posterior.spans import Bars
+from hrpe_jax.sampling.posterior.suggest import Suggestion, SuggestOptions, harmonize, suggest
+from hrpe_jax.sampling.posterior.suggested_pieces import asks_for_suggestions, suggested_pieces
 from hrpe_jax.sampling.stream import BarOfPiece, stream
-from hrpe_jax.sampling.suggest import Suggestion, SuggestOptions, harmonize, suggest
-from hrpe_jax.sampling.suggested_pieces import asks_for_suggestions, suggested_pieces
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter

@@ -18,8 +18,8 @@ from hrpe_jax.metrics.harmony import (
     melody_chord_tonal_distance,
     pitch_consonance,
 )
-from hrpe_jax.sampling.chord_evidence import CLASS_OF, find_evidence, smoothed
-from hrpe_jax.sampling.harmonize import (
+from hrpe_jax.sampling.posterior.chord_evidence import CLASS_OF, find_evidence, smoothed
+from hrpe_jax.sampling.posterior.harmonize import (
     LABEL_OF,
     LABELS,
     ChordAnswers,

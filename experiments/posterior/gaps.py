@@ -11,8 +11,8 @@ import numpy as np
 
 from experiments.posterior.songs import bars_of
 from hrpe_jax.metrics.two_sample import FEWEST, two_sample
-from hrpe_jax.sampling import fill
-from hrpe_jax.sampling.spans import Span, read_bars
+from hrpe_jax.sampling.posterior import fill
+from hrpe_jax.sampling.posterior.spans import Span, read_bars
 from hrpe_jax.score.score import Score, bar_spans
 
 

@@ -73,7 +73,7 @@ def compose_files(
     from hrpe_jax.composer import Composer, read_prime
     from hrpe_jax.sampling.controls import read_controls
     from hrpe_jax.sampling.options import check_length, read_outputs
-    from hrpe_jax.sampling.suggested_pieces import asks_for_suggestions, read_suggestion
+    from hrpe_jax.sampling.posterior.suggested_pieces import asks_for_suggestions, read_suggestion
 
     options = read_prime(options)
     with _wrong_use():

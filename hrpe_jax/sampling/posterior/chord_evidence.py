@@ -20,7 +20,7 @@ from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec import melody_tokens
 from hrpe_jax.codec.backbone import harmony_of_beats
-from hrpe_jax.sampling.likelihood import log_probabilities, melody_columns_of
+from hrpe_jax.sampling.posterior.likelihood import log_probabilities, melody_columns_of
 from hrpe_jax.score.score import BeatGrid, Score
 from hrpe_jax.theory.chord import CHORD_TONES, QUALITIES, Chord
 from hrpe_jax.theory.key import Key

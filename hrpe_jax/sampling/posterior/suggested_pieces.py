@@ -12,8 +12,8 @@ from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.compose import Piece
 from hrpe_jax.sampling.controls import MAX_PIECES
 from hrpe_jax.sampling.options import ComposeOptions
-from hrpe_jax.sampling.spans import first_number, read_bars
-from hrpe_jax.sampling.suggest import Suggestion, SuggestOptions, check_options, harmonize, suggest
+from hrpe_jax.sampling.posterior.spans import first_number, read_bars
+from hrpe_jax.sampling.posterior.suggest import Suggestion, SuggestOptions, check_options, harmonize, suggest
 from hrpe_jax.score.score import Score
 
 HARMONIZE = "harmonize"

@@ -11,9 +11,9 @@ import pytest
 from hrpe_jax.composer import Composer
 from hrpe_jax.errors import UserError
 from hrpe_jax.sampling.options import ComposeOptions, Outputs
-from hrpe_jax.sampling.spans import read_bars
-from hrpe_jax.sampling.suggest import SuggestOptions
-from hrpe_jax.sampling.suggested_pieces import read_suggestion
+from hrpe_jax.sampling.posterior.spans import read_bars
+from hrpe_jax.sampling.posterior.suggest import SuggestOptions
+from hrpe_jax.sampling.posterior.suggested_pieces import read_suggestion
 from hrpe_jax.sampling.write import page_of, write_pieces
 from hrpe_jax.score.form import Section
 from hrpe_jax.score.score import ChordSpan, Note, Score

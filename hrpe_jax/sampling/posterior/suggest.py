@@ -10,8 +10,8 @@ import numpy as np
 from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec.backbone import harmony_of_beats
 from hrpe_jax.errors import UserError, cut
-from hrpe_jax.sampling.fill import Candidate, FillRequest, by_weight, fill, notes_in, with_notes
-from hrpe_jax.sampling.harmonize import (
+from hrpe_jax.sampling.posterior.fill import Candidate, FillRequest, by_weight, fill, notes_in, with_notes
+from hrpe_jax.sampling.posterior.harmonize import (
     DEFAULTS,
     ChordAnswer,
     ChordAnswers,
@@ -21,8 +21,8 @@ from hrpe_jax.sampling.harmonize import (
     labels_of,
     with_harmony,
 )
-from hrpe_jax.sampling.reasons import chord_reason, melody_reason
-from hrpe_jax.sampling.spans import (
+from hrpe_jax.sampling.posterior.reasons import chord_reason, melody_reason
+from hrpe_jax.sampling.posterior.spans import (
     WHAT,
     Bars,
     Span,

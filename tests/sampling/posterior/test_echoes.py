@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from hrpe_jax.sampling.echoes import GIVEN_WEIGHT, LAGS, given_weight, proposal_of_rows, proposals
-from hrpe_jax.sampling.fill import FillRequest, fill
-from hrpe_jax.sampling.fill_loop import ANY_PITCH
-from hrpe_jax.sampling.spans import read_bars
+from hrpe_jax.sampling.posterior.echoes import GIVEN_WEIGHT, LAGS, given_weight, proposal_of_rows, proposals
+from hrpe_jax.sampling.posterior.fill import FillRequest, fill
+from hrpe_jax.sampling.posterior.fill_loop import ANY_PITCH
+from hrpe_jax.sampling.posterior.spans import read_bars
 from hrpe_jax.score.score import Note, Score
-from tests.sampling.test_suggest import BAR, tune
+from tests.sampling.posterior.test_suggest import BAR, tune
 from tests.sampling.tiny import planned_model
 
 

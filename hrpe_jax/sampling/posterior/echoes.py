@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrpe_jax.sampling.fill_loop import ANY_PITCH
-from hrpe_jax.sampling.spans import Span
+from hrpe_jax.sampling.posterior.fill_loop import ANY_PITCH
+from hrpe_jax.sampling.posterior.spans import Span
 from hrpe_jax.score.score import Note, Score, bar_spans
 
 LAGS = (4, 2, 8, 1)

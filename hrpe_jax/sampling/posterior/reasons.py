@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hrpe_jax.sampling.spans import Span
+from hrpe_jax.sampling.posterior.spans import Span
 from hrpe_jax.score.score import ChordSpan, Note, Score
 from hrpe_jax.theory.chord import CHORD_TONES, Chord
 from hrpe_jax.theory.function import roman_numeral

@@ -24,8 +24,8 @@ from hrpe_jax.models import cache as caches
 from hrpe_jax.models import melody as models
 from hrpe_jax.models.config import MelodyModelConfig
 from hrpe_jax.models.melody import MelodyCache
-from hrpe_jax.sampling.likelihood import target_scores
 from hrpe_jax.sampling.logits import Settings, pick, restrict, uniforms
+from hrpe_jax.sampling.posterior.likelihood import target_scores
 from hrpe_jax.sampling.programs import stored_jit
 from hrpe_jax.theory.meter import MAX_BAR_TICKS
 

@@ -26,7 +26,6 @@ from hrpe_jax.checkpoints.release import Model
 from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.models import backbone as models
 from hrpe_jax.models.config import BackboneModelConfig
-from hrpe_jax.sampling import particles
 from hrpe_jax.sampling.backbone_loop import (
     BEATS_PER_BAR,
     FREE,
@@ -37,8 +36,9 @@ from hrpe_jax.sampling.backbone_loop import (
     features,
     read_backbone,
 )
-from hrpe_jax.sampling.chord_evidence import CLASS_OF, CLASSES
 from hrpe_jax.sampling.logits import pick
+from hrpe_jax.sampling.posterior import particles
+from hrpe_jax.sampling.posterior.chord_evidence import CLASS_OF, CLASSES
 from hrpe_jax.sampling.programs import stored_jit
 from hrpe_jax.sampling.sizes import backbone_stage, left_padded, round_up
 

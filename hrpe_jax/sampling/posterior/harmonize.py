@@ -19,7 +19,7 @@ from hrpe_jax.codec import backbone_tokens as tokens
 from hrpe_jax.codec.backbone import harmony_of_beats, run_starts
 from hrpe_jax.codec.columns import style_value
 from hrpe_jax.codec.plan import BACK, COLUMNS, FORM_COLUMNS, outline
-from hrpe_jax.sampling.chord_evidence import (
+from hrpe_jax.sampling.posterior.chord_evidence import (
     CLASS_OF,
     CLASSES,
     COUNTS_WEIGHT,
@@ -32,7 +32,7 @@ from hrpe_jax.sampling.chord_evidence import (
     restricted,
     smoothed,
 )
-from hrpe_jax.sampling.chord_filter import FILTERS, PARTICLES, Drawn, Music, harmony_of, run_filters
+from hrpe_jax.sampling.posterior.chord_filter import FILTERS, PARTICLES, Drawn, Music, harmony_of, run_filters
 from hrpe_jax.score.form import form_values
 from hrpe_jax.score.score import BeatGrid, ChordSpan, Score
 

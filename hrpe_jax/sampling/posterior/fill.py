@@ -36,14 +36,14 @@ from hrpe_jax.codec.plan import (
 )
 from hrpe_jax.codec.vocabulary import STATE_BAR, STATE_BAR_TIE
 from hrpe_jax.sampling.controls import MELODY_TOP_P
-from hrpe_jax.sampling.echoes import PROPOSALS, Proposal, given_weight, proposal_of_rows, proposals
-from hrpe_jax.sampling.fill_loop import ANY_PITCH, TICKS, Gap, draw_gap, gap_mask, gap_tables, weigh
-from hrpe_jax.sampling.fill_weights import ending_weight, unlike
-from hrpe_jax.sampling.likelihood import MelodyColumns, melody_columns_of
 from hrpe_jax.sampling.logits import Settings, row_keys
 from hrpe_jax.sampling.melody_loop import empty_cache, read_melody
+from hrpe_jax.sampling.posterior.echoes import PROPOSALS, Proposal, given_weight, proposal_of_rows, proposals
+from hrpe_jax.sampling.posterior.fill_loop import ANY_PITCH, TICKS, Gap, draw_gap, gap_mask, gap_tables, weigh
+from hrpe_jax.sampling.posterior.fill_weights import ending_weight, unlike
+from hrpe_jax.sampling.posterior.likelihood import MelodyColumns, melody_columns_of
+from hrpe_jax.sampling.posterior.spans import Span
 from hrpe_jax.sampling.sizes import left_padded, melody_stage, room, round_up
-from hrpe_jax.sampling.spans import Span
 from hrpe_jax.score.form import form_values
 from hrpe_jax.score.score import Note, Score, bar_spans
 

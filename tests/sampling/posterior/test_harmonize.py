@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hrpe_jax.codec import backbone_tokens as tokens
-from hrpe_jax.sampling.chord_filter import Drawn
-from hrpe_jax.sampling.harmonize import LABELS, LIKELIER, _put_together, labels_of
+from hrpe_jax.sampling.posterior.chord_filter import Drawn
+from hrpe_jax.sampling.posterior.harmonize import LABELS, LIKELIER, _put_together, labels_of
 from hrpe_jax.theory.chord import Chord
 
 CHORDS = [tokens.chord_id(Chord(root, "maj", root)) for root in (0, 5, 7)]

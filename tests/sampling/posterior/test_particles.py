@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hrpe_jax.sampling import particles
+from hrpe_jax.sampling.posterior import particles
 
 STATES, STEPS = 2, 4
 RNG = np.random.default_rng(5)
