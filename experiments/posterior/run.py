@@ -73,6 +73,8 @@ def main(args: argparse.Namespace) -> None:
         print(json.dumps(speeds(composer, songs[0], args.style)))
         return
     about = {"table": args.table, "style": args.style, "split": args.split, "bars": args.bars}
+    if args.answers_only:
+        about["answers_only"] = True
     windows = gaps.Windows() if args.seam else None
     kept = {} if windows else _kept(args.output, about)
     rows: list[dict[str, Any]] = []
@@ -80,7 +82,7 @@ def main(args: argparse.Namespace) -> None:
         row = kept.get(score.id)
         if row is None:
             if args.table == "harmonize":
-                row = chords.harmonized(composer, score, args.style, number)
+                row = chords.harmonized(composer, score, args.style, number, args.answers_only)
             else:
                 row = gaps.filled(composer, score, args.style, number, windows)
             row = {"song": score.id, **row} if row else None
@@ -198,6 +200,7 @@ def parser() -> argparse.ArgumentParser:
     add("--style", default="pop", metavar="NAME", help="whose songs")
     add("--songs", type=int, default=12, metavar="N", help="how many")
     add("--bars", type=int, default=16, metavar="N", help="of each")
+    add("--answers_only", action="store_true", help="of `harmonize`: without smoothed, prior and no_look")
     add("--seam", action="store_true", help="of `fill`: a classifier looks for seams, too")
     add("--raw", type=cli.path, metavar="DIR", help="of `ceiling`: folder with POP909's songs")
     add("--forms", type=cli.path, metavar="DIR", help="of `ceiling`: folder with their form labels")
