@@ -167,6 +167,7 @@ def test_melody_by_song(small: SimpleNamespace, data: Path) -> None:
     same_figures(small, {"stage": "melody", **sums}, evaluate_params(task, config, params, batches))
 
 
+@pytest.mark.slow
 def test_run_goes_on_and_repeats(
     small: SimpleNamespace, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -204,6 +205,7 @@ def test_run_goes_on_and_repeats(
     assert "not the same: curve" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_seeds_are_averaged(
     small: SimpleNamespace, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
