@@ -21,7 +21,9 @@ from hrpe_jax.codec.columns import MELODY_FIELDS, MELODY_ROW_FIELDS
 from hrpe_jax.codec.plan import Attributes, attributes_of, described, melody_end, outline
 from hrpe_jax.codec.vocabulary import accepts_melody
 from hrpe_jax.data.batches import melody_song
+from hrpe_jax.data.chord_counts import ChordCounts
 from hrpe_jax.models.melody import Melody, init_memory
+from hrpe_jax.sampling import chord_beats
 from hrpe_jax.sampling import melody_batch as driver
 from hrpe_jax.sampling import melody_loop as loop
 from hrpe_jax.sampling.chord_beats import beat_table
@@ -37,6 +39,7 @@ from hrpe_jax.score.form import Section, crop_form
 from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
 from hrpe_jax.theory.meter import Meter
+from hrpe_jax.theory.quality import INTERVALS
 from tests.codec.scores import scores
 from tests.sampling.tiny import MELODY, SEGMENT, controls_of, noisy_params, planned_model, tiny_model
 
@@ -283,6 +286,27 @@ def test_a_penalty_makes_pitches_come_back_less_often():
         return float(np.mean([len(set(row)) / len(row) for row in pitches]))
 
     assert returning(1e6) > returning(1.0)
+
+
+def test_over_strange_chords_no_note_clashes(monkeypatch: pytest.MonkeyPatch):
+    """All chords are strange where nothing was counted, and a great loss is a ban."""
+
+    def clashes(rows: list[list[int]]) -> int:
+        count = 0
+        for row, chords in zip(rows, PIECES, strict=True):
+            score = score_of(chords)
+            for note in melody.decode(row, score.meter).notes:
+                span = next(span for span in score.chords if span.onset <= note.onset < span.end)
+                tones = {(span.chord.root + step) % 12 for step in INTERVALS[span.chord.quality or "maj"]}
+                avoid = {(tone + 1) % 12 for tone in tones} - tones
+                count += not span.chord.is_none and note.pitch % 12 in avoid
+        return count
+
+    assert clashes(run(seed=5)[0]) > 0
+    monkeypatch.setattr(chord_beats, "AVOID", 1e6)
+    rows = run(seed=5, heard=ChordCounts({}))[0]
+    assert clashes(rows) == 0
+    check_rows(rows)
 
 
 def test_seeds_and_shapes():
