@@ -13,6 +13,7 @@ Needs the extra studio: pip install 'hrpe_jax[studio]'
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from hrpe_jax.utils import cli
@@ -48,4 +49,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, parser()))
+    code = cli.run(main, parser())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The model's thread may be inside a program that cannot be interrupted; Python's own ending aborts it.
+    os._exit(code)

@@ -1,8 +1,9 @@
 """The model's thread: it loads the model, warms it up, and does one thing after the other that projects ask
 for.
 
-JAX runs in this thread alone. A project has one job at a time, and few may wait. A job that is cancelled
-while the model works on it ends when the model is done; its answer goes nowhere.
+JAX runs in this thread alone, but for a second one while the model warms up. A project has one job at a time,
+and few may wait. A job that is cancelled while the model works on it ends when the model is done; its answer
+goes nowhere.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ SLOW_SECONDS = 3.0
 """A program takes longer than that only where it is compiled."""
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 _OVER = (DONE, FAILED, CANCELLED)
+
+
+WarmUp = tuple[str, Callable[[Musician], object]]
+"""What is warmed up, and the call that does so."""
 
 
 class Busy(UserError):
@@ -94,16 +99,18 @@ class Jobs:
     Args:
         load: gives the model; called in the thread.
         warm: (what, call) of each program that is compiled before anybody asks for it.
+        aside: likewise, in a thread of its own beside all of `warm` but the first.
         say: told each line of progress.
     """
 
     def __init__(
         self,
         load: Callable[[], Musician],
-        warm: Sequence[tuple[str, Callable[[Musician], object]]] = (),
+        warm: Sequence[WarmUp] = (),
+        aside: Sequence[WarmUp] = (),
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._load, self._warm, self._say = load, list(warm), say
+        self._load, self._warm, self._aside, self._say = load, list(warm), list(aside), say
         self._waiting: deque[Job] = deque()
         self._jobs: dict[str, Job] = {}
         self._changed = threading.Condition()
@@ -201,6 +208,7 @@ class Jobs:
                 self._waiting.clear()
             return
         started = time.monotonic()
+        side = threading.Thread(target=self._try_all, args=(composer, self._aside), daemon=True)
         for number, (what, call) in enumerate(self._warm):
             total = len(self._warm)
             compiling = f"Compiling {what}, once per machine"
@@ -210,13 +218,22 @@ class Jobs:
             self._serve(composer, wait=False)
             if self._ended:
                 return
+            self._try_all(composer, [(what, call)])
+            if number == 0:
+                side.start()
+        if self._warm:
+            side.join()
+        self.progress = Progress("ready", "Ready", len(self._warm), len(self._warm))
+        self._say(f"ready ({time.monotonic() - started:.1f} s)")
+        self._serve(composer, wait=True)
+
+    def _try_all(self, composer: Musician, calls: Sequence[WarmUp]) -> None:
+        """Warms up; what goes wrong will be seen by who asks for it."""
+        for what, call in calls:
             try:
                 call(composer)
             except Exception as error:
                 self._say(f"{what}: {type(error).__name__}: {error}")
-        self.progress = Progress("ready", "Ready", len(self._warm), len(self._warm))
-        self._say(f"ready ({time.monotonic() - started:.1f} s)")
-        self._serve(composer, wait=True)
 
     def _serve(self, composer: Musician, wait: bool) -> None:
         """Does what waits; with `wait` for ever."""

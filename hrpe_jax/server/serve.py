@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrpe_jax.errors import UserError, WrongUse
 from hrpe_jax.server.guard import MAX_UPLOAD_BYTES, Access
-from hrpe_jax.server.jobs import Jobs
+from hrpe_jax.server.jobs import Jobs, WarmUp
 from hrpe_jax.server.store import Store
 from hrpe_jax.server.suggestions import Musician
 from hrpe_jax.server.transfer import READ_SECONDS, read_upload
@@ -117,8 +117,6 @@ def serve(
         cli.say("the studio ends; everything is saved")
     running.stop()
     address.unlink(missing_ok=True)
-    # The model's thread may be inside a program that cannot be interrupted.
-    threading.Thread(target=_leave, daemon=True).start()
     return None
 
 
@@ -130,11 +128,6 @@ def _tell_address(folder: Path, url: str) -> Path:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"url": url}, file)
     return path
-
-
-def _leave() -> None:
-    time.sleep(5)
-    os._exit(0)
 
 
 def _read_file(path: Path) -> Any:
@@ -229,7 +222,7 @@ def start(store: Store, jobs: Jobs, access: Access, listening: socket.socket, pr
 def model_jobs(model: str, say: Callable[[str], None]) -> Jobs:
     """The jobs of a model on disk."""
 
-    return Jobs(lambda: load_composer(model), warm_up(), say)
+    return Jobs(lambda: load_composer(model), *warm_up(), say)
 
 
 def load_composer(model: str) -> Musician:
@@ -239,8 +232,8 @@ def load_composer(model: str) -> Musician:
     return Composer.load(model)
 
 
-def warm_up() -> Sequence[tuple[str, Callable[[Musician], object]]]:
-    """What is compiled before anybody asks for it: a piece, a piece that goes on, suggestions."""
+def warm_up() -> tuple[Sequence[WarmUp], Sequence[WarmUp]]:
+    """What is compiled before anybody asks for it: a piece, what is asked for most, and the rest aside."""
     from hrpe_jax.server import suggestions as ask
     from hrpe_jax.server.new_piece import compose
     from hrpe_jax.server.state import empty_state
@@ -253,8 +246,7 @@ def warm_up() -> Sequence[tuple[str, Callable[[Musician], object]]]:
 
     return [
         ("a piece", piece),
-        ("suggestions", lambda composer: ask.suggest(composer, state, 3, 6, "both")),
         ("melodies", lambda composer: ask.suggest(composer, state, 3, 6, "melody")),
         ("chords", lambda composer: ask.suggest(composer, state, 3, 6, "chords")),
         ("harmony", lambda composer: ask.harmonize(composer, state, 1, 8)),
-    ]
+    ], [("suggestions", lambda composer: ask.suggest(composer, state, 3, 6, "both"))]

@@ -155,6 +155,31 @@ def test_one_writes_while_programs_are_compiled(tmp_path: Path, monkeypatch: pyt
             time.sleep(0.01)
 
 
+def test_some_is_warmed_up_aside_behind_the_first(tmp_path: Path):
+    """The model is ready when both are done; a failure aside is said, and is no failure of the model."""
+    begun, let, said = threading.Event(), threading.Event(), list[str]()
+
+    def aside(composer: Any) -> None:
+        begun.set()
+        let.wait(30)
+        raise ValueError("no such program")
+
+    warm = [
+        ("first", lambda composer: said.append(f"aside has begun: {begun.is_set()}")),
+        ("second", lambda composer: begun.wait(30)),
+    ]
+    jobs = Jobs(FakeComposer, warm, [("more", aside)], said.append)
+    jobs.start()
+    assert begun.wait(30)
+    assert jobs.progress.stage == "warming"
+    let.set()
+    while jobs.progress.stage != "ready":
+        time.sleep(0.01)
+    jobs.stop()
+    assert "aside has begun: False" in said
+    assert "more: ValueError: no such program" in said
+
+
 def test_suggestions_change_only_what_was_asked_for(api: Api):
     project = api.post("/api/projects", {"bars": 8})["id"]
     told = api.post(f"/api/projects/{project}/jobs", {"kind": "compose"})

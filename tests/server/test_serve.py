@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -49,6 +50,26 @@ def test_a_killed_server_loses_nothing_that_it_answered(tmp_path: Path):
     document = Store(tmp_path).get(project)
     assert document.state.score.tempo_bpm == 129
     assert len(document.past) == 30
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_it_can_be_ended_while_the_model_works(tmp_path: Path):
+    # A process that was started in the background does not hear Ctrl-C unless it asks to.
+    script = (
+        "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "sys.argv = ['studio', '--no_browser', '--folder', sys.argv[1]]; "
+        "runpy.run_module('hrpe_jax.studio', run_name='__main__', alter_sys=True)"
+    )
+    program = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "getting ready" not in (line := process.stderr.readline()):
+            assert line, "it ended by itself"
+        time.sleep(0.5)  # inside the first program
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 0
+    assert said.strip().endswith("the studio ends; everything is saved")
 
 
 def test_addresses():
