@@ -106,10 +106,14 @@ MOVING: dict[str, Rung] = {
     "moving_control": moving_rung("control, repeats and phrases", 256, NONE),
     "moving_lags": moving_rung("and lags over roots", 240, LAG4),
     "moving_motions": moving_rung("and lags over motions", 248, MOTIONS),
+    "moving_started": moving_rung("and lags over motions, one head set by hand at the start", 248, MOTIONS),
     "moving_transposed": moving_rung("and transposed search", 139, NONE, **MOVED),
     "moving_both": moving_rung("and lags over motions, and transposed search", 132, MOTIONS, **MOVED),
 }
 """What a model can know of progressions that come back in another key; for the conditions of `moving`."""
+STARTED = ("moving_started",)
+"""Rungs of which one head of the first layer begins with tables for "the same motion" at every lag, as in
+`sequences.py`: whether training keeps and uses what it may not find."""
 
 PLAIN = hrpe("query", codes="none")
 PITCH_LAG2 = hrpe("lagged", HERE, *TWO, codes="melody")
@@ -149,6 +153,7 @@ class Condition:
       rungs: which.
       seeds: how many.
       values: other values of the stage's config.
+      model: other values of the model's.
     """
 
     title: str
@@ -159,6 +164,7 @@ class Condition:
     rungs: tuple[str, ...] = DECISIVE
     seeds: int = SEEDS["backbone"]
     values: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def moving(self) -> bool:
@@ -178,6 +184,15 @@ CONDITIONS = {
     "billboard": Condition("Billboard", data="billboard", seeds=3),
     "openewld": Condition("OpenEWLD", data="openewld", rungs=tuple(MOVING), values={"eval_every": 100}),
     "billboard_moving": Condition("Billboard", data="billboard", rungs=tuple(MOVING), seeds=3),
+    "pop909_moving": Condition("POP909", rungs=tuple(MOVING), seeds=1),
+    "nottingham_moving": Condition("Nottingham", data="nottingham", rungs=tuple(MOVING), seeds=1),
+    "form_told": Condition(
+        "the form told",
+        data="pop909_form",
+        rungs=("control_phrases", "lag4_phrases"),
+        seeds=1,
+        model={"plan": True},
+    ),
     "longer": Condition("up to 9,000 steps", stage="melody", rungs=LONGER, seeds=1, values={"steps": 9000}),
 }
 
@@ -234,7 +249,7 @@ def stage_values(cell: Cell) -> dict[str, Any]:
     common, condition = STAGES[cell.stage], CONDITIONS[cell.condition]
     values = {**common, **condition.values}
     rungs = MOVING if condition.moving else RUNGS[cell.stage]
-    values["model"] = {**common["model"], **rungs[cell.rung][1]}
+    values["model"] = {**common["model"], **rungs[cell.rung][1], **condition.model}
     values["batch"] = {**common["batch"], "augment": condition.augment}
     values["optimizer"] = dict(common["optimizer"])
     for key, value in cell.changes:

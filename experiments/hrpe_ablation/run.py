@@ -2,6 +2,7 @@
 
     python experiments/hrpe_ablation/run.py --pop909=DATA --billboard=DATA [--only='backbone-*-full-0']
     python experiments/hrpe_ablation/run.py --openewld=DATA --only='*-openewld-?'
+    python experiments/hrpe_ablation/run.py --pop909=DATA --nottingham=DATA --only='*_moving-?'
     python experiments/hrpe_ablation/run.py --pop909=DATA --repeat=NAME
 
 DATA are prepared data sets. Started again after it was stopped or killed it goes on, within a run too.
@@ -51,7 +52,8 @@ def main(args: argparse.Namespace) -> int:
     from train import check_parameters
 
     check_parameters()
-    data = {name: path for name in ("pop909", "billboard", "openewld") if (path := getattr(args, name))}
+    names = ("pop909", "pop909_form", "billboard", "openewld", "nottingham")
+    data = {name: path for name in names if (path := getattr(args, name))}
     records, began = Path(args.records), time.monotonic()
     if args.repeat:
         known = by_name(records)
@@ -150,6 +152,12 @@ def parser() -> argparse.ArgumentParser:
     add("--pop909", metavar="DATA", help="POP909, prepared")
     add("--billboard", metavar="DATA", help="Billboard, prepared; without it its runs wait")
     add("--openewld", metavar="DATA", help="OpenEWLD, prepared; without it its runs wait")
+    add(
+        "--pop909_form",
+        metavar="DATA",
+        help="POP909 with its form labels (`--form`); without it its runs wait",
+    )
+    add("--nottingham", metavar="DATA", help="Nottingham, prepared; without it its runs wait")
     add(
         "--records",
         default=str(RECORDS),

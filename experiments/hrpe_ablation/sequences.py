@@ -52,6 +52,7 @@ RATE, STRENGTH = 3e-3, 6.0
 SIZE = {"width": 48, "layers": 2, "heads": 3, "head_width": 16, "residual_rank": 0, "dropout": 0.0}
 PLAIN = {"token_shift": False, "motion_input": True}
 SEARCH = {"repeats": 64, "phrases": (2, 4, 8, 16)}
+NOT_TOLD = {"motion_input": False}
 FOUR = ((0, 1), (1, 2), (2, 3), (3, 4))
 NONE, ROOTS = {"variant": "none"}, {"variant": "lagged", "lags": ((0, 0), *FOUR)}
 MOTIONS = {"variant": "lagged", "lags": (), "motions": FOUR}
@@ -64,8 +65,13 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
         {"harmony": NONE, **SEARCH, "transposed_repeats": 64, "transposed_phrases": SEARCH["phrases"]},
     ),
     "motions_alone": ("lags over motions, no search", {"harmony": MOTIONS}),
+    "not_told": ("control, the motion not at the input", {"harmony": NONE, **SEARCH, **NOT_TOLD}),
+    "motions_not_told": (
+        "lags over motions, the motion not at the input",
+        {"harmony": MOTIONS, **SEARCH, **NOT_TOLD},
+    ),
 }
-"""What each model has; the motion into every chord is at the input of all."""
+"""What each model has; the motion into every chord is at the input of all but the last two."""
 
 
 def songs(rng: np.random.Generator, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -220,7 +226,13 @@ def main(args: argparse.Namespace) -> int:
         found = measure(task, params)
         count = sum(leaf.size for leaf in jax.tree.leaves(params))
         spent = round(time.process_time() - began)
-        rows[name] = {"steps": args.steps, "seed": args.seed, "parameters": count, **found, "seconds": spent}
+        rows[f"{name}, {args.steps} steps"] = {
+            "steps": args.steps,
+            "seed": args.seed,
+            "parameters": count,
+            **found,
+            "seconds": spent,
+        }
         replace_file(path, (json.dumps(rows, indent=1) + "\n").encode())
         print(
             f"{MODELS[name][0]}: nll {found['root_nll']:.3f}, accuracy {found['root_accuracy']:.3f} "
@@ -236,7 +248,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = options.add_argument
-    add("--steps", type=cli.at_least(0), default=400, metavar="N", help="of training; 400 by default")
+    add("--steps", type=cli.at_least(0), default=3000, metavar="N", help="of training; 3000 by default")
     add("--seed", type=int, default=0, metavar="N", help="of parameters and songs")
     add("--only", metavar="NAMES", help=f"of {', '.join(MODELS)}; all by default")
     add("--output", default=str(HERE / "sequences.json"), metavar="FILE", help="results, added to")

@@ -21,7 +21,6 @@ from figures import figures, intervals, nearest_distances
 from grid import (
     BACKBONE,
     CONDITIONS,
-    DECISIVE,
     MELODY,
     MOVING,
     PILOT,
@@ -167,14 +166,15 @@ def averages(records: Sequence[Record], stage: str) -> list[Record]:
 
 
 def conditions(records: Sequence[Record]) -> str:
-    """The decisive rungs where data is scarce, not augmented, or other."""
+    """The rungs of conditions where data is scarce, not augmented, or other; the first is the control."""
     rows = []
     for name, condition in CONDITIONS.items():
-        if condition.stage != "backbone":
+        if condition.stage != "backbone" or condition.moving:
             continue
-        control = select(records, "backbone", "control", name)
+        first = condition.rungs[0]
+        control = select(records, "backbone", first, name)
         shift = select(records, "backbone", "shift", name)
-        for rung in DECISIVE:
+        for rung in condition.rungs:
             runs = select(records, "backbone", rung, name)
             if runs:
                 rows.append(
@@ -185,8 +185,8 @@ def conditions(records: Sequence[Record]) -> str:
                         seeds_text(runs, condition.seeds),
                         value_text(rates(runs, "chord_nll")),
                         value_text(rates(runs, "chord_accuracy")),
-                        "" if rung == "control" else difference_text(runs, control, "chord_nll"),
-                        "" if rung == "shift" else difference_text(runs, shift, "chord_nll"),
+                        "" if rung == first else difference_text(runs, control, "chord_nll"),
+                        "" if rung == "shift" or not shift else difference_text(runs, shift, "chord_nll"),
                     ]
                 )
     header = [

@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from grid import CONDITIONS, MOVING, RUNGS, TOLERANCE, WRITING, Cell, stage_values
+from grid import CONDITIONS, MOVING, RUNGS, STARTED, TOLERANCE, WRITING, Cell, stage_values
 from measure import song_sums
 from progressions import compare_progressions
 
@@ -139,6 +139,7 @@ def train_cell(cell: Cell, dataset: Dataset, workdir: Path) -> dict[str, Any]:
         seed=config.seed,
         workdir=workdir,
         record=record,
+        initial=begun(task.init_params(jax.random.key(cell.seed))) if cell.rung in STARTED else None,
     )
     spent = time.process_time() - began
     best = load_stage(workdir, stage)
@@ -172,6 +173,21 @@ def train_cell(cell: Cell, dataset: Dataset, workdir: Path) -> dict[str, Any]:
         "tables": tables_of(best.params),
         "config": asdict(config),
     }
+
+
+STRENGTH = 6.0
+"""Of "the same motion" in a head that is set by hand, as in `sequences.py`."""
+
+
+def begun(params: Any) -> Any:
+    """Parameters whose first head of the first layer looks for "the same motion" at every lag."""
+
+    def set_one(path: tuple[Any, ...], leaf: Any) -> Any:
+        name = path[-1].key
+        hand = name.startswith("motion_") and name.endswith("_cyclic")
+        return jax.numpy.asarray(leaf).at[0, 0, 0].set(STRENGTH) if hand else leaf
+
+    return jax.tree_util.tree_map_with_path(set_one, params)
 
 
 SAME = (

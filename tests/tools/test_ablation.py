@@ -114,7 +114,9 @@ def test_every_condition_and_rung_is_another_training(modules: SimpleNamespace) 
     for cell in modules.grid.cells():
         condition = modules.grid.CONDITIONS[cell.condition]
         values = {name: x for name, x in modules.grid.stage_values(cell).items() if name not in looks}
-        trained = json.dumps([cell.stage, values, condition.data, condition.songs, cell.seed], sort_keys=True)
+        started = cell.rung in modules.grid.STARTED
+        about = [cell.stage, values, condition.data, condition.songs, cell.seed, started]
+        trained = json.dumps(about, sort_keys=True)
         assert seen.setdefault(trained, cell.name) == cell.name
     batches = {
         cell.condition: modules.grid.stage_values(cell)["batch"]["augment"] for cell in modules.grid.cells()
@@ -384,3 +386,18 @@ def test_baselines_have_records_like_models(modules: SimpleNamespace, data: Path
     for record in found:
         assert all(modules.rows.rate(record, name) > 0 for name in modules.rows.RATES[record["stage"]])
         assert 0 <= modules.rows.calibration_error([record]) <= 1
+
+
+def test_a_head_set_by_hand_begins_with_the_same_motion(modules: SimpleNamespace) -> None:
+    cell = next(cell for cell in modules.grid.cells() if cell.rung in modules.grid.STARTED)
+    stage, config = modules.train.stage_of(modules.train.config_of(cell))
+    drawn = build_task(stage, config.model).init_params(jax.random.key(0))
+    begun = modules.train.begun(drawn)
+    changed = {
+        path[-1].key: np.argwhere(np.asarray(new) != np.asarray(old)).tolist()
+        for (path, new), old in zip(
+            jax.tree_util.tree_leaves_with_path(begun), jax.tree.leaves(drawn), strict=True
+        )
+        if not np.array_equal(new, old)
+    }
+    assert changed == {f"motion_lag_{n}_{n + 1}_cyclic": [[0, 0, 0]] for n in range(4)}
