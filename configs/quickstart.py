@@ -18,6 +18,7 @@ def get_config() -> ConfigDict:
         backbone=create(
             model=create(width=96, layers=3, heads=4, head_width=24, mlp_width=256, dropout=0.1, repeats=512),
             batch=create(rows=1, length=256),
+            mesh=create(data=1),  # too little to divide among devices
             steps=280,
             eval_every=70,
             checkpoint_every=140,
@@ -35,6 +36,7 @@ def get_config() -> ConfigDict:
                 repeats=512,
             ),
             batch=create(rows=2, length=128, segments=2),
+            mesh=create(data=1),
             steps=280,
             eval_every=70,
             checkpoint_every=140,

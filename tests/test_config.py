@@ -83,7 +83,7 @@ def test_overrides_are_read_by_the_type_of_their_field() -> None:
         ),
         (
             "stages.backbone.mesh.data=3",
-            "config.stages.backbone.batch.rows: 8 rows do not split over mesh.data=3",
+            "config.stages.backbone.batch.rows: 1 rows do not split over mesh.data=3",
         ),
         ("stages.backbone.mesh.model=3", "config.stages.backbone.model.heads: 4 heads do not split"),
         ("stages.backbone.batch.length=3", "config.stages.backbone.batch.length: above 3 expected"),
@@ -110,7 +110,7 @@ def test_a_wrong_override_is_one_line_naming_the_key(override: str, expected: st
 
 def test_schedules_that_do_not_fit_are_refused() -> None:
     wsd = ["stages.melody.optimizer.schedule=wsd", "stages.melody.optimizer.decay_fraction=0.9"]
-    with pytest.raises(UserError, match="decay_fraction: 180 steps of decay and 30 of warm-up do not fit"):
+    with pytest.raises(UserError, match="decay_fraction: 252 steps of decay and 30 of warm-up do not fit"):
         load_config(QUICKSTART, wsd)
     load_config(QUICKSTART, wsd[1:])  # cosine asks for no such part
 

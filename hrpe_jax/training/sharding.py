@@ -69,7 +69,7 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
       A mesh with axes ("data", "model"), both of type Auto: linen breaks under Explicit axes.
 
     Raises:
-      UserError: there are not as many devices as the config asks for.
+      UserError: there are not as many devices as the config asks for, or a host has none of those taken.
     """
     devices = list(jax.devices() if devices is None else devices)
     data = config.data if config.data > 0 else max(len(devices) // config.model, 1)
@@ -78,12 +78,16 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
             f"mesh: data={data} x model={config.model} devices asked for, {len(devices)} here; "
             "lower mesh.data or mesh.model"
         )
+    taken = devices[: data * config.model]
+    idle = {device.process_index for device in devices} - {device.process_index for device in taken}
+    if idle:
+        raise UserError(
+            f"mesh: data={data} x model={config.model} devices leave {len(idle)} hosts without one; "
+            "raise mesh.data and batch.rows, or train on fewer hosts"
+        )
     # Positional arguments only: keywords were renamed between versions.
     return jax.make_mesh(
-        (data, config.model),
-        ("data", "model"),
-        (AxisType.Auto, AxisType.Auto),
-        devices=devices[: data * config.model],
+        (data, config.model), ("data", "model"), (AxisType.Auto, AxisType.Auto), devices=taken
     )
 
 

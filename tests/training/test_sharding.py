@@ -76,6 +76,12 @@ class Device:
         self.process_index = host
 
 
+def test_no_host_is_left_without_a_device() -> None:
+    devices: Any = [Device(number // 2) for number in range(4)]
+    with pytest.raises(UserError, match=r"mesh: data=1 x model=2 devices leave 1 hosts without one"):
+        make_mesh(MeshConfig(data=1, model=2), devices)
+
+
 class Grid:
     """A mesh of the devices of two hosts."""
 
