@@ -1,7 +1,7 @@
-"""How often training melodies were sung over a chord, as counts of notes by style.
+"""Notes of training melodies over each chord, counted by style.
 
-A melody stage knows a chord as the set of its notes, but has learned what that means from chords that songs
-have. Over others it sings what fits the key, and clashes. These counts say which chords are such others.
+The melody stage is trained on the chords of songs. Over other chords it writes notes that fit the key and
+clash with the chord. These counts show which chords are rare.
 
 `chords.json` beside the weights of a model holds the counts.
 """
@@ -23,7 +23,7 @@ from hrpe_jax.theory.key import Key
 FILE = "chords.json"
 FORMAT = 1
 ENOUGH = 300
-"""Notes over a chord after which it is half familiar."""
+"""Notes over a chord at which its strangeness is one half."""
 _SHAPE = (2, 12, len(tokens.QUALITIES))
 
 
@@ -40,7 +40,7 @@ class ChordCounts:
         self._all = sum(self.counts.values(), np.zeros(_SHAPE, np.int64))
 
     def strangeness(self, style: str, key: Key, chords: np.ndarray) -> np.ndarray:
-        """How little training melodies say about chords: `ENOUGH / (ENOUGH + notes over such a chord)`.
+        """How rare chords are in training melodies: `ENOUGH / (ENOUGH + notes over such a chord)`.
 
         Args:
             style: "" or an unknown one for all styles together.

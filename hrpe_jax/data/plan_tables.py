@@ -3,7 +3,7 @@
     attributes.json   tempo, range, density and entry of training pieces, together (`data.attribute_table`)
     outline.json      what melodies do with the bars of their form, as counts (`data.outline_model`)
     endings.json      how pieces end, as counts (`data.outline_model`)
-    chords.json       how often melodies were sung over a chord (`data.chord_counts`)
+    chords.json       notes of melodies over each chord, as counts (`data.chord_counts`)
     critic.json       how real a piece of each style looks (`metrics.critic`)
 
 Each may be missing; what it would draw is then unknown to the model.
@@ -46,7 +46,7 @@ class PlanTables:
         attributes: of training pieces.
         outlines: what bars do.
         endings: how pieces end.
-        chords: over which melodies were sung.
+        chords: notes of melodies over each chord.
         critics: by style, how real a piece looks.
     """
 

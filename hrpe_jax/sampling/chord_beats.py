@@ -1,8 +1,7 @@
-"""What the chords say on each beat of a piece, for the melody's sampler.
+"""The chords of a piece beat by beat, for the melody's sampler.
 
-A chord that training melodies hardly had makes a sampler sing what fits the key and clashes with the chord.
-There avoid notes lose: pitches a semitone over a chord tone that are no chord tones (Nettles and Graf, "The
-Chord Scale Theory and Jazz Harmony", 1997).
+Over a chord that is rare in training melodies, avoid notes lose log probability: pitches a semitone over a
+chord tone that are no chord tones (Nettles and Graf, "The Chord Scale Theory and Jazz Harmony", 1997).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from hrpe_jax.score.score import Score
 from hrpe_jax.theory.key import Key
 
 AVOID = 4.0
-"""Nats that avoid notes lose over a chord that training melodies never had; less the more they had it."""
+"""Nats that avoid notes lose over a chord without notes in training melodies; less where it has some."""
 _AVOID_NOTES = KINDS_OF_TONES & 3 == 2  # by quality and semitones over the root
 
 
@@ -39,13 +38,13 @@ def beat_table(score: Score) -> np.ndarray:
 
 
 def avoid_table(table: np.ndarray, key: Key, style: str, heard: ChordCounts | None) -> np.ndarray:
-    """What avoid notes lose on each beat, in nats, float32 `[beats]`: the more, the less the chord is known.
+    """What avoid notes lose on each beat, in nats, float32 `[beats]`: the rarer the chord, the more.
 
     Args:
         table: of the beats, from `beat_table`.
         key: of the piece.
         style: of the piece; "" for any.
-        heard: over which chords training melodies were sung; None for nothing lost.
+        heard: notes of training melodies over each chord; None for no loss.
     """
     if heard is None:
         return np.zeros(len(table), np.float32)
@@ -53,7 +52,7 @@ def avoid_table(table: np.ndarray, key: Key, style: str, heard: ChordCounts | No
 
 
 def avoided(chords: Array, nats: Array, beat: Array) -> Array:
-    """What events lose for being avoid notes.
+    """The loss of each melody event: that of an avoid note, else 0.
 
     Args:
         chords: backbone ids, int32 `[rows, beats]`.

@@ -71,7 +71,7 @@ class Request:
         opening: the music of the prefix, whose bars may be short; None for none.
         segment: events of a segment in training.
         plans: what is planned of each piece, or None where nothing is.
-        heard: over which chords training melodies were sung; None where nobody counted.
+        heard: notes of training melodies over each chord; None for a model without counts.
     """
 
     bars: int

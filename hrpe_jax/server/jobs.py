@@ -221,8 +221,11 @@ class Jobs:
             self._try_all(composer, [(what, call)])
             if number == 0:
                 side.start()
-        if self._warm:
-            side.join()
+        while side.is_alive():  # compiling may take minutes: what is asked for meanwhile is done
+            self._serve(composer, wait=False)
+            side.join(0.1)
+        if self._ended:
+            return
         self.progress = Progress("ready", "Ready", len(self._warm), len(self._warm))
         self._say(f"ready ({time.monotonic() - started:.1f} s)")
         self._serve(composer, wait=True)
