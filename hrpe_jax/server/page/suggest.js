@@ -46,8 +46,9 @@ function refine(extra) {
   if (extra.what === undefined && last?.kind !== "suggest") { delete asked.wish; delete asked.like; }
   if (last && last.kind !== "suggest" && (extra.wish || extra.what || extra.like)) {
     const view = answer.candidates[Math.max(0, active)];
-    if (view.bars.length !== project.now.bars.length) return keep(Math.max(0, active)).then((kept) => kept && ask({kind: "suggest", first: view.first, last: view.last, what: "both", ...extra, like: undefined}));
-    return ask({kind: "suggest", first: view.first, last: view.last, what: "both", ...extra});
+    const span = {kind: "suggest", first: view.first, last: view.last, what: "both"};
+    if (view.bars.length !== project.now.bars.length) return keep(Math.max(0, active)).then((kept) => kept && ask({...span, ...extra, like: undefined}, span));
+    return ask({...span, ...extra}, span);
   }
   return ask(asked, from);
 }
